@@ -1,0 +1,49 @@
+# `make help` lists the targets. A virtual environment in .venv is made on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONNOUSERSITE := 1
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "Python 3.10 to 3.13 is needed; PYTHON=/path/to/python makes make use another")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+.PHONY: install
+install: .venv/installed ## make .venv with the pinned packages
+
+.PHONY: run
+run: .venv/installed ## materialize the whole graph (on the sample corpus when the landing folder is empty)
+	$(BIN)/medembed run
+
+.PHONY: ui
+ui: .venv/installed ## open the Dagster UI with its daemon on http://127.0.0.1:3000
+	$(BIN)/medembed ui
+
+.PHONY: test
+test: .venv/installed-test ## format, lint, types and tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+.PHONY: format
+format: .venv/installed-test ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: clean
+clean: ## remove .venv, caches and Dagster's history; the data lake stays
+	rm -rf .venv .dagster_home .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

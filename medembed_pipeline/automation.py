@@ -1,0 +1,24 @@
+"""Jobs: the parts of the graph that people run by name."""
+
+import dagster as dg
+
+everything = dg.define_asset_job(
+    "everything", selection=dg.AssetSelection.all(), description="The whole graph, landing files to maps."
+)
+ingest = dg.define_asset_job(
+    "ingest",
+    selection=dg.AssetSelection.groups("notes"),
+    description="Landing files to cleaned, split notes.",
+)
+train = dg.define_asset_job(
+    "train",
+    selection=dg.AssetSelection.assets("baseline_embeddings", "triplets", "finetuned_checkpoint"),
+    description="Triplets and a fine-tuned checkpoint from the notes as they stand.",
+)
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.assets("tuned_embeddings") | dg.AssetSelection.groups("evaluation"),
+    description="Vectors, metrics and maps of the current checkpoint.",
+)
+
+JOBS = [everything, ingest, train, evaluate]

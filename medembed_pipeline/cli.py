@@ -1,0 +1,124 @@
+"""The few commands that Dagster's own do not cover."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.settings import DATA_LAKE_VARIABLE, data_lake_url, load_settings, project_root
+
+SAMPLE_FILE = "sample_notes.csv"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status (0 done, 1 the run failed, 2 it could not start)."""
+    parser = argparse.ArgumentParser(prog="medembed", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="materialize every asset and print the headline")
+    samples = commands.add_parser("samples", help="write the synthetic sample corpus")
+    samples.add_argument("--notes", type=int, default=600, help="different notes to write (default 600)")
+    samples.add_argument("--seed", type=int, default=7, help="seed of the corpus (default 7)")
+    samples.add_argument("--output", type=Path, help="CSV file to write (default: the landing folder)")
+    commands.add_parser("settings", help="print a documented medembed.toml with the settings in force")
+    ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
+    ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "run":
+            return run_everything()
+        if options.command == "samples":
+            return write_samples(options.notes, options.seed, options.output)
+        if options.command == "settings":
+            return print_settings()
+        return open_ui(options.port)
+    except MedembedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def write_samples(notes: int, seed: int, output: Path | None) -> int:
+    """Write the sample corpus into a file, by default into the landing folder of the lake."""
+    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.samples.corpus import write_sample_corpus
+
+    if notes < 1:
+        raise MedembedError(f"--notes = {notes}: expected 1 or more")
+    if output is not None:
+        write_sample_corpus(output, notes=notes, seed=seed)
+        print(f"{notes} synthetic notes: {output}")
+        return 0
+    lake = Lake(data_lake_url())
+    with lake.staged_file("landing", SAMPLE_FILE) as staged:
+        write_sample_corpus(staged, notes=notes, seed=seed)
+    print(f"{notes} synthetic notes: {lake.path('landing', SAMPLE_FILE)}")
+    return 0
+
+
+def print_settings() -> int:
+    """Print the settings in force as a documented file."""
+    from medembed_pipeline.settings_file import render_settings_file
+
+    print(render_settings_file(load_settings()), end="")
+    return 0
+
+
+def run_everything() -> int:
+    """Materialize the whole graph in this process; the sample corpus stands in for an empty landing folder."""
+    load_settings()
+    from medembed_pipeline.dagster_home import prepare_dagster_home
+    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.notes.landing_files import list_landing_files
+
+    home = prepare_dagster_home()
+    lake = Lake(data_lake_url())
+    if not list_landing_files(lake.filesystem, lake.path("landing")):
+        print("The landing folder is empty; the built-in sample corpus goes in.")
+        write_samples(600, 7, None)
+    import dagster as dg
+
+    from medembed_pipeline.definitions import defs
+
+    started = time.monotonic()
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        result = defs.resolve_job_def("everything").execute_in_process(
+            instance=instance, raise_on_error=False, run_config={"loggers": {"progress": {}}}
+        )
+    print(f"{'Done' if result.success else 'Failed'} after {time.monotonic() - started:.0f} s.")
+    if not result.success:
+        print(f"What was made before the failure stands in {lake.url}.", file=sys.stderr)
+        return 1
+    print_headline(lake)
+    return 0
+
+
+def print_headline(lake: object) -> None:
+    """Print the figures of the last evaluation, and the paths to open."""
+    from medembed_pipeline.console import headline
+    from medembed_pipeline.lake.lake import Lake
+
+    assert isinstance(lake, Lake)
+    metrics = lake.table("embedding_metrics")
+    print()
+    print(headline(metrics.read(), metrics.footer.facts["scored_notes"], load_settings().evaluation.confidence))
+
+
+def open_ui(port: int) -> int:
+    """Replace this process by `dagster dev`, bound to 127.0.0.1."""
+    from medembed_pipeline.dagster_home import prepare_dagster_home
+
+    load_settings()
+    prepare_dagster_home()
+    os.environ.setdefault(DATA_LAKE_VARIABLE, data_lake_url())
+    workspace = project_root() / "workspace.yaml"
+    where = ["-w", str(workspace)] if workspace.is_file() else ["-m", "medembed_pipeline.definitions"]
+    command = [sys.executable, "-m", "dagster", "dev", *where, "--host", "127.0.0.1", "--port", str(port)]
+    os.execv(sys.executable, command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

