@@ -1,0 +1,42 @@
+"""Checks of `triplets`: they keep to their rules, and to the notes they may use."""
+
+import dagster as dg
+import pyarrow as pa
+
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publishing import private_errors
+
+
+@dg.asset_check(
+    asset="triplets",
+    additional_deps=["cleaned_notes", "note_splits"],
+    blocking=True,
+    required_resource_keys={"lake"},
+)
+def triplets_keep_their_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Positives share a specialty, negatives share none, and no triplet touches a test note."""
+    with private_errors():
+        lake: Lake = context.resources.lake.open()
+        broken = count_broken(
+            lake.table("triplets").read(),
+            lake.table("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]),
+            lake.table("note_splits").read(),
+        )
+        return dg.AssetCheckResult(passed=not any(broken.values()), metadata=broken)
+
+
+def count_broken(triplets: pa.Table, notes: pa.Table, splits: pa.Table) -> dict[str, int]:
+    """Count the triplets that break each rule."""
+    columns = notes.to_pydict()
+    specialties = dict(zip(columns["note_id"], map(frozenset, columns["specialties"]), strict=True))
+    groups = dict(zip(columns["note_id"], columns["duplicate_group"], strict=True))
+    split_of = dict(zip(splits.column("note_id").to_pylist(), splits.column("split").to_pylist(), strict=True))
+    broken = {"positive_shares_nothing": 0, "positive_of_same_group": 0, "negative_shares": 0, "outside_split": 0}
+    for triplet in triplets.to_pylist():
+        anchor, positive, negative = triplet["anchor_id"], triplet["positive_id"], triplet["negative_id"]
+        broken["positive_shares_nothing"] += not specialties[anchor] & specialties[positive]
+        broken["positive_of_same_group"] += groups[anchor] == groups[positive]
+        broken["negative_shares"] += bool(specialties[anchor] & specialties[negative])
+        ours = {split_of[note_id] for note_id in (anchor, positive, negative)}
+        broken["outside_split"] += ours != {triplet["split"]} or triplet["split"] == "test"
+    return broken

@@ -1,0 +1,108 @@
+"""The triplets table: drawn for the train and the validation notes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medembed_pipeline.triplets.sampling import (
+    LabelledNotes,
+    Strategy,
+    TripletError,
+    Triplets,
+    sample_triplets,
+    usable_specialties,
+)
+
+TRIPLETS_SCHEMA = pa.schema(
+    [
+        pa.field("anchor_id", pa.string(), False, {"description": "note_id of the anchor"}),
+        pa.field("positive_id", pa.string(), False, {"description": "note_id of a note that shares a specialty"}),
+        pa.field("negative_id", pa.string(), False, {"description": "note_id of a note that shares no specialty"}),
+        pa.field("split", pa.string(), False, {"description": "train or validation: all three notes are of it"}),
+        pa.field("strategy", pa.string(), False, {"description": "how the negative was chosen"}),
+        pa.field("specialty", pa.string(), False, {"description": "specialty that anchor and positive share"}),
+        pa.field("positive_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to positive"}),
+        pa.field("negative_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to negative"}),
+    ]
+)
+
+
+def triplets_table(
+    notes_by_split: Mapping[str, LabelledNotes],
+    totals: Mapping[str, int],
+    *,
+    strategy: Strategy,
+    minimum_specialty_notes: int,
+    seed: int,
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Draw the triplets of every split.
+
+    Args:
+        notes_by_split: the notes of `train` and of `validation`.
+        totals: triplets wanted per split.
+        strategy: see `sample_triplets`.
+        minimum_specialty_notes: a specialty with fewer notes over all splits given here is left out.
+        seed: of every choice.
+
+    Returns:
+        The table (`TRIPLETS_SCHEMA`) and facts: triplets per split, specialties used and left out, how hard they are.
+
+    Raises:
+        TripletError: there are fewer than two usable specialties, or a split allows no triplet.
+    """
+    every = [names for notes in notes_by_split.values() for names in notes.specialties]
+    present = sorted(set().union(*every)) if every else []
+    usable = usable_specialties(every, minimum_specialty_notes)
+    if len(usable) < 2:
+        raise TripletError(
+            f"fine-tuning needs at least two specialties with {minimum_specialty_notes} notes each outside the test "
+            f"split; found {len(usable)} of {len(present)} specialties in {len(every)} notes. Add labelled notes, map "
+            "the label column ([landing] label_column), or shorten [cleaning] document_types."
+        )
+    parts: list[pa.Table] = []
+    hardness: list[dict[str, Any]] = []
+    for split, notes in notes_by_split.items():
+        drawn = sample_triplets(notes, usable=usable, total=totals[split], strategy=strategy, seed=seed)
+        parts.append(_rows(notes, drawn, split, strategy))
+        hardness.append(_hardness(split, drawn, totals[split]))
+    facts = {
+        "specialties_used": len(usable),
+        "specialties_too_small": len(present) - len(usable),
+        "per_split": hardness,
+    }
+    return pa.concat_tables(parts), facts
+
+
+def _rows(notes: LabelledNotes, drawn: Triplets, split: str, strategy: Strategy) -> pa.Table:
+    ids = np.asarray(notes.note_ids, dtype=object)
+    count = len(drawn.anchor)
+    return pa.table(
+        [
+            pa.array(ids[drawn.anchor]),
+            pa.array(ids[drawn.positive]),
+            pa.array(ids[drawn.negative]),
+            pa.array([split] * count),
+            pa.array([strategy] * count),
+            pa.array(drawn.specialty),
+            pa.array(drawn.positive_similarity),
+            pa.array(drawn.negative_similarity),
+        ],
+        schema=TRIPLETS_SCHEMA,
+    )
+
+
+def _hardness(split: str, drawn: Triplets, wanted: int) -> dict[str, Any]:
+    gaps = drawn.positive_similarity - drawn.negative_similarity
+    return {
+        "split": split,
+        "triplets": len(gaps),
+        "wanted": wanted,
+        "different_notes": len(np.unique(np.concatenate([drawn.anchor, drawn.positive, drawn.negative]))),
+        "mean_positive_similarity": float(drawn.positive_similarity.mean()),
+        "mean_negative_similarity": float(drawn.negative_similarity.mean()),
+        "baseline_accuracy": float((gaps > 0).mean()),
+    }
