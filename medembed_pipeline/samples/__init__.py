@@ -1,0 +1,1 @@
+"""The built-in sample corpus: synthetic notes, no real patient in them."""

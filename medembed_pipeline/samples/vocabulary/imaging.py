@@ -1,0 +1,267 @@
+"""Imaging studies: one study serves several specialties, which differ in what they look for."""
+
+from medembed_pipeline.samples.phrasebook import Report
+
+HEART = ("Cardiovascular / Pulmonary",)
+GUT = ("Gastroenterology",)
+BONE = ("Orthopedic",)
+NERVE = ("Neurology",)
+WATER = ("Urology",)
+WOMB = ("Obstetrics / Gynecology",)
+BLOOD = ("Hematology - Oncology",)
+
+IMAGING: tuple[Report, ...] = (
+    Report(
+        "MRI of the chest",
+        HEART,
+        "chest pain",
+        "prior myocarditis",
+        (
+            "the left ventricle measures {54-66} mm",
+            "late enhancement is seen in the mid wall of the septum",
+            "the ejection fraction is {32-50} percent",
+            "the aortic root is {34-44} mm",
+            "the pericardium is thin",
+        ),
+    ),
+    Report(
+        "MRI of the chest",
+        NERVE,
+        "numbness",
+        "plexopathy of the {side} arm",
+        (
+            "the {side} brachial plexus is thickened over {18-42} mm",
+            "the thoracic cord has normal signal",
+            "no disc indents the cord from T1 to T{8-11}",
+            "the {side} lower trunk enhances mildly",
+            "the exit foramina are open",
+        ),
+    ),
+    Report(
+        "MRI of the chest",
+        BLOOD,
+        "shortness of breath",
+        "a mediastinal mass",
+        (
+            "a {38-82} mm soft tissue mass surrounds the great vessels",
+            "nodes of {12-24} mm lie at the {side} hilum",
+            "the chest wall is not invaded",
+            "restricted diffusion is present",
+            "marrow signal is patchy",
+        ),
+    ),
+    Report(
+        "CT of the abdomen and pelvis",
+        GUT,
+        "abdominal pain",
+        "ileitis",
+        (
+            "the terminal ileum is thickened over {8-24} cm",
+            "the mesenteric fat is stranded",
+            "no abscess larger than {5-9} mm is seen",
+            "the liver has a {4-14} mm cyst",
+            "the bile duct is {3-6} mm",
+        ),
+    ),
+    Report(
+        "CT of the abdomen and pelvis",
+        WATER,
+        "abdominal pain",
+        "an obstructing stone",
+        (
+            "a {4-9} mm stone sits at the {side} ureterovesical junction",
+            "the {side} renal pelvis is {12-24} mm wide",
+            "there is stranding about the {side} kidney",
+            "the bladder wall is smooth",
+            "a {2-4} mm stone lies in the {other} lower pole",
+        ),
+    ),
+    Report(
+        "CT of the abdomen and pelvis",
+        BLOOD,
+        "weight loss",
+        "lymphoma under treatment",
+        (
+            "the largest node by the aorta is {14-38} mm",
+            "the spleen is {12-19} cm long",
+            "no new bone lesion is seen",
+            "a {5-14} mm hepatic focus is stable",
+            "mesenteric nodes shrank by {20-60} percent",
+        ),
+    ),
+    Report(
+        "CT of the abdomen and pelvis",
+        WOMB,
+        "pelvic pain",
+        "a complex adnexal cyst",
+        (
+            "a {38-88} mm cyst with septa is on the {side}",
+            "the womb is {7-11} cm long",
+            "{10-80} mL of fluid is in the cul-de-sac",
+            "the {other} ovary is normal",
+            "no peritoneal nodule is seen",
+        ),
+        (19, 60),
+        "female",
+    ),
+    Report(
+        "MRI of the brain",
+        NERVE,
+        "headache",
+        "demyelination",
+        (
+            "{5-22} bright foci lie beside the ventricles",
+            "one {4-9} mm focus enhances in the {side} frontal lobe",
+            "the brainstem is clear",
+            "the ventricles are {normal|slightly full}",
+            "the corpus callosum is thinned",
+        ),
+    ),
+    Report(
+        "MRI of the brain",
+        ("ENT - Otolaryngology",),
+        "hearing loss",
+        "a vestibular schwannoma",
+        (
+            "a {6-18} mm enhancing nodule fills the {side} internal canal",
+            "the cochlea has normal signal",
+            "mastoid air cells are clear",
+            "mucosa of the {side} maxillary sinus is {4-9} mm thick",
+            "the fourth ventricle is midline",
+        ),
+    ),
+    Report(
+        "MRI of the brain",
+        ("Endocrinology",),
+        "headache",
+        "a pituitary adenoma",
+        (
+            "a {5-16} mm nodule lies in the {side} sella",
+            "the stalk leans to the {other}",
+            "the chiasm is {2-6} mm clear of it",
+            "the cavernous sinus is free",
+            "the posterior bright spot is present",
+        ),
+    ),
+    Report(
+        "MRI of the lumbar spine",
+        BONE,
+        "back pain",
+        "disc extrusion",
+        (
+            "a {5-11} mm extrusion at L{4|5} touches the {side} root",
+            "the facets are worn at {two|three} levels",
+            "the conus ends at L1",
+            "a Schmorl node is {4-8} mm",
+            "alignment is kept",
+        ),
+    ),
+    Report(
+        "MRI of the lumbar spine",
+        ("Pain Management",),
+        "back pain",
+        "postoperative scar",
+        (
+            "enhancing scar surrounds the {side} S1 root",
+            "screws at L{3|4} are in place",
+            "the level above has a canal of {7-10} mm",
+            "facet fluid measures {2-5} mm",
+            "no collection is seen",
+        ),
+    ),
+    Report(
+        "Chest radiograph",
+        HEART,
+        "cough",
+        "heart failure",
+        (
+            "the heart is {54-64} percent of the chest width",
+            "vessels are full in the upper zones",
+            "a {side} effusion blunts the angle by {10-30} mm",
+            "a lead ends in the right ventricle",
+            "no collapse is seen",
+        ),
+    ),
+    Report(
+        "Chest radiograph",
+        ("Allergy / Immunology",),
+        "cough",
+        "airway disease with mucus plugs",
+        (
+            "the lungs are inflated to {10|11|12} ribs",
+            "a {side} middle zone band of {8-20} mm is seen",
+            "walls of the bronchi are thick",
+            "the heart is narrow",
+            "the angles are sharp",
+        ),
+    ),
+    Report(
+        "Ultrasound of the kidneys",
+        ("Nephrology",),
+        "fatigue",
+        "medical renal disease",
+        (
+            "the {side} kidney is {7.6|8.1|8.8} cm and bright",
+            "the cortex is {6-10} mm",
+            "no hydronephrosis is seen",
+            "the resistive index is {0.72|0.78|0.84}",
+            "a {6-18} mm simple cyst is noted",
+        ),
+    ),
+    Report(
+        "Ultrasound of the kidneys",
+        WATER,
+        "urinary symptoms",
+        "outlet obstruction",
+        (
+            "the bladder holds {130-420} mL after voiding",
+            "the prostate is {38-96} mL",
+            "mild {side} caliectasis is seen",
+            "bladder stones of {5-12} mm are seen",
+            "the wall is {5-9} mm thick with cells",
+        ),
+        (54, 88),
+        "male",
+    ),
+    Report(
+        "Ultrasound of the pelvis",
+        WOMB,
+        "bleeding",
+        "fibroids",
+        (
+            "the lining is {5-16} mm",
+            "a {22-74} mm fibroid lies in the {front|back} wall",
+            "the {side} ovary has {6-14} follicles",
+            "a trace of free fluid is seen",
+            "the cervix is closed",
+        ),
+        (19, 52),
+        "female",
+    ),
+    Report(
+        "Radiograph of the hand and wrist",
+        BONE,
+        "joint pain",
+        "a healing fracture",
+        (
+            "the {side} distal radius tilts {5-20} degrees dorsally",
+            "callus bridges {two|three} cortices",
+            "the ulnar styloid is {intact|chipped}",
+            "carpal rows line up",
+            "plate and {4-7} screws are in place",
+        ),
+    ),
+    Report(
+        "Radiograph of the hand and wrist",
+        ("Rheumatology",),
+        "joint pain",
+        "erosive arthritis",
+        (
+            "{3-9} marginal erosions are seen at the knuckles",
+            "joint space is lost at the {side} wrist",
+            "bone is thin about the joints",
+            "the ulnar styloid is {eroded|pointed}",
+            "no chalky line is seen",
+        ),
+    ),
+)
