@@ -1,0 +1,3 @@
+"""Landing files to notes: what landed, cleaned, told apart, and split."""
+
+REVISION = "1"

@@ -1,0 +1,311 @@
+"""Near-duplicate notes: MinHash signatures of word shingles, and the groups that they form.
+
+References: A. Z. Broder, "On the resemblance and containment of documents" (1997), for MinHash; J. Leskovec,
+A. Rajaraman, J. D. Ullman, "Mining of Massive Datasets", chapter 3, for banding. The hash functions are those
+of datasketch (https://ekzhu.com/datasketch/minhash.html), so a signature equals the one that
+``datasketch.MinHash(scheme="affine32")`` makes of the same shingle hashes; only the loop over notes is
+vectorised.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from medembed_pipeline.errors import MedembedError
+
+UInt32Array = npt.NDArray[np.uint32]
+
+#: Number of hash functions of a signature: the estimate of a similarity of 0.8 has a standard error of 0.035.
+DEFAULT_PERMUTATIONS = 128
+SHINGLE_WORDS = 5
+_SHORT_NOTE_WORDS = 20
+_SHORT_SHINGLE_WORDS = 3
+_VERY_SHORT_NOTE_WORDS = 8
+
+_WORD = re.compile(r"\w+")
+_SEED = 1
+_CHUNK_SHINGLES = 1 << 16
+_BUCKET_ALL_PAIRS = 16
+_CHUNK_PAIRS = 1 << 18
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+PAIRS_SCHEMA = pa.schema(
+    [
+        pa.field(
+            "left_id",
+            pa.string(),
+            nullable=False,
+            metadata={"description": "The smaller of the two note ids."},
+        ),
+        pa.field(
+            "right_id",
+            pa.string(),
+            nullable=False,
+            metadata={"description": "The larger of the two note ids."},
+        ),
+        pa.field(
+            "similarity",
+            pa.float64(),
+            nullable=False,
+            metadata={"description": "Estimated Jaccard similarity of the word shingles, 0 to 1."},
+        ),
+    ]
+)
+
+
+class DuplicatesError(MedembedError):
+    """Signatures, ids or a threshold that do not fit together."""
+
+
+def signatures(texts: Sequence[str], *, permutations: int = DEFAULT_PERMUTATIONS) -> UInt32Array:
+    """MinHash signatures of the word shingles of texts.
+
+    A text is case-folded and cut into words (runs of letters, digits and underscores); its shingles are its
+    runs of five words. A text of 8 to 19 words has shingles of three words, a shorter one is a single
+    shingle, so that very short notes are near-duplicates only when their words are equal. A signature depends
+    on its text and ``permutations`` alone, so it can be kept by the text's hash.
+
+    Returns
+    -------
+    ``[len(texts), permutations]`` uint32. The share of equal columns of two rows estimates the Jaccard
+    similarity of the two sets of shingles.
+
+    Raises
+    ------
+    DuplicatesError
+        If ``permutations`` is not between 16 and 1024.
+
+    Example
+    -------
+    >>> one, two = signatures(["No chest pain today.", "no  CHEST pain, today"])
+    >>> bool((one == two).all())
+    True
+    """
+    if not 16 <= permutations <= 1024:
+        raise DuplicatesError(f"permutations is {permutations}; it has to be a whole number from 16 to 1024.")
+    multipliers, offsets = _hash_functions(permutations)
+    result = np.empty((permutations, len(texts)), dtype=np.uint32)
+    for first, hashes, starts in _shingle_chunks(texts):
+        for row in range(permutations):
+            permuted = hashes * multipliers[row]
+            permuted += offsets[row]
+            result[row, first : first + len(starts)] = np.minimum.reduceat(permuted, starts)
+    return np.ascontiguousarray(result.T)
+
+
+def duplicate_pairs(note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8) -> pa.Table:
+    """Pairs of notes of at least ``threshold`` estimated similarity: enough of them to connect every group.
+
+    Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified
+    against the full signatures, so no pair below the threshold is returned. In a bucket of up to 16 notes
+    every pair is looked at; in a larger one a search finds links that connect what is connected, as all pairs
+    of a thousand copies would be half a million. A check that the two notes of each returned pair share a
+    split therefore proves it for every near-duplicate.
+
+    Parameters
+    ----------
+    note_ids:
+        One distinct id per note.
+    signatures:
+        ``[len(note_ids), permutations]`` uint32, from :func:`signatures`.
+    threshold:
+        Lowest estimated Jaccard similarity of near-duplicates, above 0 and at most 1.
+
+    Returns
+    -------
+    A table with the columns of ``PAIRS_SCHEMA``, sorted by both ids, independent of the order of the notes.
+    """
+    order = _validated_order(note_ids, signatures, threshold)
+    left, right, similarity = _verified_pairs(np.ascontiguousarray(signatures[order]), threshold)
+    ids = pa.array([note_ids[index] for index in order.tolist()], type=pa.string())
+    return pa.table([ids.take(pa.array(left)), ids.take(pa.array(right)), similarity], schema=PAIRS_SCHEMA)
+
+
+def duplicate_groups(
+    note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8
+) -> list[str]:
+    """The duplicate group of each note, in the order of ``note_ids``.
+
+    Groups are the connected components of :func:`duplicate_pairs`. A group is named after the smallest note
+    id in it, so a note without near-duplicates is a group of its own name. Independent of the order of the
+    notes; takes about half a second for 20,000 notes, so new notes are grouped by grouping all of them again
+    from remembered signatures.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(note_ids)
+    order = _validated_order(note_ids, signatures, threshold)
+    if not count:
+        return []
+    left, right, _ = _verified_pairs(np.ascontiguousarray(signatures[order]), threshold)
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
+    _, component = connected_components(graph, directed=False)
+    # In the order of the ids the first note of a component is its smallest.
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    groups = [""] * count
+    for position, representative in zip(order.tolist(), order[first[inverse]].tolist(), strict=True):
+        groups[position] = note_ids[representative]
+    return groups
+
+
+class _WordHashes(dict[str, int]):
+    """64-bit hashes of words, each computed once."""
+
+    def __missing__(self, word: str) -> int:
+        digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self[word] = int.from_bytes(digest, "little")
+        return self[word]
+
+
+def _hash_functions(permutations: int) -> tuple[UInt32Array, UInt32Array]:
+    from datasketch import MinHash
+
+    multipliers, offsets = MinHash(num_perm=permutations, seed=_SEED, scheme="affine32").permutations
+    return np.asarray(multipliers, dtype=np.uint32), np.asarray(offsets, dtype=np.uint32)
+
+
+def _shingle_chunks(texts: Sequence[str]) -> Iterator[tuple[int, UInt32Array, npt.NDArray[np.int64]]]:
+    """Yield ``(first text, mixed shingle hashes, start of each text's hashes)``, small enough for a cache."""
+    word_hashes = _WordHashes()
+    first, size = 0, 0
+    parts: list[npt.NDArray[np.uint64]] = []
+    for index, text in enumerate(texts):
+        hashes = _shingle_hashes(text, word_hashes)
+        if parts and size + len(hashes) > _CHUNK_SHINGLES:
+            yield first, _mixed(parts), _starts(parts)
+            first, size, parts = index, 0, []
+        parts.append(hashes)
+        size += len(hashes)
+    if parts:
+        yield first, _mixed(parts), _starts(parts)
+
+
+def _starts(parts: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
+    return np.cumsum([0, *(len(part) for part in parts[:-1])], dtype=np.int64)
+
+
+def _mixed(parts: list[npt.NDArray[np.uint64]]) -> UInt32Array:
+    """64-bit shingle hashes to 32 bits, then the finaliser of MurmurHash3, as datasketch's scheme does."""
+    hashes = (np.concatenate(parts) >> np.uint64(32)).astype(np.uint32)
+    hashes ^= hashes >> np.uint32(16)
+    hashes *= np.uint32(0x85EBCA6B)
+    hashes ^= hashes >> np.uint32(13)
+    hashes *= np.uint32(0xC2B2AE35)
+    hashes ^= hashes >> np.uint32(16)
+    return hashes
+
+
+def _shingle_hashes(text: str, word_hashes: _WordHashes) -> npt.NDArray[np.uint64]:
+    """64-bit hashes of the shingles of one text, at least one; words are hashed once per batch."""
+    words = _WORD.findall(text.casefold())
+    count = len(words)
+    hashes = np.fromiter(map(word_hashes.__getitem__, words), dtype=np.uint64, count=count)
+    if count >= _SHORT_NOTE_WORDS:
+        width = SHINGLE_WORDS
+    else:
+        width = _SHORT_SHINGLE_WORDS if count >= _VERY_SHORT_NOTE_WORDS else max(count, 1)
+    shingles: npt.NDArray[np.uint64] = np.full(max(count - width + 1, 1), width, dtype=np.uint64)
+    for offset in range(min(width, count)):
+        shingles = shingles * _MULTIPLIER + hashes[offset : offset + len(shingles)]
+        shingles ^= shingles >> np.uint64(29)
+    return shingles * _MULTIPLIER
+
+
+def _validated_order(
+    note_ids: Sequence[str], signatures: UInt32Array, threshold: float
+) -> npt.NDArray[np.int64]:
+    if signatures.ndim != 2 or len(signatures) != len(note_ids) or signatures.dtype != np.uint32:
+        raise DuplicatesError(
+            f"signatures has shape {signatures.shape} and type {signatures.dtype}; expected one uint32 row "
+            f"for each of the {len(note_ids)} note ids, as signatures() returns them."
+        )
+    if not 0.0 < threshold <= 1.0:
+        raise DuplicatesError(f"threshold is {threshold}; it has to be above 0 and at most 1.")
+    if len(set(note_ids)) != len(note_ids):
+        raise DuplicatesError(
+            f"{len(note_ids) - len(set(note_ids))} note ids are repeated; each note needs its own id."
+        )
+    return np.array(sorted(range(len(note_ids)), key=note_ids.__getitem__), dtype=np.int64)
+
+
+def _rows_per_band(permutations: int, threshold: float) -> int:
+    """The longest band with which a pair at the threshold is still a candidate in 999 of 1,000 cases."""
+    for rows in range(permutations, 1, -1):
+        if (1.0 - threshold**rows) ** (permutations // rows) <= 0.001:
+            return rows
+    return 1
+
+
+def _verified_pairs(
+    signatures: UInt32Array, threshold: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Row numbers ``left < right`` and estimated similarities of the pairs, sorted by both."""
+    count, permutations = signatures.shape
+    rows = _rows_per_band(permutations, threshold)
+    found: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+    for start in range(0, permutations - rows + 1, rows):
+        found.append(_band_pairs(signatures, start, rows, threshold))
+    codes = np.unique(np.concatenate(found))
+    left, right = codes // max(count, 1), codes % max(count, 1)
+    similarity = _similarities(signatures, left, right)
+    keep = similarity >= threshold
+    return left[keep], right[keep], similarity[keep]
+
+
+def _band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float) -> npt.NDArray[np.int64]:
+    """Codes ``left * count + right`` of the candidates that one band gives."""
+    count = len(signatures)
+    keys: npt.NDArray[np.uint64] = np.zeros(count, dtype=np.uint64)
+    for column in range(start, start + rows):
+        keys = (keys ^ signatures[:, column]) * _MULTIPLIER
+        keys ^= keys >> np.uint64(32)
+    order = np.argsort(keys, kind="stable")
+    boundaries = np.flatnonzero(np.diff(keys[order])) + 1
+    starts = np.concatenate(([0], boundaries))
+    sizes = np.diff(np.concatenate((starts, [count])))
+    codes: list[npt.NDArray[np.int64]] = []
+    small = (sizes > 1) & (sizes <= _BUCKET_ALL_PAIRS)
+    for size in np.unique(sizes[small]).tolist():
+        members = order[starts[sizes == size][:, None] + np.arange(size)]
+        # A stable sort keeps the members of a bucket in the order of the notes, so left < right.
+        first, second = np.triu_indices(size, k=1)
+        codes.append((members[:, first] * count + members[:, second]).reshape(-1))
+    for bucket in np.flatnonzero(sizes > _BUCKET_ALL_PAIRS).tolist():
+        codes.append(_links(signatures, order[starts[bucket] : starts[bucket] + sizes[bucket]], threshold))
+    return np.concatenate(codes) if codes else np.empty(0, dtype=np.int64)
+
+
+def _links(
+    signatures: UInt32Array, members: npt.NDArray[np.int64], threshold: float
+) -> npt.NDArray[np.int64]:
+    """Links that connect what is connected among the members of a large bucket, by breadth-first search.
+
+    Each note is compared with those that no link has reached yet: linear for many copies of one note.
+    """
+    count = len(signatures)
+    unreached = members
+    codes: list[npt.NDArray[np.int64]] = []
+    while len(unreached):
+        frontier, unreached = [int(unreached[0])], unreached[1:]
+        while frontier and len(unreached):
+            note = frontier.pop()
+            near = _similarities(signatures, np.full(len(unreached), note), unreached) >= threshold
+            reached, unreached = unreached[near], unreached[~near]
+            codes.append(np.minimum(reached, note) * count + np.maximum(reached, note))
+            frontier.extend(reached.tolist())
+    return np.concatenate(codes) if codes else np.empty(0, dtype=np.int64)
+
+
+def _similarities(
+    signatures: UInt32Array, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    similarity = np.empty(len(left), dtype=np.float64)
+    for start in range(0, len(left), _CHUNK_PAIRS):
+        part = slice(start, start + _CHUNK_PAIRS)
+        similarity[part] = (signatures[left[part]] == signatures[right[part]]).mean(axis=1)
+    return similarity
