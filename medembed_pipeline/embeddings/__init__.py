@@ -1,0 +1,3 @@
+"""Notes to vectors, for the baseline and the tuned model alike."""
+
+REVISION = "1"

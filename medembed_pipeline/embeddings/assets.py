@@ -1,0 +1,92 @@
+"""Assets of the group `embeddings`: every note's vector, by the baseline and by the tuned model."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.embeddings import REVISION
+from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_schema, embeddings_table
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.lake.publishing import AssetWork, asset_work, code_version, column_schema
+from medembed_pipeline.lake.store import KeyedStore
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import EncoderSettings, load_settings
+from medembed_pipeline.training.checkpoints import current_checkpoint
+
+SETTINGS = load_settings()
+BUNDLED_DIMENSIONS = 384
+
+
+@dg.asset(
+    group_name="embeddings",
+    kinds={"parquet", "pytorch", "huggingface"},
+    deps=["cleaned_notes"],
+    code_version=code_version(REVISION, SETTINGS.encoder),
+    metadata=column_schema(embeddings_schema(BUNDLED_DIMENSIONS)),
+    required_resource_keys={"lake", "encoder"},
+)
+def baseline_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Every note as the base model sees it; only notes that this model has not seen are encoded."""
+    settings: EncoderSettings = context.resources.encoder
+    with asset_work(context, REVISION, settings) as work:
+        spec = EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes)
+        return publish_embeddings(work, spec, settings)
+
+
+@dg.asset(
+    group_name="embeddings",
+    kinds={"parquet", "pytorch"},
+    deps=["cleaned_notes", "finetuned_checkpoint"],
+    code_version=code_version(REVISION, SETTINGS.encoder),
+    metadata=column_schema(embeddings_schema(BUNDLED_DIMENSIONS)),
+    required_resource_keys={"lake", "encoder"},
+)
+def tuned_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Every note as the fine-tuned checkpoint sees it: same pooling, window and normalisation as the baseline."""
+    settings: EncoderSettings = context.resources.encoder
+    with asset_work(context, REVISION, settings) as work:
+        checkpoint = current_checkpoint(work.lake)
+        work.note_input("finetuned_checkpoint", checkpoint.data_version)
+        return publish_embeddings(work, checkpoint.encoder_spec(settings.long_notes), settings)
+
+
+def publish_embeddings(work: AssetWork, spec: EncoderSpec, settings: EncoderSettings) -> dg.MaterializeResult[Any]:
+    """Encode what has no vector yet, and publish the table."""
+    notes = work.input("cleaned_notes")
+    work.note_input("model", encoder_fingerprint(spec, precision=settings.precision))
+    table = work.unchanged()
+    if table is not None:
+        return work.result(table, kept=True)
+    rows, facts = _encode(work, notes, spec, settings)
+    schema = embeddings_schema(facts["dimensions"])
+    table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
+    return work.result(table, kept=False, more=column_schema(schema))
+
+
+def _encode(work: AssetWork, notes: LakeTable, spec: EncoderSpec, settings: EncoderSettings) -> Any:
+    import torch
+
+    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+    from medembed_pipeline.encoder.model import load_encoder
+
+    device: torch.device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    store = KeyedStore(work.lake, "vectors", encoder_fingerprint(spec, precision=precision))
+
+    def load() -> TextEncoder:
+        encoder = load_encoder(spec, device=settings.device, precision=settings.precision)
+        work.context.log.info(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
+        return _WithBudget(encoder, settings.token_budget)
+
+    return embeddings_table(notes.strings("note_id"), notes.strings("text"), load_encoder=load, store=store)
+
+
+class _WithBudget:
+    """An encoder with its token budget."""
+
+    def __init__(self, encoder: Any, token_budget: int) -> None:
+        self._encoder = encoder
+        self._token_budget = token_budget
+
+    def encode(self, texts: Any) -> Any:
+        return self._encoder.encode(texts, token_budget=self._token_budget, progress=True)

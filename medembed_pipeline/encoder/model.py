@@ -1,0 +1,328 @@
+"""The text encoder itself: transformer, pooling, optional projection, unit length."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+from medembed_pipeline.encoder.memory import keep_freed_memory
+from medembed_pipeline.encoder.spec import EncoderSpec, read_dense_folder, resolve_base
+from medembed_pipeline.encoder.tokens import Windows, budget_batches, tokenize
+from medembed_pipeline.errors import MedembedError
+
+# Tokens per batch, padding included: on a CPU what stays near its caches, on a GPU what keeps it busy.
+CPU_TOKEN_BUDGET = 4096
+GPU_TOKEN_BUDGET = 65_536
+
+OnBatch = Callable[[int], None]
+"""Called after every batch with the number of texts done so far."""
+
+
+class Encoder(nn.Module):
+    """Texts to unit vectors. Made by `load_encoder`.
+
+    Example:
+        >>> from medembed_pipeline.encoder import EncoderSpec
+        >>> from medembed_pipeline.encoder.model import load_encoder
+        >>> encoder = load_encoder(EncoderSpec(), device="cpu")
+        >>> encoder.encode(["Chest pain on exertion.", "Fracture of the left wrist."]).shape
+        (2, 384)
+
+    Attributes:
+        spec: what it is made of.
+        transformer: the token encoder (a transformers model).
+        projection: linear layer after pooling, or None.
+        tokenizer: the fast tokenizer of the base model.
+        precision: "float32" or "bfloat16", the format of the matrix products.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: EncoderSpec,
+        transformer: nn.Module,
+        tokenizer: Any,
+        projection: nn.Linear | None,
+        precision: Literal["float32", "bfloat16"],
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.transformer: Any = transformer
+        self.tokenizer = tokenizer
+        self.projection = projection
+        self.precision = precision
+        # Some tokenizers have no padding token; the mask hides whatever stands there.
+        self._pad_id = int(tokenizer.pad_token_id or 0)
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        if self.projection is not None:
+            return self.projection.out_features
+        return int(self.transformer.config.hidden_size)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.transformer.parameters()).device
+
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Unit vectors of tokenised windows.
+
+        Args:
+            token_ids: int64 [batch, tokens].
+            mask: bool [batch, tokens], True on real tokens.
+
+        Returns:
+            float32 [batch, dimensions], L2-normalised.
+        """
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
+            # token_type_ids are left to the model: zeros where it has them, none where it hasn't.
+            states = self.transformer(input_ids=token_ids, attention_mask=mask.long()).last_hidden_state
+        states = states.float()
+        if self.spec.pooling == "cls":
+            pooled = states[:, 0]
+        else:
+            weights = mask.unsqueeze(-1).to(states.dtype)
+            pooled = (states * weights).sum(1) / weights.sum(1)
+        if self.projection is not None:
+            pooled = self.projection(pooled)
+        return nn.functional.normalize(pooled, dim=-1)
+
+    def tokenize(self, texts: Sequence[str]) -> Windows:
+        """The texts' windows: one each with `long_notes="cut"`, one or more each with `"windows"`."""
+        return tokenize(
+            self.tokenizer, texts, max_tokens=self.spec.max_tokens, windows=self.spec.long_notes == "windows"
+        )
+
+    def embed(self, windows: Windows, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
+        """float32 [chosen, dimensions]: unit vectors of chosen windows, with gradients where these are on."""
+        ids, mask = windows.padded(chosen, self._pad_id)
+        device = self.device
+        vectors: torch.Tensor = self(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+        return vectors
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        token_budget: int | None = None,
+        progress: bool = False,
+        on_batch: OnBatch | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """The unit vectors of some texts, in their order.
+
+        A text's vector depends on no other text, up to 1e-5 in each coordinate (the shape of a batch decides
+        the order of float32 sums). The same texts on the same CPU give the same bytes.
+
+        Args:
+            texts: the texts; equal ones are encoded once.
+            token_budget: tokens per batch, padding included; None for the device's default.
+            progress: show a tqdm bar.
+            on_batch: called after every batch with the number of texts done so far.
+
+        Returns:
+            float32 [texts, dimensions], L2-normalised.
+        """
+        vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
+        with _bar(len(texts), shown=progress) as advance:
+
+            def report(done: int) -> None:
+                advance(done)
+                if on_batch is not None:
+                    on_batch(done)
+
+            for indices, block in self.encode_stream(texts, token_budget=token_budget, on_batch=report):
+                vectors[indices] = block
+        return vectors
+
+    def encode_stream(
+        self,
+        texts: Iterable[str],
+        *,
+        token_budget: int | None = None,
+        block_size: int = 16_384,
+        on_batch: OnBatch | None = None,
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
+        """The unit vectors of any number of texts, a block at a time, in bounded memory.
+
+        Args:
+            texts: read once, `block_size` at a time.
+            token_budget: tokens per batch, padding included; None for the device's default.
+            block_size: texts held at once; lengths are sorted, and equal texts found, within a block.
+            on_batch: called after every batch with the number of texts done so far.
+
+        Yields:
+            int64 [n] positions of the texts, ascending, and float32 [n, dimensions] their vectors.
+        """
+        keep_freed_memory()
+        iterator = iter(texts)
+        first = 0
+        while block := list(islice(iterator, block_size)):
+            yield (
+                np.arange(first, first + len(block)),
+                self._encode_block(block, token_budget, on_batch, first),
+            )
+            first += len(block)
+
+    def _encode_block(
+        self, texts: list[str], token_budget: int | None, on_batch: OnBatch | None, done_before: int
+    ) -> npt.NDArray[np.float32]:
+        position: dict[str, int] = {}
+        text_of = np.array([position.setdefault(text, len(position)) for text in texts], dtype=np.int64)
+        repeats = np.bincount(text_of)
+        windows = self.tokenize(list(position))
+        windows_left = np.bincount(windows.text_index, minlength=len(position))
+        sums = np.zeros((len(position), self.dimensions), dtype=np.float32)
+        done = done_before
+        budget = token_budget or (GPU_TOKEN_BUDGET if self.device.type == "cuda" else CPU_TOKEN_BUDGET)
+        was_training = self.training
+        self.eval()
+        try:
+            for batch in budget_batches(windows.lengths, budget):
+                vectors, budget = self._encode_batch(windows, batch, budget)
+                owners = windows.text_index[batch]
+                # A window counts by its tokens, so that a short last one does not weigh like a full one.
+                np.add.at(sums, owners, vectors * windows.lengths[batch, None].astype(np.float32))
+                np.subtract.at(windows_left, owners, 1)
+                finished = np.unique(owners)
+                done += int(repeats[finished[windows_left[finished] == 0]].sum())
+                if on_batch is not None:
+                    on_batch(done)
+        finally:
+            self.train(was_training)
+        sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        result: npt.NDArray[np.float32] = sums[text_of]
+        return result
+
+    def _encode_batch(
+        self, windows: Windows, batch: npt.NDArray[np.int64], budget: int
+    ) -> tuple[npt.NDArray[np.float32], int]:
+        """Vectors of one batch, and the budget it took: halved while a GPU has too little memory."""
+        try:
+            with torch.inference_mode():
+                return self.embed(windows, batch).cpu().numpy(), budget
+        except torch.cuda.OutOfMemoryError:
+            if len(batch) == 1:
+                raise MedembedError(
+                    f"device: out of GPU memory with a single window of {self.spec.max_tokens} tokens; lower "
+                    "max_tokens, choose a smaller base model, or set device to 'cpu'."
+                ) from None
+        torch.cuda.empty_cache()
+        warnings.warn(f"out of GPU memory: token_budget halved from {budget} to {budget // 2}", stacklevel=2)
+        halves = [self._encode_batch(windows, half, budget // 2) for half in np.array_split(batch, 2)]
+        return np.concatenate([vectors for vectors, _ in halves]), min(smaller for _, smaller in halves)
+
+
+def load_encoder(
+    spec: EncoderSpec, *, device: str = "auto", precision: str = "auto", seed: int = 0
+) -> Encoder:
+    """Load the encoder that `spec` describes.
+
+    Args:
+        spec: base model, pooling, window, projection. A base folder's own projection (Dense module) is taken
+            where it has as many dimensions as the spec says; otherwise a new one is drawn.
+        device: `auto` (cuda, mps, cpu: the first there is), or one of them.
+        precision: `auto` (bfloat16 where the hardware computes in it), `float32` or `bfloat16`.
+        seed: of whatever the base model's files do not hold: a new projection, missing weights.
+
+    Raises:
+        MedembedError: see `resolve_base`, `resolve_device`, `resolve_precision`; also when the window is
+            larger than the model's.
+    """
+    keep_freed_memory()
+    folder = resolve_base(spec.base)
+    where = resolve_device(device)
+    number_format = resolve_precision(precision, where)
+    transformer, tokenizer = _load_base(folder, seed)
+    window = _largest_window(transformer.config)
+    if window is not None and spec.max_tokens > window:
+        raise MedembedError(
+            f"max_tokens: {spec.max_tokens} is more than the {window} that {spec.base} can read at once."
+        )
+    projection = None
+    if spec.projection_dimensions:
+        projection = _load_projection(
+            folder, int(transformer.config.hidden_size), spec.projection_dimensions, seed
+        )
+    encoder = Encoder(
+        spec=spec,
+        transformer=transformer,
+        tokenizer=tokenizer,
+        projection=projection,
+        precision=number_format,
+    )
+    return encoder.to(where).eval()
+
+
+def _load_base(folder: Path, seed: int) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        # Weights that the folder doesn't hold (a BERT without pooler) are drawn at random, but seeded.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            transformer = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        # transformers raises what its parts raise: OSError, ValueError, KeyError, SafetensorError, ...
+        raise MedembedError(
+            f"base: the model folder {folder} can't be loaded ({type(error).__name__}: {str(error)[:300]}); "
+            "expected a text model with weights, config.json and tokenizer files that AutoModel reads."
+        ) from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+    return transformer, tokenizer
+
+
+def _largest_window(config: Any) -> int | None:
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    # RoBERTa's family counts positions from the padding id on.
+    offset = int(config.pad_token_id) + 1 if "roberta" in config.model_type else 0
+    return int(positions) - offset
+
+
+def _load_projection(folder: Path, inputs: int, outputs: int, seed: int) -> nn.Linear:
+    from safetensors.torch import load_file
+
+    dense = read_dense_folder(folder)
+    if dense is not None and (dense / "model.safetensors").is_file():
+        weights = load_file(dense / "model.safetensors")
+        if weights["linear.weight"].shape == (outputs, inputs):
+            projection = nn.Linear(inputs, outputs, bias="linear.bias" in weights)
+            projection.load_state_dict(
+                {name.removeprefix("linear."): value for name, value in weights.items()}
+            )
+            return projection
+    projection = nn.Linear(inputs, outputs)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        # Orthogonal: angles between notes are kept (or, in fewer dimensions, kept on average), so that tuning
+        # starts from what the base model knows.
+        nn.init.orthogonal_(projection.weight)
+        projection.bias.zero_()
+    return projection
+
+
+@contextlib.contextmanager
+def _bar(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="note", desc="encoding", disable=not shown) as bar:
+        yield lambda done: bar.update(done - bar.n) and None
