@@ -1,0 +1,171 @@
+"""Assets of the group `evaluation`: nearest neighbours and the metrics on held-out notes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from medembed_pipeline.evaluation import REVISION
+from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
+from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
+from medembed_pipeline.evaluation.relevance import evaluation_counts, held_out_notes
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    Built,
+    asset_work,
+    code_version,
+    column_schema,
+    inline_picture,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable, vectors
+from medembed_pipeline.settings import EvaluationSettings, NeighborSettings, load_settings
+from medembed_pipeline.training.checkpoints import current_checkpoint
+
+SETTINGS = load_settings()
+MODELS = ("baseline", "tuned")
+INPUTS = ["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is scored: the test notes that the checkpoint has not seen.
+
+    Attributes:
+        note_ids: their ids, sorted.
+        specialties: a set per note, empty where it has none.
+        duplicate_groups: a group per note.
+        excluded: test notes set aside because the checkpoint was trained on a member of their group.
+    """
+
+    note_ids: list[str]
+    specialties: list[list[str]]
+    duplicate_groups: list[str]
+    excluded: int
+
+
+def held_out(work: AssetWork) -> HeldOut:
+    """The scored notes of the lake as it stands."""
+    notes = work.input("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]).to_pydict()
+    splits = work.input("note_splits").read().to_pydict()
+    checkpoint = current_checkpoint(work.lake)
+    work.note_input("finetuned_checkpoint", checkpoint.data_version)
+    group_of = dict(zip(notes["note_id"], notes["duplicate_group"], strict=True))
+    specialties_of = dict(zip(notes["note_id"], notes["specialties"], strict=True))
+    split_of = dict(zip(splits["note_id"], splits["split"], strict=True))
+    found = held_out_notes(split_of, group_of, checkpoint.trained_note_ids())
+    return HeldOut(
+        found.note_ids,
+        [specialties_of[note_id] for note_id in found.note_ids],
+        [group_of[note_id] for note_id in found.note_ids],
+        found.excluded,
+    )
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "numpy"},
+    deps=INPUTS,
+    code_version=code_version(REVISION, SETTINGS.neighbors),
+    config_schema=launchpad_schema("neighbors", SETTINGS.neighbors),
+    metadata=column_schema(NEIGHBORS_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def neighbors(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Exact cosine neighbours of every note in both models; the metrics and the maps read them."""
+    settings = launchpad_settings(context, NeighborSettings)
+    with asset_work(context, REVISION, settings) as work:
+        scored = held_out(work)
+        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+
+        def build() -> Built:
+            labelled = [
+                note for note, names in zip(scored.note_ids, scored.specialties, strict=True) if names
+            ]
+            parts = []
+            for model, table in embeddings.items():
+                ids, matrix = read_embeddings(table)
+                parts.append(
+                    neighbors_table(model, ids, matrix, scored_note_ids=labelled, k=settings.neighbors)
+                )
+            return pa.concat_tables(parts), {"scored_notes": len(labelled)}
+
+        return work.publish(build, NEIGHBORS_SCHEMA)
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "numpy"},
+    deps=[*INPUTS, "neighbors"],
+    code_version=code_version(REVISION, SETTINGS.evaluation),
+    config_schema=launchpad_schema("embedding_metrics", SETTINGS.evaluation),
+    metadata=column_schema(METRICS_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Baseline, tuned and their paired difference on held-out test notes, with bootstrap intervals."""
+    settings = launchpad_settings(context, EvaluationSettings)
+    with asset_work(context, REVISION, settings) as work:
+        scored = held_out(work)
+        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        nearest = work.input("neighbors")
+
+        def build() -> Built:
+            counts = evaluation_counts(scored.specialties, minimum_notes=settings.minimum_specialty_notes)
+            if not counts.notes_scored:
+                raise dg.Failure("no held-out test note has a specialty, so there is nothing to score")
+            table = metrics_table(
+                scored.note_ids,
+                baseline=rows_of(embeddings["baseline"], scored.note_ids),
+                tuned=rows_of(embeddings["tuned"], scored.note_ids),
+                specialties=scored.specialties,
+                duplicate_groups=scored.duplicate_groups,
+                resamples=settings.resamples,
+                confidence=settings.confidence,
+                seed=settings.seed,
+                minimum_notes=settings.minimum_specialty_notes,
+                neighbors=nearest.read(),
+            )
+            facts = {
+                "scored_notes": counts.notes_scored,
+                "notes_without_specialty": counts.notes_without_specialty,
+                "notes_excluded_as_trained_on": scored.excluded,
+                "queries_without_relevant": counts.queries_without_relevant,
+                "specialties_too_small": len(counts.small_specialties),
+            }
+            return table, facts
+
+        return work.publish(build, METRICS_SCHEMA, describe_metrics)
+
+
+def describe_metrics(table: LakeTable) -> dict[str, Any]:
+    """The overall figures as a table, and the two pictures."""
+    from medembed_pipeline.pictures.metrics_pictures import metrics_picture, specialty_change_picture
+
+    metrics = table.read()
+    overall = [row for row in metrics.to_pylist() if row["scope"] == "all"]
+    shown = [
+        {name: row[name] for name in ("model", "metric", "k", "value", "ci_low", "ci_high", "n")}
+        for row in overall
+    ]
+    return {
+        "overall": shown,
+        "before_and_after": inline_picture(metrics_picture(metrics), "Metrics before and after"),
+        "change_by_specialty": inline_picture(specialty_change_picture(metrics), "Change by specialty"),
+    }
+
+
+def read_embeddings(table: LakeTable) -> tuple[list[str], np.ndarray]:
+    """Ids and vectors float32 [n, d] of an embeddings table."""
+    rows = table.read()
+    return rows.column("note_id").to_pylist(), vectors(rows.column("embedding"))
+
+
+def rows_of(table: LakeTable, note_ids: list[str]) -> np.ndarray:
+    """Vectors float32 [n, d] of some notes, in their order."""
+    ids, matrix = read_embeddings(table)
+    row_of = {note_id: row for row, note_id in enumerate(ids)}
+    return matrix[np.array([row_of[note_id] for note_id in note_ids], dtype=np.int64)]

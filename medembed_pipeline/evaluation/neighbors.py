@@ -1,0 +1,196 @@
+"""Exact nearest neighbours by cosine similarity, in an order that does not depend on threads or blocks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from medembed_pipeline.evaluation.errors import EvaluationError
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block, unit_rows
+
+NEIGHBORS = 50
+"""Neighbours per note by default."""
+
+SIMILARITY_STEPS = 10**9
+"""Similarities are ranked in steps of 1e-9.
+
+float64 products of the same vectors differ by about 1e-16 from one thread count or block size to the next,
+and float32 embeddings carry no information below 1e-8: in between, equal means equal on every machine.
+"""
+
+_BYTES_PER_CANDIDATE = 40  # similarity, key, partition copy and the temporaries between them
+
+NEIGHBORS_SCHEMA = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False, metadata={"description": "baseline or tuned"}),
+        pa.field(
+            "pool",
+            pa.string(),
+            nullable=False,
+            metadata={
+                "description": "neighbours among `all` notes, or the scored held-out `test` notes alone"
+            },
+        ),
+        pa.field("note_id", pa.string(), nullable=False, metadata={"description": "the note that asks"}),
+        pa.field(
+            "rank", pa.int32(), nullable=False, metadata={"description": "1 is the nearest; ties by note_id"}
+        ),
+        pa.field(
+            "neighbor_id", pa.string(), nullable=False, metadata={"description": "note_id of the neighbour"}
+        ),
+        pa.field(
+            "similarity", pa.float32(), nullable=False, metadata={"description": "cosine similarity, -1 to 1"}
+        ),
+    ]
+)
+
+
+def ranking_keys(rows: FloatArray, start: int, stop: int) -> IntArray:
+    """One integer per candidate; ascending order is the ranking of the candidates of queries start..stop.
+
+    The key holds the similarity, in steps of 1 / SIMILARITY_STEPS, and below it the candidate's index. So all
+    keys of a query differ, ties go to the lower index, and plain integer sorting (SIMD in numpy) ranks them.
+    The query itself sorts last.
+
+    Args:
+        rows: float64 [n, d] unit rows.
+        start, stop: the range of queries.
+
+    Returns:
+        int64 [stop - start, n]; `key % n` is the index of the candidate.
+    """
+    count = len(rows)
+    scaled = rows[start:stop] @ rows.T
+    np.clip(scaled, -1.0, 1.0, out=scaled)
+    scaled *= -SIMILARITY_STEPS
+    np.rint(scaled, out=scaled)
+    # Below 2**53 for up to four million candidates, so that float64 arithmetic on these integers is exact.
+    scaled += SIMILARITY_STEPS
+    scaled *= count
+    scaled += np.arange(count)
+    keys = scaled.astype(np.int64)
+    keys[np.arange(stop - start), np.arange(start, stop)] = np.iinfo(np.int64).max
+    return keys
+
+
+def nearest_neighbors(
+    embeddings: npt.ArrayLike, k: int = NEIGHBORS, *, block_rows: int | None = None
+) -> tuple[IntArray, npt.NDArray[np.float32]]:
+    """The k most similar other rows of every row: exact, ties to the lower index.
+
+    The result is the same for every block size and thread count. Blocked matrix products and a partial sort:
+    O(n * n * d) time, O(block_rows * n + n * d) memory.
+
+    Args:
+        embeddings: [n, d], L2-normalised rows.
+        k: neighbours per row, at least 1; n - 1 where there are fewer rows.
+        block_rows: queries per block; by default as many as fit into the shared memory budget.
+
+    Returns:
+        indices, int64 [n, min(k, n - 1)], nearest first, and their cosine similarities, float32, same shape.
+
+    Raises:
+        EvaluationError: k or block_rows below 1, or rows that are not of unit length.
+
+    Example:
+        >>> import numpy as np
+        >>> nearest_neighbors(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]), k=1)[0].tolist()
+        [[2], [2], [0]]
+    """
+    for name, value in (("k", k), ("block_rows", block_rows)):
+        if value is not None and value < 1:
+            raise EvaluationError(f"{name} = {value}: expected at least 1.")
+    rows = unit_rows(embeddings)
+    count = len(rows)
+    width = max(0, min(k, count - 1))
+    indices = np.empty((count, width), dtype=np.int64)
+    similarities = np.empty((count, width), dtype=np.float32)
+    if width == 0:
+        return indices, similarities
+    step = block_rows or rows_per_block(count * _BYTES_PER_CANDIDATE)
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        keys = ranking_keys(rows, start, stop)
+        keys.partition(width - 1, axis=1)
+        nearest = np.sort(keys[:, :width], axis=1)
+        steps, indices[start:stop] = np.divmod(nearest, count)
+        similarities[start:stop] = 1.0 - steps / SIMILARITY_STEPS
+    return indices, similarities
+
+
+def neighbors_table(
+    model: str,
+    note_ids: Sequence[str],
+    embeddings: npt.ArrayLike,
+    *,
+    scored_note_ids: Collection[str],
+    k: int = NEIGHBORS,
+) -> pa.Table:
+    """Neighbours of one model: of every note among all notes, and of the scored test notes among themselves.
+
+    Args:
+        model: goes into the `model` column; `metrics_table` looks for `baseline` and `tuned`.
+        note_ids: n different ids, in the order of the rows of `embeddings`.
+        embeddings: [n, d], L2-normalised rows.
+        scored_note_ids: the held-out test notes that carry a specialty (see `held_out_notes`).
+        k: neighbours per note and pool, fewer where the pool is smaller.
+
+    Returns:
+        A table with NEIGHBORS_SCHEMA, sorted by pool, note_id and rank, whatever the order of the input.
+
+    Raises:
+        EvaluationError: ids that repeat or do not fit the rows, or a scored id that has no embedding.
+    """
+    order = sorted_order(note_ids, rows=len(np.asarray(embeddings)))
+    ids = [note_ids[row] for row in order]
+    rows = np.asarray(embeddings)[order]
+    scored = set(scored_note_ids)
+    is_scored = np.array([note_id in scored for note_id in ids], dtype=np.bool_)
+    if int(is_scored.sum()) != len(scored):
+        missing = sorted(scored.difference(ids))
+        raise EvaluationError(
+            f"scored_note_ids: {len(missing)} of {len(scored)} scored notes have no embedding by the model "
+            f"'{model}' (first: {missing[0]}). Materialize the embeddings again."
+        )
+    parts = []
+    for pool, members in (("all", np.arange(len(ids))), ("test", np.flatnonzero(is_scored))):
+        indices, similarities = nearest_neighbors(rows[members], k)
+        count, width = indices.shape
+        names = pa.array([ids[row] for row in members], type=pa.string())
+        parts.append(
+            pa.Table.from_arrays(
+                [
+                    pa.repeat(pa.scalar(model), count * width),
+                    pa.repeat(pa.scalar(pool), count * width),
+                    names.take(pa.array(np.repeat(np.arange(count), width))),
+                    pa.array(np.tile(np.arange(1, width + 1, dtype=np.int32), count)),
+                    names.take(pa.array(indices.reshape(-1))),
+                    pa.array(similarities.reshape(-1)),
+                ],
+                schema=NEIGHBORS_SCHEMA,
+            )
+        )
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def sorted_order(note_ids: Sequence[str], *, rows: int) -> IntArray:
+    """Row positions in the order of their note ids, so that no result depends on the order of the input.
+
+    Raises:
+        EvaluationError: a note id twice, or a number of ids that differs from `rows`.
+    """
+    if len(note_ids) != rows:
+        raise EvaluationError(
+            f"note_ids: {len(note_ids)} ids for {rows} rows of embeddings; expected one per row."
+        )
+    order = sorted(range(rows), key=note_ids.__getitem__)
+    for left, right in itertools.pairwise(order):
+        if note_ids[left] == note_ids[right]:
+            raise EvaluationError(
+                f"note_ids: {note_ids[left]} occurs more than once; expected different ids."
+            )
+    return np.array(order, dtype=np.int64)

@@ -1,0 +1,55 @@
+"""Checked unit vectors in float64, and the memory budget that the blocked computations share."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from medembed_pipeline.evaluation.errors import EvaluationError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+BLOCK_BYTES = 128 * 1024 * 1024
+"""Bytes that one block of a blocked computation may hold, together with its temporaries."""
+
+_NORM_TOLERANCE = 1e-3
+
+
+def unit_rows(embeddings: npt.ArrayLike, *, name: str = "embeddings") -> FloatArray:
+    """Check that the rows are L2-normalised and give them back as float64, normalised to the last bit.
+
+    All evaluation runs in float64: a float32 matrix product differs by about 1e-7 from one thread count to
+    the next, which is enough to swap two neighbours.
+
+    Args:
+        embeddings: [n, d], finite, each row of L2 norm 1 (within 0.001).
+        name: what the matrix is called in an error.
+
+    Returns:
+        float64 [n, d], a copy.
+
+    Raises:
+        EvaluationError: not two-dimensional, not finite, or a row that is not of unit length.
+    """
+    rows = np.array(embeddings, dtype=np.float64, order="C")
+    if rows.ndim != 2:
+        raise EvaluationError(
+            f"{name}: expected a matrix of shape [notes, dimensions], got shape {rows.shape}."
+        )
+    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    wrong = ~(np.abs(norms - 1.0) <= _NORM_TOLERANCE)  # written so that NaN counts as wrong
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise EvaluationError(
+            f"{name}: {int(wrong.sum())} of {len(rows)} rows are not L2-normalised (first: row {first}, "
+            f"norm {norms[first]:.6g}, expected 1 within {_NORM_TOLERANCE}). Normalise the embeddings first."
+        )
+    rows /= norms[:, None]
+    return rows
+
+
+def rows_per_block(bytes_per_row: int, memory_bytes: int = BLOCK_BYTES) -> int:
+    """How many rows of `bytes_per_row` bytes fit into the budget, at least one."""
+    return max(1, memory_bytes // max(1, bytes_per_row))
