@@ -1,0 +1,3 @@
+"""Maps of embedding space and how far to trust them."""
+
+REVISION = "1"

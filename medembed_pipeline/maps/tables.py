@@ -1,0 +1,228 @@
+"""All maps of all models: from tables to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medembed_pipeline.maps.errors import MapError
+from medembed_pipeline.maps.projections import (
+    DIMENSIONS,
+    METHODS,
+    MINIMUM_DISTANCE,
+    PERPLEXITY,
+    UMAP_NEIGHBORS,
+    Float32Array,
+    IntArray,
+    project,
+)
+from medembed_pipeline.maps.trustworthiness import NEIGHBORS, map_quality
+
+
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+PROJECTIONS_SCHEMA = pa.schema(
+    [
+        _field("note_id", pa.string(), "the note"),
+        _field("model", pa.string(), "baseline or tuned"),
+        _field("method", pa.string(), "pca, tsne or umap"),
+        _field("dimensions", pa.int8(), "2 or 3"),
+        _field("x", pa.float32(), "first coordinate; the unit of a map has no meaning of its own"),
+        _field("y", pa.float32(), "second coordinate"),
+        _field("z", pa.float32(), "third coordinate, null on a 2-D map", nullable=True),
+    ]
+)
+
+MAP_QUALITY_SCHEMA = pa.schema(
+    [
+        _field("model", pa.string(), "baseline or tuned"),
+        _field("method", pa.string(), "pca, tsne or umap"),
+        _field("dimensions", pa.int8(), "2 or 3"),
+        _field(
+            "trustworthiness",
+            pa.float64(),
+            "1 where neighbours on the map are true neighbours, 0.5 at random",
+        ),
+        _field("continuity", pa.float64(), "1 where true neighbours stay together on the map, 0.5 at random"),
+        _field("neighbors", pa.int32(), "neighbours per note that both figures look at"),
+        _field("n", pa.int64(), "notes averaged over: all, or a seeded sample of many"),
+    ]
+)
+
+
+class Projection(NamedTuple):
+    """One map: `coordinates` is float32 [n, dimensions]."""
+
+    model: str
+    method: str
+    dimensions: int
+    coordinates: Float32Array
+
+
+def neighbor_arrays(
+    neighbors: pa.Table, *, model: str, note_ids: Sequence[str]
+) -> tuple[IntArray, Float32Array]:
+    """The `neighbors` table of one model (pool `all`) as arrays that `project` takes.
+
+    Args:
+        neighbors: columns model, pool, note_id, rank (from 1), neighbor_id, similarity.
+        model: baseline or tuned.
+        note_ids: n ids, in the order of the rows of the embeddings.
+
+    Returns:
+        Row positions, int64 [n, k], and cosine similarities, float32 [n, k], nearest first.
+
+    Raises:
+        MapError: the table does not hold the same number of neighbours for each of these notes.
+    """
+    part = neighbors.filter(pc.and_(pc.equal(neighbors["model"], model), pc.equal(neighbors["pool"], "all")))
+    known = pa.array(note_ids, pa.string())
+    query, neighbor = (
+        pc.fill_null(pc.index_in(part[column], value_set=known), -1).to_numpy().astype(np.int64)
+        for column in ("note_id", "neighbor_id")
+    )
+    rank = part["rank"].to_numpy().astype(np.int64)
+    width = int(rank.max(initial=0))
+    complete = len(part) == len(known) * width and width > 0
+    if complete and query.min() >= 0 and neighbor.min() >= 0 and rank.min() >= 1:
+        slot = query * width + rank - 1
+        if len(np.unique(slot)) == len(slot):
+            order = np.argsort(slot)
+            shape = (len(known), width)
+            similarity = part["similarity"].to_numpy().astype(np.float32)
+            return neighbor[order].reshape(shape), similarity[order].reshape(shape)
+    raise MapError(
+        f"neighbors: {len(part)} rows of the model '{model}' do not fit the {len(known)} embedded notes: "
+        "expected the same number of neighbours for each, among these notes. Materialize neighbors again."
+    )
+
+
+def make_projections(
+    *,
+    model: str,
+    note_ids: Sequence[str],
+    embeddings: npt.ArrayLike,
+    neighbor_indices: npt.ArrayLike,
+    neighbor_similarities: npt.ArrayLike,
+    seed: int,
+    methods: Sequence[str] = METHODS,
+    dimensions: Sequence[int] = DIMENSIONS,
+    perplexity: float = PERPLEXITY,
+    umap_neighbors: int = UMAP_NEIGHBORS,
+    minimum_distance: float = MINIMUM_DISTANCE,
+) -> Iterator[Projection]:
+    """All maps of one model, one at a time, so that a caller can report progress.
+
+    A note lies at the same place whatever the order of the input: maps are made in the order of the note ids.
+
+    Args:
+        model: baseline or tuned.
+        note_ids: n different ids.
+        embeddings, neighbor_indices, neighbor_similarities, seed, perplexity, umap_neighbors,
+            minimum_distance: as in `project`.
+        methods, dimensions: which maps.
+
+    Yields:
+        Projections, with rows in the order of `note_ids`.
+
+    Raises:
+        MapError: as in `project`, or ids that do not fit the rows.
+    """
+    rows = np.asarray(embeddings)
+    if len(note_ids) != len(rows) or len(set(note_ids)) != len(rows):
+        raise MapError(
+            f"note_ids: {len(set(note_ids))} different ids for {len(rows)} embeddings; expected one per row."
+        )
+    order = np.array(sorted(range(len(rows)), key=note_ids.__getitem__), dtype=np.int64)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    nearest = place[np.asarray(neighbor_indices, dtype=np.int64)[order]]
+    for method in methods:
+        for size in dimensions:
+            coordinates = project(
+                rows[order],
+                method=method,
+                dimensions=size,
+                seed=seed,
+                neighbor_indices=nearest,
+                neighbor_similarities=np.asarray(neighbor_similarities)[order],
+                perplexity=perplexity,
+                umap_neighbors=umap_neighbors,
+                minimum_distance=minimum_distance,
+            )
+            yield Projection(model, method, size, coordinates[place])
+
+
+def projections_table(projections: Sequence[Projection], *, note_ids: Sequence[str]) -> pa.Table:
+    """Maps as a table with PROJECTIONS_SCHEMA, sorted by model, method, dimensions and note_id.
+
+    Args:
+        projections: maps of the same notes.
+        note_ids: n ids, in the order of the rows of every map.
+
+    Raises:
+        MapError: a map with another number of rows or columns.
+    """
+    order = np.array(sorted(range(len(note_ids)), key=note_ids.__getitem__), dtype=np.int64)
+    names = pa.array([note_ids[row] for row in order], pa.string())
+    count = len(note_ids)
+    parts = []
+    for model, method, dimensions, coordinates in sorted(projections, key=lambda one: one[:3]):
+        if coordinates.shape != (count, dimensions):
+            raise MapError(
+                f"the {method} map of '{model}' has shape {coordinates.shape}: "
+                f"expected ({count}, {dimensions})."
+            )
+        x, y, *z = coordinates[order].astype(np.float32).T
+        columns = [
+            names,
+            pa.repeat(pa.scalar(model), count),
+            pa.repeat(pa.scalar(method), count),
+            pa.repeat(pa.scalar(dimensions, pa.int8()), count),
+            pa.array(x),
+            pa.array(y),
+            pa.array(z[0]) if z else pa.nulls(count, pa.float32()),
+        ]
+        parts.append(pa.Table.from_arrays(columns, schema=PROJECTIONS_SCHEMA))
+    return pa.concat_tables(parts).combine_chunks() if parts else PROJECTIONS_SCHEMA.empty_table()
+
+
+def map_quality_table(
+    projections: Sequence[Projection],
+    *,
+    embeddings: Mapping[str, npt.ArrayLike],
+    neighbors: int = NEIGHBORS,
+    seed: int = 0,
+) -> pa.Table:
+    """Trustworthiness and continuity of every map, as a table with MAP_QUALITY_SCHEMA.
+
+    Args:
+        projections: maps.
+        embeddings: [n, d] by model, L2-normalised, rows in the order of the maps.
+        neighbors, seed: as in `map_quality`.
+
+    Raises:
+        MapError: a model without embeddings, or as in `map_quality`.
+    """
+    rows = []
+    for model in sorted({one.model for one in projections}):
+        if model not in embeddings:
+            raise MapError(
+                f"no embeddings of the model '{model}'; there are: {', '.join(sorted(embeddings))}."
+            )
+        mine = sorted((one for one in projections if one.model == model), key=lambda one: one[:3])
+        figures = map_quality(
+            embeddings[model], [one.coordinates for one in mine], neighbors=neighbors, seed=seed
+        )
+        for one, figure in zip(mine, figures, strict=True):
+            rows.append(
+                {"model": model, "method": one.method, "dimensions": one.dimensions, **figure._asdict()}
+            )
+    return pa.Table.from_pylist(rows, schema=MAP_QUALITY_SCHEMA)

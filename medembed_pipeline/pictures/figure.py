@@ -1,0 +1,94 @@
+"""What the pictures share: their look, and their way to a PNG that fits into an asset's metadata."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from medembed_pipeline.pictures.errors import PictureError
+from medembed_pipeline.pictures.palette import GRID, MUTED_TEXT, TEXT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LARGEST_BYTES = 200_000
+WIDTH_INCHES = 9.0
+
+_RESOLUTIONS = (150, 120, 100, 80, 60)
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED_TEXT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": TEXT,
+    "xtick.color": MUTED_TEXT,
+    "ytick.color": MUTED_TEXT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.parse_math": False,
+}
+
+
+@contextmanager
+def new_figure(*, height: float, title: str, subtitle: str = "") -> Iterator[Figure]:
+    """A figure WIDTH_INCHES wide and `height` inches high, in the style of all pictures.
+
+    Without pyplot, hence without global state: safe in threads and without a display. Texts are drawn
+    literally, so that a `$` in a specialty's name is not taken for mathematics.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(cast("Any", _STYLE)):
+        figure = Figure(figsize=(WIDTH_INCHES, height), facecolor="white")
+        FigureCanvasAgg(figure)
+        figure.text(0.02, 1 - 0.12 / height, title, fontsize=13.5, fontweight="bold", va="top")
+        if subtitle:
+            figure.text(
+                0.02, 1 - 0.40 / height, subtitle, fontsize=10, color=MUTED_TEXT, va="top", linespacing=1.4
+            )
+        yield figure
+
+
+def quiet_grid(axes: Axes, *, axis: str) -> None:
+    """Light grid lines behind the data, along one axis."""
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis=axis, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG, at most LARGEST_BYTES.
+
+    With a palette of 256 colours, and at the highest resolution that fits, from 1,350 pixels width downwards.
+
+    Raises:
+        PictureError: too large even at the lowest resolution.
+    """
+    from PIL import Image
+
+    size = 0
+    for resolution in _RESOLUTIONS:
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=resolution, metadata={"Software": None})
+        drawn.seek(0)
+        small = io.BytesIO()
+        with Image.open(drawn) as image:
+            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+                small, format="PNG", optimize=True
+            )
+        size = small.tell()
+        if size <= LARGEST_BYTES:
+            return small.getvalue()
+    raise PictureError(
+        f"a picture takes {size} bytes at its lowest resolution; expected at most {LARGEST_BYTES}."
+    )

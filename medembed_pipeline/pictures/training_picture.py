@@ -1,0 +1,118 @@
+"""The course of a training, epoch by epoch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medembed_pipeline.pictures.errors import PictureError
+from medembed_pipeline.pictures.palette import BLUE, GRID, MUTED_TEXT, NEARLY_BLACK, TEXT, VERMILLION
+from medembed_pipeline.pictures.figure import new_figure, png, quiet_grid
+
+_LOSSES = (("train_loss", "training", BLUE, "o"), ("validation_loss", "validation", VERMILLION, "s"))
+_SCORES = (
+    ("validation_triplet_accuracy", "triplet accuracy", NEARLY_BLACK, "D"),
+    ("validation_precision_at_5", "precision@5", BLUE, "o"),
+)
+
+
+def training_curve_picture(
+    history: pa.Table | Sequence[Mapping[str, Any]], *, best_epoch: float | None = None
+) -> bytes:
+    """Losses, and the scores on validation notes, by epoch. PNG.
+
+    Args:
+        history: rows with epoch (epoch 0 is the model before training), train_loss, validation_loss,
+            validation_triplet_accuracy and validation_precision_at_5; figures may be null or missing.
+        best_epoch: the epoch whose weights were kept, marked by a line.
+
+    Raises:
+        PictureError: no rows, or a row without its epoch.
+    """
+    rows = history.to_pylist() if isinstance(history, pa.Table) else list(history)
+    if not rows or any(row.get("epoch") is None for row in rows):
+        raise PictureError("history: expected at least one row, each with its epoch.")
+    rows.sort(key=lambda row: row["epoch"])
+    epochs = np.array([row["epoch"] for row in rows], dtype=np.float64)
+    with new_figure(
+        height=4.3,
+        title="Training",
+        subtitle="Epoch 0 is the model before training. Scores are on validation notes, never trained on.",
+    ) as figure:
+        panels = figure.subplots(1, 2)
+        figure.subplots_adjust(left=0.07, right=0.845, top=0.74, bottom=0.13, wspace=0.52)
+        for axes, title, lines, form in zip(
+            panels,
+            ("Loss (lower is better)", "Validation scores (higher is better)"),
+            (_LOSSES, _SCORES),
+            ("{:.3g}", "{:.3f}"),
+            strict=True,
+        ):
+            axes.set_title(title)
+            axes.set_xlabel("epoch")
+            quiet_grid(axes, axis="y")
+            axes.spines["left"].set_visible(False)
+            ends: list[tuple[float, float, str, str]] = []
+            for key, name, color, marker in lines:
+                values = np.array([_number(row.get(key)) for row in rows])
+                known = np.isfinite(values)
+                if not known.any():
+                    continue
+                axes.plot(epochs[known], values[known], color=color, marker=marker, markersize=5, linewidth=2)
+                last = values[known][-1]
+                ends.append((last, epochs[known][-1], f"{name}\n{form.format(last)}", color))
+            axes.margins(x=0.04, y=0.12)
+            axes.xaxis.get_major_locator().set_params(integer=True, nbins=8)
+            if best_epoch is not None and ends:
+                axes.axvline(best_epoch, color=MUTED_TEXT, linewidth=1, linestyle=(0, (4, 3)), zorder=0.5)
+                axes.annotate(
+                    "kept",
+                    (best_epoch, 1.0),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(-4, -2),
+                    textcoords="offset points",
+                    ha="right",
+                    va="top",
+                    fontsize=9,
+                    color=MUTED_TEXT,
+                )
+            low, high = axes.get_ylim()
+            for position, (_, _, label, color) in zip(
+                spread_labels([end[0] for end in ends], gap=0.15 * (high - low)), ends, strict=True
+            ):
+                axes.annotate(
+                    label,
+                    (1.0, position),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(6, 0),
+                    textcoords="offset points",
+                    va="center",
+                    color=color if color != NEARLY_BLACK else TEXT,
+                    fontsize=9.5,
+                    fontweight="bold",
+                    annotation_clip=False,
+                )
+            if not ends:
+                axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=MUTED_TEXT)
+                axes.set_facecolor(GRID)
+        return png(figure)
+
+
+def spread_labels(values: Sequence[float], *, gap: float) -> list[float]:
+    """Positions close to `values`, in their order, at least `gap` apart."""
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    positions = [float(value) for value in values]
+    for lower, upper in itertools.pairwise(order):
+        positions[upper] = max(positions[upper], positions[lower] + gap)
+    shift = sum(position - value for position, value in zip(positions, values, strict=True)) / max(
+        1, len(values)
+    )
+    return [position - shift for position in positions]
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
