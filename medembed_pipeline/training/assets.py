@@ -1,0 +1,195 @@
+"""The asset `finetuned_checkpoint`."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    asset_work,
+    code_version,
+    fact_metadata,
+    inline_picture,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.settings import EncoderSettings, TrainingSettings, load_settings
+from medembed_pipeline.training import REVISION
+from medembed_pipeline.training.checkpoints import (
+    FOLDER,
+    MANIFEST,
+    Checkpoint,
+    checkpoint_of,
+    point_to,
+)
+from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.options import TrainingOptions
+
+SETTINGS = load_settings()
+
+
+@dg.asset(
+    group_name="training",
+    kinds={"pytorch", "huggingface"},
+    deps=["triplets"],
+    pool="gpu",
+    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder),
+    config_schema=launchpad_schema("finetuned_checkpoint", SETTINGS.training),
+    required_resource_keys={"lake", "encoder"},
+)
+def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """The fine-tuned model: an immutable sentence-transformers folder with its manifest, history and model card.
+
+    Training goes on from its last saved state when it was stopped, and is not repeated when a checkpoint of the same
+    triplets, notes and settings exists.
+    """
+    settings = launchpad_settings(context, TrainingSettings)
+    encoder: EncoderSettings = context.resources.encoder
+    with asset_work(context, REVISION, settings, encoder) as work:
+        spec = EncoderSpec(
+            encoder.base,
+            encoder.pooling,
+            encoder.max_tokens,
+            encoder.long_notes,
+            settings.projection_dimensions,
+        )
+        data = training_data(work)
+        work.note_input(
+            "base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=settings.seed)
+        )
+        version = work.recipe().digest[:16]
+        kept = work.lake.exists(FOLDER, version, MANIFEST)
+        if kept:
+            context.log.info(
+                f"the checkpoint {version} was made from the same triplets, notes and settings; it stands"
+            )
+        else:
+            fine_tune(work, version, spec, data, settings, encoder)
+        checkpoint = checkpoint_of(work.lake, version)
+        point_to(work.lake, checkpoint, work.recipe())
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(checkpoint.data_version),
+            metadata={"kept": kept, **describe(checkpoint, work.lake.path(FOLDER, version))},
+        )
+
+
+def training_data(work: AssetWork) -> TrainingData:
+    """The triplets with the texts and labels of their notes, and the validation notes."""
+    triplets = work.input("triplets").read(["anchor_id", "positive_id", "negative_id", "split"])
+    notes = work.lake.table("cleaned_notes").read(["note_id", "text", "specialties"]).to_pydict()
+    splits = work.lake.table("note_splits").read().to_pydict()
+    validation = [
+        note for note, split in zip(splits["note_id"], splits["split"], strict=True) if split == "validation"
+    ]
+    rows = {"train": [], "validation": []}  # type: dict[str, list[tuple[str, str, str]]]
+    for row in triplets.to_pylist():
+        rows[row["split"]].append((row["anchor_id"], row["positive_id"], row["negative_id"]))
+    needed = {note for triples in rows.values() for triple in triples for note in triple} | set(validation)
+    texts: dict[str, str] = {}
+    specialties: dict[str, list[str]] = {}
+    for note, text, names in zip(notes["note_id"], notes["text"], notes["specialties"], strict=True):
+        if note in needed:
+            texts[note], specialties[note] = text, names
+    # What the training sees of cleaned_notes and note_splits: other notes may come and go without changing it.
+    work.note_input(
+        "notes_of_triplets", digest([[note, texts[note], specialties[note]] for note in sorted(texts)])
+    )
+    return TrainingData(
+        texts=texts,
+        specialties=specialties,
+        train_triplets=rows["train"],
+        validation_triplets=rows["validation"],
+        validation_ids=validation,
+    )
+
+
+def fine_tune(
+    work: AssetWork,
+    version: str,
+    spec: EncoderSpec,
+    data: TrainingData,
+    settings: TrainingSettings,
+    encoder: EncoderSettings,
+) -> None:
+    """Train, and publish the checkpoint folder."""
+    from medembed_pipeline.training.checkpoint import write_checkpoint
+    from medembed_pipeline.training.loop import train
+
+    log = work.context.log
+    names = set(TrainingOptions.__dataclass_fields__)
+    options = TrainingOptions(**settings.model_dump(include=names))
+    state_folder = work.lake.local_work_folder("store", "training", version)
+
+    def on_step(step: int, steps: int, loss: float, notes_per_second: float) -> None:
+        log.info(f"step {step} of {steps}: loss {loss:.4f}, {notes_per_second:.1f} notes/s")
+
+    result = train(
+        spec,
+        data,
+        options,
+        device=encoder.device,
+        precision=encoder.precision,
+        token_budget=encoder.token_budget,
+        state_folder=state_folder,
+        save_every_seconds=settings.save_every_seconds,
+        log_every_steps=settings.log_every_steps,
+        on_step=on_step,
+        on_epoch=lambda row: log.info(_epoch_line(row)),
+        on_warning=log.warning,
+        progress=sys.stderr.isatty(),
+    )
+    if not result.improved:
+        log.warning(
+            "no epoch was better on the validation notes than the base model: the checkpoint is the base model"
+        )
+    with work.lake.staged_folder(FOLDER, version, last=MANIFEST) as folder:
+        write_checkpoint(
+            folder,
+            result,
+            spec=spec,
+            data=data,
+            options=options,
+            data_versions=work.recipe().inputs,
+            settings=work.recipe().settings,
+        )
+    shutil.rmtree(state_folder, ignore_errors=True)
+
+
+def _epoch_line(row: dict[str, Any]) -> str:
+    return f"epoch {row['epoch']}: " + ", ".join(
+        f"{name.replace('_', ' ')} {value:.3f}"
+        for name, value in row.items()
+        if name.startswith("validation") or (name == "train_loss" and value is not None)
+    )
+
+
+def describe(checkpoint: Checkpoint, path: str) -> dict[str, Any]:
+    """Metadata of a checkpoint: how it was made, its history as a table and as a curve."""
+    from medembed_pipeline.pictures.training_picture import training_curve_picture
+
+    manifest, history = checkpoint.manifest(), checkpoint.history()
+    facts = {
+        "version": checkpoint.version,
+        "best_epoch": manifest["best_epoch"],
+        "improved_on_base": manifest["improved_on_base"],
+        "base": manifest["base"],
+        "device": manifest["device"],
+        "precision": manifest["precision"],
+        **manifest["counts"],
+        "history": list(_plain(history)),
+    }
+    return {
+        "path": dg.MetadataValue.path(path),
+        **fact_metadata(facts),
+        "training_curve": inline_picture(training_curve_picture(history), "Training curve"),
+    }
+
+
+def _plain(history: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in history:
+        yield {name: float("nan") if value is None else value for name, value in row.items()}

@@ -1,0 +1,122 @@
+"""The training's result as a folder: the model, how it was made, and what it is for."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medembed_pipeline.encoder.folder import save_encoder
+from medembed_pipeline.encoder.spec import BUNDLED, EncoderSpec
+from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.training import REVISION
+from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.loop import TrainingResult
+from medembed_pipeline.training.model_card import model_card
+from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.training.verification import MANIFEST_FILE, file_names
+
+HISTORY_FILE = "history.json"
+TRAINED_NOTES_FILE = "trained_notes.json"
+CARD_FILE = "README.md"
+
+# The packages whose versions can change the weights' bytes, or the folder's.
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "peft")
+
+
+def write_checkpoint(
+    folder: Path,
+    result: TrainingResult,
+    *,
+    spec: EncoderSpec,
+    data: TrainingData,
+    options: TrainingOptions,
+    data_versions: Mapping[str, str],
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write a checkpoint: a sentence-transformers model folder and, beside it,
+
+    - `manifest.json`: settings, seed, versions of the input data and the packages, and the sha256 of every
+      file;
+    - `history.json`: the losses and scores of each epoch;
+    - `trained_notes.json`: the ids of the notes trained on, sorted;
+    - `README.md`: the model card.
+
+    Nothing in it depends on the time or the place it is written at, and no text of a note is in it (but for
+    the words that the base model's own vocabulary has). The manifest is written last.
+
+    Args:
+        folder: created where missing, and meant to be empty; moving it to where it is published is the
+            caller's.
+        result: of `train`.
+        spec: as given to `train`.
+        data: as given to `train`.
+        options: as given to `train`.
+        data_versions: of the input tables, by name.
+        settings: further settings to record, JSON-able.
+
+    Returns:
+        The manifest.
+    """
+    save_encoder(result.encoder, folder)
+    base = base_name(spec)
+    counts = data_counts(data)
+    _write_json(folder / HISTORY_FILE, result.history)
+    _write_json(folder / TRAINED_NOTES_FILE, result.trained_ids)
+    card = model_card(spec=spec, base=base, options=options, counts=counts, result=result)
+    (folder / CARD_FILE).write_text(card, encoding="utf-8")
+    manifest = {
+        "format": 1,
+        "training_revision": REVISION,
+        "base": base,
+        "encoder": {name: value for name, value in asdict(spec).items() if name != "base"},
+        "training": asdict(options),
+        "seed": options.seed,
+        "settings": dict(settings or {}),
+        "data_versions": dict(data_versions),
+        "counts": counts,
+        "best_epoch": result.best_epoch,
+        "improved_on_base": result.improved,
+        "device": result.encoder.device.type,
+        "precision": result.encoder.precision,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "files": {name: file_sha256(folder / name) for name in file_names(folder) if name != MANIFEST_FILE},
+    }
+    _write_json(folder / MANIFEST_FILE, manifest)
+    return manifest
+
+
+def base_name(spec: EncoderSpec) -> str:
+    """The base model's name without the place it lies at on this machine."""
+    if spec.base == BUNDLED:
+        return "sentence-transformers/all-MiniLM-L6-v2"
+    folder = Path(spec.base).expanduser()
+    return folder.resolve().name if folder.is_dir() else spec.base
+
+
+def data_counts(data: TrainingData) -> dict[str, int]:
+    """How many notes, triplets and specialties a training saw."""
+    return {
+        "train_notes": len(data.train_ids),
+        "train_triplets": len(data.train_triplets),
+        "validation_notes": len(set(data.validation_ids)),
+        "validation_triplets": len(data.validation_triplets),
+        "specialties": len({name for note in data.train_ids for name in data.specialties.get(note, ())}),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")

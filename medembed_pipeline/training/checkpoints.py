@@ -1,0 +1,85 @@
+"""Checkpoints of the lake: folders named by their recipe, and a pointer to the current one."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from medembed_pipeline.encoder import EncoderSpec, read_spec
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import Recipe
+
+FOLDER = "checkpoints"
+POINTER = "finetuned_checkpoint.json"
+MANIFEST = "manifest.json"
+
+
+class CheckpointError(MedembedError):
+    """There is no usable checkpoint."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A published checkpoint.
+
+    Attributes:
+        version: its folder's name: hash of the recipe it was made from.
+        data_version: hash of what it holds.
+        folder: where it lies on this machine.
+    """
+
+    version: str
+    data_version: str
+    folder: Path
+
+    def encoder_spec(self, long_notes: Literal["cut", "windows"]) -> EncoderSpec:
+        """How to load it, with the handling of long notes that the baseline has too."""
+        return replace(read_spec(self.folder), long_notes=long_notes)
+
+    def trained_note_ids(self) -> list[str]:
+        """Ids of the notes it was trained on."""
+        ids: list[str] = self._read("trained_notes.json")
+        return ids
+
+    def manifest(self) -> dict[str, Any]:
+        """How it was made: settings, versions, counts, hashes."""
+        manifest: dict[str, Any] = self._read(MANIFEST)
+        return manifest
+
+    def history(self) -> list[dict[str, Any]]:
+        """Losses and validation scores, a row per epoch."""
+        history: list[dict[str, Any]] = self._read("history.json")
+        return history
+
+    def _read(self, name: str) -> Any:
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+
+def checkpoint_of(lake: Lake, version: str) -> Checkpoint:
+    """A published checkpoint by its version."""
+    folder = lake.local_copy(FOLDER, version, last=MANIFEST)
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return Checkpoint(version, digest(manifest["files"]), folder)
+
+
+def point_to(lake: Lake, checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Make a checkpoint the current one."""
+    pointer = {"version": checkpoint.version, "data_version": checkpoint.data_version, "recipe": vars(recipe)}
+    if lake.read_json(POINTER) != pointer:
+        lake.write_json(pointer, POINTER)
+
+
+def current_checkpoint(lake: Lake) -> Checkpoint:
+    """The checkpoint that embeddings and metrics use.
+
+    Raises:
+        CheckpointError: none has been made yet.
+    """
+    pointer = lake.read_json(POINTER)
+    if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):
+        raise CheckpointError(
+            f"there is no checkpoint in {lake.path(FOLDER)}. Materialize finetuned_checkpoint first."
+        )
+    return checkpoint_of(lake, pointer["version"])

@@ -1,0 +1,190 @@
+"""The training itself."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medembed_pipeline.encoder.fingerprint import encoder_fingerprint
+from medembed_pipeline.encoder.model import Encoder, load_encoder
+from medembed_pipeline.encoder.spec import EncoderSpec
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.training import REVISION
+from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.optimization import (
+    add_adapters,
+    freeze_lowest,
+    merge_adapters,
+    switch_dropout_off,
+)
+from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.training.run import OnEpoch, OnStep, Reporter, Run
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What came of a training.
+
+    Attributes:
+        encoder: with the weights of the best epoch, adapters merged.
+        history: one row per epoch (epoch 0: the base model), with `epoch`, `steps`, `train_loss` (None for
+            epoch 0), `validation_loss`, `validation_triplet_accuracy`, `validation_precision_at_5`,
+            `validation_map`.
+        best_epoch: the epoch whose weights these are; 0 where no epoch was better than the base model.
+        trained_ids: the notes trained on, sorted.
+        resumed_at: step from which it went on, 0 where it began anew.
+        micro_batch: notes that were held in memory at once in the end; 0 for whole batches.
+    """
+
+    encoder: Encoder
+    history: list[dict[str, Any]]
+    best_epoch: int
+    trained_ids: list[str]
+    resumed_at: int
+    micro_batch: int
+
+    @property
+    def improved(self) -> bool:
+        """Whether any epoch was better on the validation notes than the base model."""
+        return self.best_epoch > 0
+
+
+def train(
+    spec: EncoderSpec,
+    data: TrainingData,
+    options: TrainingOptions,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    token_budget: int | None = None,
+    state_folder: Path | None = None,
+    save_every_seconds: float = 60.0,
+    log_every_steps: int = 10,
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_warning: Callable[[str], object] = warnings.warn,
+    progress: bool = False,
+) -> TrainingResult:
+    """Fine-tune an encoder on triplets, and keep the epoch that is best on the validation notes.
+
+    The score is the mean of P@5 and mean average precision among the validation notes. The same spec, data,
+    options, device and precision give the same weights, byte for byte, on the same CPU with the same number
+    of threads, whether or not the training was stopped and resumed on the way.
+
+    Args:
+        spec: base model, pooling, window. With `long_notes="windows"` each epoch trains on one random window
+            of each note; otherwise on its beginning.
+        data: texts, specialties, triplets.
+        options: the recipe.
+        device: `auto`, `cuda`, `mps` or `cpu`.
+        precision: `auto`, `float32` or `bfloat16`.
+        token_budget: of the validation's encoding; see `Encoder.encode`.
+        state_folder: where to keep the state from which a stopped training goes on; None for nowhere. A
+            finished training leaves its state too, so that it need not be repeated when its publication
+            fails: remove it with `medembed_pipeline.training.state.clear_state`.
+        save_every_seconds: the state is written after the first step that ends so long after the last time,
+            after every epoch, and when the training is interrupted.
+        log_every_steps: steps between two calls of `on_step`.
+        on_step: see `OnStep`.
+        on_epoch: see `OnEpoch`.
+        on_warning: called with a sentence when the micro-batch is halved for lack of GPU memory.
+        progress: show a tqdm bar.
+
+    Raises:
+        MedembedError: see `load_encoder`; the loss is not finite; or a GPU has too little memory for one
+            note.
+    """
+    # The caller's random numbers are not disturbed.
+    with torch.random.fork_rng(), _deterministic():
+        torch.manual_seed(options.seed)
+        encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
+        key = _training_key(spec, data, options, encoder)
+        if options.lora_rank:
+            add_adapters(encoder, rank=options.lora_rank)
+        freeze_lowest(encoder, options.frozen_layers)
+        if not options.dropout:
+            switch_dropout_off(encoder)
+        run = Run(
+            encoder,
+            data,
+            options,
+            key=key,
+            token_budget=token_budget,
+            state_folder=state_folder,
+            save_every_seconds=save_every_seconds,
+            on_warning=on_warning,
+        )
+        resumed_at = run.resume()
+        with _bar(run.total_steps, resumed_at, shown=progress) as advance:
+            run.until_done(Reporter(run, advance, on_step, log_every_steps), on_epoch)
+        if run.position.best_weights is None:
+            encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
+        else:
+            run.put_weights(run.position.best_weights)
+            merge_adapters(encoder)
+    return TrainingResult(
+        encoder=encoder.eval(),
+        history=run.position.history,
+        best_epoch=run.position.best_epoch,
+        trained_ids=data.train_ids,
+        resumed_at=resumed_at,
+        micro_batch=run.position.micro_batch,
+    )
+
+
+def _training_key(spec: EncoderSpec, data: TrainingData, options: TrainingOptions, encoder: Encoder) -> str:
+    """What a saved state must have been made with to be gone on with."""
+    hasher = hashlib.sha256()
+    for note in sorted({*data.train_ids, *data.validation_ids, *_flat(data.validation_triplets)}):
+        for part in (note, data.texts[note], *sorted(data.specialties.get(note, ()))):
+            hasher.update(f"{len(part)}:{part}".encode())
+        hasher.update(b";")
+    for triplets in (data.train_triplets, data.validation_triplets):
+        hasher.update(",".join(_flat(triplets)).encode() + b";")
+    hasher.update(",".join(data.validation_ids).encode())
+    return digest(
+        {
+            "revision": REVISION,
+            "base": encoder_fingerprint(spec, precision=encoder.precision, seed=options.seed),
+            "options": asdict(options),
+            "data": hasher.hexdigest(),
+            "torch": torch.__version__,
+            "device": encoder.device.type,
+            "threads": torch.get_num_threads(),
+        }
+    )
+
+
+def _flat(triplets: Any) -> list[str]:
+    return [str(note) for triplet in triplets for note in triplet]
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    """Let torch take the deterministic kernel where it has a choice, and only warn where it hasn't."""
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+@contextmanager
+def _bar(total: int, done: int, *, shown: bool) -> Iterator[Callable[[float], None]]:
+    from tqdm import tqdm
+
+    with tqdm(total=total, initial=done, unit="step", desc="training", disable=not shown) as bar:
+
+        def advance(loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+
+        yield advance

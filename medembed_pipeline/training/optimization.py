@@ -1,0 +1,105 @@
+"""What is trained, and how far each step goes."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from medembed_pipeline.encoder.model import Encoder
+from medembed_pipeline.errors import MedembedError
+
+
+def freeze_lowest(encoder: Encoder, layers: int) -> None:
+    """Keep the token embeddings and the lowest transformer layers as they are, without a backward pass.
+
+    Args:
+        encoder: changed in place.
+        layers: how many; 0 for nothing, embeddings included.
+
+    Raises:
+        MedembedError: the model has fewer layers, or none that can be recognised.
+    """
+    if not layers:
+        return
+    depth = int(getattr(encoder.transformer.config, "num_hidden_layers", 0))
+    stacks = [
+        name
+        for name, module in encoder.transformer.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == depth
+    ]
+    if not stacks or layers > depth:
+        raise MedembedError(
+            f"frozen_layers: {layers} is more than this base model can freeze; expected 0 to {depth}."
+        )
+    frozen = tuple(f"{stacks[0]}.{layer}." for layer in range(layers))
+    for name, parameter in encoder.transformer.named_parameters():
+        if name.startswith(frozen) or "embed" in name:
+            parameter.requires_grad = False
+
+
+def switch_dropout_off(encoder: Encoder) -> None:
+    """Make training deterministic in its activations, and let attention use its fast kernels on a CPU."""
+    for module in encoder.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        # Attention in some families applies its dropout by a number, not by a module.
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            setattr(module, "attention_dropout", 0.0)  # noqa: B010
+
+
+def add_adapters(encoder: Encoder, *, rank: int) -> None:
+    """Put LoRA adapters on every linear layer of the transformer; only these are trained from then on.
+
+    Hu et al., LoRA (2021). Scaled by 2, as `lora_alpha = 2 * rank` is the common choice.
+
+    Raises:
+        MedembedError: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise MedembedError(
+            f"lora_rank: {rank} needs the package peft, which is not installed; pip install peft, or set "
+            "lora_rank to 0."
+        ) from error
+    config = LoraConfig(
+        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", bias="none"
+    )
+    encoder.transformer = get_peft_model(encoder.transformer, config)
+
+
+def merge_adapters(encoder: Encoder) -> None:
+    """Add the adapters, where there are any, into the weights: the model is an ordinary one again."""
+    if hasattr(encoder.transformer, "merge_and_unload"):
+        encoder.transformer = encoder.transformer.merge_and_unload()
+
+
+def trainable_parameters(encoder: Encoder) -> dict[str, nn.Parameter]:
+    """The parameters with a gradient, by name."""
+    return {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+
+
+def make_optimizer(encoder: Encoder, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter, 2019), without decay on biases and normalisation layers (all the 1-D)."""
+    parameters = list(trainable_parameters(encoder).values())
+    groups: list[dict[str, Any]] = [
+        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": weight_decay},
+        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=encoder.device.type in ("cpu", "cuda"))
+
+
+def learning_rate_at(step: int, total: int, *, peak: float, warmup_share: float) -> float:
+    """The learning rate of a step: a linear rise to `peak`, then half a cosine down to nearly 0.
+
+    Args:
+        step: 0 to total - 1.
+        total: steps of the whole training.
+        peak: the highest rate.
+        warmup_share: share of the steps that rise.
+    """
+    rising = math.ceil(total * warmup_share)
+    if step < rising:
+        return peak * (step + 1) / rising
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))

@@ -1,0 +1,83 @@
+"""Where a training stands, on disk: complete or absent, and never taken for another training's."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+STATE_FILE = "training_state.pt"
+
+
+@dataclass
+class Position:
+    """Everything that a training needs to go on, besides weights and optimiser.
+
+    Attributes:
+        epoch: epochs done.
+        step: steps of the optimiser done within the epoch under way.
+        step_losses: their losses.
+        history: one row per epoch, epoch 0 being the base model.
+        best_epoch: the epoch with the best validation score.
+        best_score: that score.
+        best_weights: that epoch's trained parameters; None for epoch 0.
+        micro_batch: notes at once; smaller than asked for after running out of GPU memory.
+        random_state: generators at the beginning of the next step.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    step_losses: list[float] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_score: float = float("-inf")
+    best_weights: dict[str, torch.Tensor] | None = None
+    micro_batch: int = 0
+    random_state: list[torch.Tensor] = field(default_factory=list)
+
+
+def save_state(
+    folder: Path,
+    *,
+    key: str,
+    position: Position,
+    weights: dict[str, torch.Tensor],
+    optimizer: dict[str, Any],
+) -> None:
+    """Write the state beside the old one, then replace it: at any moment one of them is whole on disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"{STATE_FILE}.partial"
+    with beside.open("wb") as stream:
+        torch.save(
+            {"key": key, "position": vars(position), "weights": weights, "optimizer": optimizer}, stream
+        )
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(folder / STATE_FILE)
+
+
+def load_state(folder: Path, *, key: str) -> tuple[Position, dict[str, torch.Tensor], dict[str, Any]] | None:
+    """The saved position, weights and optimiser state; None where there is none of this training.
+
+    Args:
+        folder: as for `save_state`.
+        key: identifies inputs, settings and code; a state with another key is left alone.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        return None
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:
+        # Cut off or damaged on disk: starting anew is always right, only slower.
+        return None
+    if saved.get("key") != key:
+        return None
+    return Position(**saved["position"]), saved["weights"], saved["optimizer"]
+
+
+def clear_state(folder: Path) -> None:
+    """Remove the saved state, once the result has been published."""
+    for name in (STATE_FILE, f"{STATE_FILE}.partial"):
+        (folder / name).unlink(missing_ok=True)

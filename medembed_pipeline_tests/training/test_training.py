@@ -1,0 +1,352 @@
+"""The whole training on a tiny model: it learns, repeats itself to the byte, and survives being stopped."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder.folder import save_encoder
+from medembed_pipeline.encoder.model import load_encoder
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.training import TrainingData, TrainingOptions
+from medembed_pipeline.training.gradients import add_gradient
+from medembed_pipeline.training.loop import TrainingResult, train
+from medembed_pipeline.training.losses import contrastive_loss
+from medembed_pipeline.training.optimization import freeze_lowest, switch_dropout_off
+from medembed_pipeline.training.state import STATE_FILE, clear_state
+
+OPTIONS = TrainingOptions(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+
+
+def run(
+    spec: EncoderSpec, data: TrainingData, options: TrainingOptions = OPTIONS, **kwargs: Any
+) -> TrainingResult:
+    return train(spec, data, options, device="cpu", precision="float32", **kwargs)
+
+
+def weights_hash(result: TrainingResult, folder: Path) -> str:
+    save_encoder(result.encoder, folder)
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        OPTIONS,
+        replace(OPTIONS, loss="triplet"),
+        replace(OPTIONS, loss="triplet", triplet_distance="euclidean"),
+        replace(OPTIONS, micro_batch=5, dropout=True, accumulation_steps=2),
+        replace(OPTIONS, lora_rank=4, learning_rate=1e-2),
+        replace(OPTIONS, frozen_layers=1),
+    ],
+    ids=["contrastive", "triplet", "euclidean", "micro", "lora", "frozen"],
+)
+def test_it_learns_and_keeps_the_best_epoch(
+    spec: EncoderSpec, data: TrainingData, options: TrainingOptions
+) -> None:
+    if options.lora_rank:
+        pytest.importorskip("peft")
+    rows: list[dict[str, Any]] = []
+    result = run(spec, data, options, on_epoch=rows.append)
+    assert result.history == rows and [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    assert rows[0]["train_loss"] is None and rows[0]["steps"] == 0
+    assert rows[3]["train_loss"] < rows[1]["train_loss"]
+    assert result.improved
+    best = rows[result.best_epoch]
+    score = [row["validation_precision_at_5"] + row["validation_map"] for row in rows]
+    assert result.best_epoch == int(np.argmax(score))
+    assert best["validation_map"] > rows[0]["validation_map"] + 0.1
+    # The encoder is the best epoch's: its score is found again.
+    notes = sorted(data.validation_ids)
+    vectors = result.encoder.encode([data.texts[note] for note in notes])
+    place = {note: position for position, note in enumerate(notes)}
+    gaps = [
+        vectors[place[a]] @ vectors[place[p]] - vectors[place[a]] @ vectors[place[n]]
+        for a, p, n in data.validation_triplets
+    ]
+    assert np.mean(np.array(gaps) > 0) == pytest.approx(best["validation_triplet_accuracy"])
+    assert not any("lora" in name for name, _ in result.encoder.named_parameters())
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path
+) -> None:
+    options = replace(OPTIONS, epochs=1, dropout=True)
+    torch.manual_seed(1)
+    first = weights_hash(run(spec, data, options), tmp_path / "a")
+    before = torch.get_rng_state()
+    second = weights_hash(run(spec, data, options), tmp_path / "b")
+    assert torch.equal(before, torch.get_rng_state())
+    assert first == second
+    assert weights_hash(run(spec, data, replace(options, seed=8)), tmp_path / "c") != first
+
+
+class Pulled(BaseException):
+    """Stands for whatever ends a run: KeyboardInterrupt, an orchestrator's own interruption."""
+
+
+def stop_at(step: int) -> Callable[[int, int, float, float], None]:
+    def on_step(done: int, total: int, loss: float, rate: float) -> None:
+        if done == step:
+            raise Pulled
+
+    return on_step
+
+
+@pytest.mark.parametrize("step", [1, 4, 6])
+def test_stopped_and_resumed_ends_with_the_same_bytes(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path, step: int
+) -> None:
+    options = replace(OPTIONS, epochs=2, dropout=True, accumulation_steps=2, micro_batch=8)
+    undisturbed = run(spec, data, options)
+    state = tmp_path / "state"
+    with pytest.raises(Pulled):
+        run(spec, data, options, state_folder=state, log_every_steps=1, on_step=stop_at(step))
+    seen: list[int] = []
+    resumed = run(
+        spec, data, options, state_folder=state, log_every_steps=1, on_step=lambda done, *_: seen.append(done)
+    )
+    assert resumed.resumed_at == step and seen[0] == step + 1
+    assert resumed.history == undisturbed.history
+    assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")
+    # The finished training's state gives the result again without a step.
+    seen.clear()
+    again = run(
+        spec, data, options, state_folder=state, log_every_steps=1, on_step=lambda done, *_: seen.append(done)
+    )
+    assert seen == [] and weights_hash(again, tmp_path / "c") == weights_hash(undisturbed, tmp_path / "b")
+    clear_state(state)
+    assert list(state.iterdir()) == []
+
+
+def test_killed_at_any_moment_resumes_from_the_last_saved_step(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(OPTIONS, epochs=2)
+    undisturbed = run(spec, data, options)
+    state = tmp_path / "state"
+    # A kill leaves what the last whole save wrote, and perhaps a half written file beside it.
+    with pytest.raises(Pulled):
+        run(
+            spec,
+            data,
+            options,
+            state_folder=state,
+            save_every_seconds=0,
+            log_every_steps=1,
+            on_step=stop_at(4),
+        )
+    killed = tmp_path / "killed"
+    shutil.copytree(state, killed)
+    (killed / f"{STATE_FILE}.partial").write_bytes(b"half")
+    resumed = run(spec, data, options, state_folder=killed)
+    assert resumed.resumed_at >= 3
+    assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")
+
+
+def test_interrupted_inside_an_update_the_half_updated_weights_are_not_saved(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = run(spec, data)
+    original, calls = torch.optim.AdamW.step, 0
+
+    def half_an_update(self: torch.optim.AdamW, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = original(self, *args, **kwargs)
+        if calls == 3:
+            raise KeyboardInterrupt
+        return result
+
+    state = tmp_path / "state"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", half_an_update)
+        with pytest.raises(KeyboardInterrupt):
+            run(spec, data, state_folder=state, save_every_seconds=0)
+    resumed = run(spec, data, state_folder=state)
+    assert resumed.resumed_at == 2
+    assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")
+
+
+def test_stopped_during_validation(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = run(spec, data)
+    from medembed_pipeline.encoder.model import Encoder
+
+    original, calls = Encoder.encode, 0
+
+    def pulled_once(self: Encoder, *args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Pulled
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Encoder, "encode", pulled_once)
+    with pytest.raises(Pulled):
+        run(spec, data, state_folder=tmp_path / "state")
+    resumed = run(spec, data, state_folder=tmp_path / "state")
+    assert resumed.history == undisturbed.history
+    assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")
+
+
+def test_the_state_of_another_training_and_a_damaged_one_are_left_alone(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path
+) -> None:
+    options = replace(OPTIONS, epochs=1)
+    run(spec, data, options, state_folder=tmp_path)
+    assert run(spec, data, options, state_folder=tmp_path).resumed_at > 0
+    others = [
+        (spec, data, replace(options, temperature=0.2)),
+        (replace(spec, pooling="cls"), data, options),
+        (spec, replace(data, texts={**data.texts, data.train_ids[0]: "normal mri"}), options),
+        (spec, replace(data, train_triplets=data.train_triplets[:-1]), options),
+    ]
+    for other in others:
+        kept = (tmp_path / STATE_FILE).read_bytes()
+        assert run(*other, state_folder=tmp_path).resumed_at == 0
+        (tmp_path / STATE_FILE).write_bytes(kept)
+    (tmp_path / STATE_FILE).write_bytes(kept[: len(kept) // 2])
+    assert run(spec, data, options, state_folder=tmp_path).resumed_at == 0
+
+
+def test_nothing_improved_gives_the_base_model(spec: EncoderSpec, data: TrainingData) -> None:
+    texts = list(data.texts.values())
+    base = load_encoder(spec, device="cpu", precision="float32").encode(texts)
+    none = run(spec, data, replace(OPTIONS, epochs=0))
+    assert len(none.history) == 1 and not none.improved
+    assert none.encoder.encode(texts).tobytes() == base.tobytes()
+    # Steps too small to change any score.
+    still = run(spec, data, replace(OPTIONS, epochs=5, learning_rate=1e-9, early_stopping_patience=2))
+    assert still.best_epoch == 0 and [row["epoch"] for row in still.history] == [0, 1, 2]
+    assert still.encoder.encode(texts).tobytes() == base.tobytes()
+
+
+def test_a_loss_that_is_not_finite_is_one_clear_error(
+    spec: EncoderSpec, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medembed_pipeline.training import run as run_module
+
+    monkeypatch.setattr(
+        run_module, "contrastive_loss", lambda vectors, *_, **__: vectors.sum() * float("nan")
+    )
+    with pytest.raises(MedembedError, match=r"loss is nan at step 1 of \d+; lower learning_rate"):
+        run(spec, data)
+
+
+def test_gpu_out_of_memory_halves_the_micro_batch_with_a_warning(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medembed_pipeline.encoder.model import Encoder
+
+    original = Encoder.forward
+    options = replace(OPTIONS, epochs=1, accumulation_steps=2)
+
+    def short_of_memory(limit: int) -> None:
+        def forward(self: Encoder, token_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            if self.training and len(token_ids) > limit:
+                raise torch.cuda.OutOfMemoryError("simulated")
+            return original(self, token_ids, mask)
+
+        monkeypatch.setattr(Encoder, "forward", forward)
+
+    warned: list[str] = []
+    short_of_memory(4)
+    result = run(spec, data, options, on_warning=warned.append)
+    assert result.micro_batch == 3
+    assert [sentence[:62] for sentence in warned] == [
+        "out of GPU memory: trying again with 6 notes at once instead o",
+        "out of GPU memory: trying again with 3 notes at once instead o",
+    ]
+    # The result is the one of a training that began with that micro-batch: no failed try left a trace.
+    monkeypatch.setattr(Encoder, "forward", original)
+    asked = run(spec, data, replace(options, micro_batch=3))
+    assert weights_hash(result, tmp_path / "a") == weights_hash(asked, tmp_path / "b")
+    short_of_memory(0)
+    with pytest.raises(MedembedError, match="out of GPU memory with a single note"):
+        run(spec, data, options, on_warning=warned.append)
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+def test_micro_batches_give_the_gradient_of_the_whole_batch(
+    spec: EncoderSpec, data: TrainingData, dropout: bool
+) -> None:
+    encoder = load_encoder(spec, device="cpu", precision="float32").train()
+    if not dropout:
+        switch_dropout_off(encoder)
+    windows = encoder.tokenize([data.texts[note] for note in sorted(data.texts)[:11]])
+    chosen = np.arange(11)[::-1].copy()
+    overlap = (torch.arange(11)[:, None] % 4 == torch.arange(11)[None, :] % 4).float()
+
+    def gradients(micro_batch: int) -> tuple[float, dict[str, torch.Tensor]]:
+        encoder.zero_grad()
+        torch.manual_seed(0)
+        loss = add_gradient(
+            encoder,
+            windows,
+            chosen,
+            lambda vectors: contrastive_loss(vectors, overlap, temperature=0.1),
+            scale=0.5,
+            micro_batch=micro_batch,
+        )
+        return loss, {n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None}
+
+    def by_hand() -> tuple[float, dict[str, torch.Tensor]]:
+        # The same parts in the same order, with the whole graph kept.
+        encoder.zero_grad()
+        torch.manual_seed(0)
+        order = np.argsort(-windows.lengths[chosen], kind="stable")
+        parts = [order[first : first + 4] for first in range(0, 11, 4)]
+        vectors = torch.cat([encoder.embed(windows, chosen[part]) for part in parts])[np.argsort(order)]
+        loss = contrastive_loss(vectors, overlap, temperature=0.1)
+        (loss * 0.5).backward()
+        return float(loss.detach()), {
+            n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None
+        }
+
+    expected_loss, expected = gradients(0) if not dropout else by_hand()
+    loss, found = gradients(4)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], atol=1e-5, rtol=1e-4)
+
+
+def test_frozen_layers_stay_and_others_move(spec: EncoderSpec, data: TrainingData) -> None:
+    before = load_encoder(spec, device="cpu").state_dict()
+    after = run(spec, data, replace(OPTIONS, epochs=1, frozen_layers=1)).encoder.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(".layer.1." in name for name in moved)
+    assert not any(".layer.0." in name or "embeddings" in name for name in moved)
+    with pytest.raises(MedembedError, match=r"frozen_layers: 3 .* expected 0 to 2"):
+        freeze_lowest(load_encoder(spec, device="cpu"), 3)
+
+
+def test_windows_projection_and_cls_can_be_trained(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path
+) -> None:
+    small = replace(spec, max_tokens=12, long_notes="windows", pooling="cls", projection_dimensions=16)
+    result = run(small, data, replace(OPTIONS, epochs=1))
+    assert result.encoder.encode(["chest pain"]).shape == (1, 16)
+    assert weights_hash(result, tmp_path / "a") == weights_hash(
+        run(small, data, replace(OPTIONS, epochs=1)), tmp_path / "b"
+    )
+
+
+def test_reports_reach_the_log(spec: EncoderSpec, data: TrainingData) -> None:
+    calls: list[tuple[int, int, float, float]] = []
+    result = run(
+        spec, data, replace(OPTIONS, epochs=1), log_every_steps=3, on_step=lambda *call: calls.append(call)
+    )
+    total = result.history[-1]["steps"]
+    assert [call[0] for call in calls] == [*range(3, total, 3), total]
+    assert {call[1] for call in calls} == {total}
+    assert all(loss > 0 and rate > 0 for _, _, loss, rate in calls)
