@@ -3,6 +3,7 @@
 import dagster as dg
 
 import medembed_pipeline.embeddings.assets
+import medembed_pipeline.embeddings.checks
 import medembed_pipeline.evaluation.assets
 import medembed_pipeline.evaluation.checks
 import medembed_pipeline.maps.assets
@@ -10,6 +11,7 @@ import medembed_pipeline.notes.assets
 import medembed_pipeline.notes.checks
 import medembed_pipeline.training.assets
 import medembed_pipeline.triplets.assets
+import medembed_pipeline.triplets.checks
 from medembed_pipeline import automation
 from medembed_pipeline.console import progress_logger
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
@@ -23,7 +25,12 @@ ROOMS = [
     medembed_pipeline.evaluation.assets,
     medembed_pipeline.maps.assets,
 ]
-CHECKS = [medembed_pipeline.notes.checks, medembed_pipeline.evaluation.checks]
+CHECKS = [
+    medembed_pipeline.notes.checks,
+    medembed_pipeline.triplets.checks,
+    medembed_pipeline.embeddings.checks,
+    medembed_pipeline.evaluation.checks,
+]
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(ROOMS),

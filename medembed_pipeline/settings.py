@@ -152,6 +152,47 @@ class TripletSettings(Section):
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the choice.")
 
 
+class TrainingSettings(Section):
+    """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
+
+    loss: Literal["contrastive", "triplet"] = Field(
+        "contrastive", description="'contrastive': all notes of a batch are compared; 'triplet': a margin per triplet."
+    )
+    temperature: float = Field(
+        0.1, ge=0.01, le=1, description="Of the contrastive loss; smaller weighs the most similar negatives more."
+    )
+    triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
+    triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
+    epochs: int = Field(2, ge=1, le=1000, description="Passes over the triplets, at most.")
+    notes_per_batch: int = Field(64, ge=3, le=65_536, description="Different notes in one batch.")
+    accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
+    micro_batch: int = Field(
+        0, ge=0, le=65_536, description="Notes whose activations are held in memory at once; 0: the whole batch."
+    )
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="Of AdamW, at its peak.")
+    warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Of AdamW; not for biases and normalisation layers.")
+    max_gradient_norm: float = Field(1.0, ge=0, le=1e6, description="Longer gradients are scaled down; 0: never.")
+    frozen_layers: int = Field(
+        0, ge=0, le=1000, description="Lowest layers, with the token embeddings, that stay as they are."
+    )
+    dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
+    lora_rank: int = Field(0, ge=0, le=1024, description="Rank of LoRA adapters (pip install '.[lora]'); 0: none.")
+    projection_dimensions: int = Field(
+        0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
+    )
+    early_stopping_patience: int = Field(
+        2, ge=0, le=1000, description="Epochs without a better validation score before it stops; 0: never."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of batches, dropout and new weights.")
+    log_every_steps: int = Field(10, ge=1, le=1_000_000, description="Steps between two lines of progress.")
+    save_every_seconds: float = Field(
+        60.0, ge=0, le=86_400, description="Between two saved states, from which a killed training goes on."
+    )
+
+
 class NeighborSettings(Section):
     """Exact nearest neighbours, computed once."""
 
@@ -161,7 +202,7 @@ class NeighborSettings(Section):
 class EvaluationSettings(Section):
     """The figures on held-out notes."""
 
-    resamples: int = Field(1000, ge=100, le=100_000, description="Bootstrap resamples behind every interval.")
+    resamples: int = Field(1000, ge=100, le=10_000, description="Bootstrap resamples behind every interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
     minimum_specialty_notes: int = Field(
         3, ge=2, le=1000, description="A specialty with fewer held-out notes gets no figure of its own."
@@ -200,6 +241,7 @@ class Settings(Section):
     splits: SplitSettings = SplitSettings()
     encoder: EncoderSettings = EncoderSettings()
     triplets: TripletSettings = TripletSettings()
+    training: TrainingSettings = TrainingSettings()
     neighbors: NeighborSettings = NeighborSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     projections: ProjectionSettings = ProjectionSettings()

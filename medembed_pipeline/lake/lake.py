@@ -201,6 +201,16 @@ class Lake:
                 with contextlib.suppress(OSError):
                     staged.unlink(missing_ok=True)
 
+    def local_work_folder(self, *parts: str) -> Path:
+        """A folder on this machine for work in progress: in the lake where that is local, else in the cache."""
+        if self.is_local:
+            return Path(self.path(*parts))
+        return self._cache_folder() / "/".join(parts)
+
+    def _cache_folder(self) -> Path:
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        return cache / "medembed" / uuid.uuid5(uuid.NAMESPACE_URL, self.url).hex
+
     def local_copy(self, *parts: str, last: str) -> Path:
         """A folder of the lake as a local path: itself, or a copy in the cache folder of this machine.
 
@@ -208,8 +218,7 @@ class Lake:
         """
         if self.is_local:
             return Path(self.path(*parts))
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "medembed"
-        target = cache / f"{uuid.uuid5(uuid.NAMESPACE_URL, self.url).hex}" / "/".join(parts)
+        target = self._cache_folder() / "/".join(parts)
         if not (target / last).is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as folder:

@@ -1,0 +1,114 @@
+"""The code location: quick to load, complete, and loadable by every way people load it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ["torch", "transformers", "sentence_transformers", "umap", "matplotlib", "sklearn", "numba", "ftfy", "scipy"]
+GROUPS = {
+    "raw_transcriptions": "notes",
+    "rejected_rows": "notes",
+    "cleaned_notes": "notes",
+    "note_splits": "notes",
+    "triplets": "training",
+    "finetuned_checkpoint": "training",
+    "baseline_embeddings": "embeddings",
+    "tuned_embeddings": "embeddings",
+    "neighbors": "evaluation",
+    "embedding_metrics": "evaluation",
+    "projections": "evaluation",
+}
+
+
+def python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_loading_imports_nothing_heavy() -> None:
+    code = f"""
+import json, sys
+import medembed_pipeline.definitions
+print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+"""
+    assert json.loads(python(code)) == []
+
+
+def test_every_asset_is_there_in_its_group_with_a_description_and_columns() -> None:
+    from medembed_pipeline.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    groups = {key.path[-1]: graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert GROUPS.items() <= groups.items()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.kinds, key
+        assert node.code_version, key
+        if key.path[-1] not in ("finetuned_checkpoint", "projections"):
+            assert "dagster/column_schema" in node.metadata, key
+
+
+def test_the_graph_is_the_chain() -> None:
+    from medembed_pipeline.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    parents = {
+        key.path[-1]: {parent.path[-1] for parent in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()
+    }
+    assert parents["cleaned_notes"] == {"raw_transcriptions"}
+    assert parents["note_splits"] == {"cleaned_notes"}
+    assert parents["finetuned_checkpoint"] == {"triplets"}
+    assert {"finetuned_checkpoint", "cleaned_notes"} <= parents["tuned_embeddings"]
+    assert {"baseline_embeddings", "tuned_embeddings", "note_splits"} <= parents["embedding_metrics"]
+
+
+def test_training_waits_for_the_gpu_pool_of_one() -> None:
+    import yaml
+
+    from medembed_pipeline.definitions import defs
+
+    assert defs.resolve_assets_def("finetuned_checkpoint").op.pool == "gpu"
+    instance = yaml.safe_load((ROOT / "medembed_pipeline" / "dagster.yaml").read_text())
+    assert instance["concurrency"]["pools"] == {"granularity": "op", "default_limit": 1}
+    assert instance["telemetry"] == {"enabled": False}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["dagster", "definitions", "validate", "-w", "workspace.yaml"], ["dg", "check", "defs"]],
+    ids=["workspace.yaml", "dg"],
+)
+def test_both_ways_of_loading_succeed(command: list[str], tmp_path: Path) -> None:
+    tool = Path(sys.executable).with_name(command[0])
+    done = subprocess.run(
+        [str(tool), *command[1:]],
+        cwd=ROOT,
+        env={**os.environ, "DAGSTER_HOME": str(tmp_path), "PATH": f"{tool.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_bad_settings_file_stops_the_code_location_with_its_message(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[splits]\ntrain = 3\n")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        python("import medembed_pipeline.definitions", MEDEMBED_SETTINGS=str(bad))
+    assert "splits.train = 3" in caught.value.stderr
