@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     samples.add_argument("--seed", type=int, default=7, help="seed of the corpus (default 7)")
     samples.add_argument("--output", type=Path, help="CSV file to write (default: the landing folder)")
     commands.add_parser("settings", help="print a documented medembed.toml with the settings in force")
+    commands.add_parser("tables", help="print the page that documents every table")
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
     options = parser.parse_args(arguments)
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return write_samples(options.notes, options.seed, options.output)
         if options.command == "settings":
             return print_settings()
+        if options.command == "tables":
+            return print_tables()
         return open_ui(options.port)
     except MedembedError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -64,6 +67,14 @@ def print_settings() -> int:
     from medembed_pipeline.settings_file import render_settings_file
 
     print(render_settings_file(load_settings()), end="")
+    return 0
+
+
+def print_tables() -> int:
+    """Print docs/tables.md."""
+    from medembed_pipeline.tables_page import render_tables_page
+
+    print(render_tables_page(), end="")
     return 0
 
 
@@ -104,7 +115,9 @@ def print_headline(lake: object) -> None:
     assert isinstance(lake, Lake)
     metrics = lake.table("embedding_metrics")
     print()
-    print(headline(metrics.read(), metrics.footer.facts["scored_notes"], load_settings().evaluation.confidence))
+    print(
+        headline(metrics.read(), metrics.footer.facts["scored_notes"], load_settings().evaluation.confidence)
+    )
 
 
 def open_ui(port: int) -> int:

@@ -42,7 +42,10 @@ class ProgressHandler(logging.Handler):
             self._print_asset(materialization, time.monotonic() - self._started.get(step, time.monotonic()))
         elif event.event_type_value == "ASSET_CHECK_EVALUATION" and not event.event_specific_data.passed:
             check = event.event_specific_data
-            print(f"  check {check.check_name}: {check.severity.value.lower()}. {check.description or ''}", flush=True)
+            print(
+                f"  check {check.check_name}: {check.severity.value.lower()}. {check.description or ''}",
+                flush=True,
+            )
         elif event.event_type_value == "STEP_FAILURE":
             error = event.event_specific_data.error
             print(f"  {step} failed: {plain_message(error)}", file=sys.stderr, flush=True)
@@ -64,7 +67,7 @@ def plain_message(error: Any) -> str:
     return rest if separator and "." in head and " " not in head else text
 
 
-@dg.logger(description="One line per asset, for the terminal.")
+@dg.logger(config_schema=None, description="One line per asset, for the terminal.")
 def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     """The logger of `medembed run`."""
     logger = logging.Logger("medembed_progress")

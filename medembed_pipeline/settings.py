@@ -72,7 +72,9 @@ class LandingSettings(Section):
 
     operational: ClassVar[frozenset[str]] = frozenset({"rejected_share_warning"})
 
-    text_column: str = Field("", description="Column that holds the note; empty: found by the accepted names.")
+    text_column: str = Field(
+        "", description="Column that holds the note; empty: found by the accepted names."
+    )
     label_column: str = Field(
         "", description="Column that holds the specialty; empty: found by the accepted names."
     )
@@ -89,13 +91,18 @@ class LandingSettings(Section):
 class CleaningSettings(Section):
     """How rows become notes."""
 
-    label_separator: str = Field("", description="Text that separates several labels in one cell; empty: none.")
+    label_separator: str = Field(
+        "", description="Text that separates several labels in one cell; empty: none."
+    )
     label_names: dict[str, str] = Field({}, description="Label as it lands -> the name to use for it.")
     document_types: list[str] = Field(
         DOCUMENT_TYPES, description="Labels that name a kind of document, not a specialty."
     )
     near_duplicate_threshold: float = Field(
-        0.8, ge=0.5, le=1.0, description="Jaccard similarity of word 5-shingles from which two notes are one group."
+        0.8,
+        ge=0.5,
+        le=1.0,
+        description="Jaccard similarity of word 5-shingles from which two notes are one group.",
     )
     redact: bool = Field(False, description="Mask the identifier patterns in the text (names are not found).")
 
@@ -142,7 +149,9 @@ class TripletSettings(Section):
     """What the model is shown: anchor, positive, negative."""
 
     train_triplets: int = Field(2000, ge=1, le=10_000_000, description="Triplets from the train notes.")
-    validation_triplets: int = Field(400, ge=1, le=10_000_000, description="Triplets from the validation notes.")
+    validation_triplets: int = Field(
+        400, ge=1, le=10_000_000, description="Triplets from the validation notes."
+    )
     strategy: Literal["random", "semi_hard", "hard"] = Field(
         "semi_hard", description="How the negative is chosen, by baseline similarity."
     )
@@ -158,10 +167,14 @@ class TrainingSettings(Section):
     operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
 
     loss: Literal["contrastive", "triplet"] = Field(
-        "contrastive", description="'contrastive': all notes of a batch are compared; 'triplet': a margin per triplet."
+        "contrastive",
+        description="'contrastive': all notes of a batch are compared; 'triplet': a margin per triplet.",
     )
     temperature: float = Field(
-        0.1, ge=0.01, le=1, description="Of the contrastive loss; smaller weighs the most similar negatives more."
+        0.1,
+        ge=0.01,
+        le=1,
+        description="Of the contrastive loss; smaller weighs the most similar negatives more.",
     )
     triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
     triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
@@ -169,17 +182,28 @@ class TrainingSettings(Section):
     notes_per_batch: int = Field(64, ge=3, le=65_536, description="Different notes in one batch.")
     accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
     micro_batch: int = Field(
-        0, ge=0, le=65_536, description="Notes whose activations are held in memory at once; 0: the whole batch."
+        0,
+        ge=0,
+        le=65_536,
+        description="Notes whose activations are held in memory at once; 0: the whole batch.",
     )
     learning_rate: float = Field(1e-4, gt=0, le=1, description="Of AdamW, at its peak.")
-    warmup_share: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="Of AdamW; not for biases and normalisation layers.")
-    max_gradient_norm: float = Field(1.0, ge=0, le=1e6, description="Longer gradients are scaled down; 0: never.")
+    warmup_share: float = Field(
+        0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, le=1, description="Of AdamW; not for biases and normalisation layers."
+    )
+    max_gradient_norm: float = Field(
+        1.0, ge=0, le=1e6, description="Longer gradients are scaled down; 0: never."
+    )
     frozen_layers: int = Field(
         0, ge=0, le=1000, description="Lowest layers, with the token embeddings, that stay as they are."
     )
     dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
-    lora_rank: int = Field(0, ge=0, le=1024, description="Rank of LoRA adapters (pip install '.[lora]'); 0: none.")
+    lora_rank: int = Field(
+        0, ge=0, le=1024, description="Rank of LoRA adapters (pip install '.[lora]'); 0: none."
+    )
     projection_dimensions: int = Field(
         0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
     )
@@ -275,7 +299,9 @@ def load_settings(path: Path | None = None) -> Settings:
     if path is None and named:
         path = Path(named)
     if path is not None and not path.is_file():
-        raise SettingsError(f"settings file not found: {path}. Give an existing file, or unset {SETTINGS_VARIABLE}.")
+        raise SettingsError(
+            f"settings file not found: {path}. Give an existing file, or unset {SETTINGS_VARIABLE}."
+        )
     if path is None:
         path = project_root() / "medembed.toml"
         if not path.is_file():
@@ -283,7 +309,9 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}. Mend the line, or start from a fresh copy.") from None
+        raise SettingsError(
+            f"{path} is not valid TOML: {error}. Mend the line, or start from a fresh copy."
+        ) from None
     return validate(Settings, values, where=str(path))
 
 

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ["torch", "transformers", "sentence_transformers", "umap", "matplotlib", "sklearn", "numba", "ftfy", "scipy"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "umap",
+    "matplotlib",
+    "sklearn",
+    "numba",
+    "ftfy",
+    "scipy",
+]
 GROUPS = {
     "raw_transcriptions": "notes",
     "rejected_rows": "notes",
@@ -67,7 +77,8 @@ def test_the_graph_is_the_chain() -> None:
 
     graph = defs.resolve_asset_graph()
     parents = {
-        key.path[-1]: {parent.path[-1] for parent in graph.get(key).parent_keys} for key in graph.get_all_asset_keys()
+        key.path[-1]: {parent.path[-1] for parent in graph.get(key).parent_keys}
+        for key in graph.get_all_asset_keys()
     }
     assert parents["cleaned_notes"] == {"raw_transcriptions"}
     assert parents["note_splits"] == {"cleaned_notes"}

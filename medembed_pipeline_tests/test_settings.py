@@ -48,7 +48,9 @@ def test_a_changed_value_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
         ("[triplets\n", ["not valid TOML"]),
     ],
 )
-def test_a_bad_file_is_refused_naming_key_value_and_range(tmp_path: Path, text: str, parts: list[str]) -> None:
+def test_a_bad_file_is_refused_naming_key_value_and_range(
+    tmp_path: Path, text: str, parts: list[str]
+) -> None:
     path = write(tmp_path, text)
     with pytest.raises(SettingsError) as caught:
         load_settings(path)

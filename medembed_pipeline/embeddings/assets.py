@@ -1,5 +1,6 @@
 """Assets of the group `embeddings`: every note's vector, by the baseline and by the tuned model."""
 
+import sys
 from typing import Any
 
 import dagster as dg
@@ -50,7 +51,9 @@ def tuned_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
         return publish_embeddings(work, checkpoint.encoder_spec(settings.long_notes), settings)
 
 
-def publish_embeddings(work: AssetWork, spec: EncoderSpec, settings: EncoderSettings) -> dg.MaterializeResult[Any]:
+def publish_embeddings(
+    work: AssetWork, spec: EncoderSpec, settings: EncoderSettings
+) -> dg.MaterializeResult[Any]:
     """Encode what has no vector yet, and publish the table."""
     notes = work.input("cleaned_notes")
     work.note_input("model", encoder_fingerprint(spec, precision=settings.precision))
@@ -89,4 +92,4 @@ class _WithBudget:
         self._token_budget = token_budget
 
     def encode(self, texts: Any) -> Any:
-        return self._encoder.encode(texts, token_budget=self._token_budget, progress=True)
+        return self._encoder.encode(texts, token_budget=self._token_budget, progress=sys.stderr.isatty())

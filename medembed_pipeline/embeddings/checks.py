@@ -23,7 +23,9 @@ def _unit_vectors_check(asset: str) -> dg.AssetChecksDefinition:
         with private_errors():
             lake: Lake = context.resources.lake.open()
             table = lake.table(asset).read()
-            missing = set(lake.table("cleaned_notes").strings("note_id")) ^ set(table.column("note_id").to_pylist())
+            missing = set(lake.table("cleaned_notes").strings("note_id")) ^ set(
+                table.column("note_id").to_pylist()
+            )
             lengths = np.linalg.norm(vectors(table.column("embedding")), axis=1)
             off = int((~(np.abs(lengths - 1) < TOLERANCE)).sum())
             return dg.AssetCheckResult(

@@ -294,8 +294,9 @@ def _largest_window(config: Any) -> int | None:
     if positions is None:
         return None
     # RoBERTa's family counts positions from the padding id on.
-    offset = int(config.pad_token_id) + 1 if "roberta" in config.model_type else 0
-    return int(positions) - offset
+    family = ("roberta", "camembert", "mpnet", "longformer")
+    counted_from = int(config.pad_token_id) + 1 if any(name in config.model_type for name in family) else 0
+    return int(positions) - counted_from
 
 
 def _load_projection(folder: Path, inputs: int, outputs: int, seed: int) -> nn.Linear:
@@ -325,4 +326,8 @@ def _bar(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     from tqdm import tqdm
 
     with tqdm(total=total, unit="note", desc="encoding", disable=not shown) as bar:
-        yield lambda done: bar.update(done - bar.n) and None
+
+        def advance_to(done: int) -> None:
+            bar.update(done - bar.n)
+
+        yield advance_to

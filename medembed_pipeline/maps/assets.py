@@ -91,8 +91,8 @@ def make_maps(
 
 def describe_maps(table: LakeTable, notes: LakeTable) -> dict[str, Any]:
     """The two models side by side, coloured by specialty."""
-    from medembed_pipeline.pictures.maps_picture import maps_picture
     from medembed_pipeline.maps.tables import MAP_QUALITY_SCHEMA
+    from medembed_pipeline.pictures.maps_picture import maps_picture
 
     made = {row["method"] for row in table.footer.facts["trustworthiness"] if row["dimensions"] == 2}
     columns = notes.read(["note_id", "specialties"]).to_pydict()
@@ -100,7 +100,9 @@ def describe_maps(table: LakeTable, notes: LakeTable) -> dict[str, Any]:
     quality = pa.Table.from_pylist(table.footer.facts["trustworthiness"], schema=MAP_QUALITY_SCHEMA)
     rows = table.read()
     return {
-        f"{method}_map": inline_picture(maps_picture(rows, specialties, method=method, quality=quality), method)
+        f"{method}_map": inline_picture(
+            maps_picture(rows, specialties, method=method, quality=quality), method
+        )
         for method in PICTURED
         if method in made
     }

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
     Built,
     asset_work,
@@ -28,9 +29,9 @@ from medembed_pipeline.notes.landing import (
     raw_schema,
     write_landing_tables,
 )
+from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA, merge_notes, prepare_texts, text_keys
 from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
-from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA, merge_notes, prepare_texts, text_keys
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, assign_splits
 from medembed_pipeline.settings import CleaningSettings, LandingSettings, SplitSettings, load_settings
 
@@ -71,7 +72,11 @@ def landing(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[
         kept = all(work.unchanged(name) is not None for name in names)
         if not kept:
             parsed = ParsedFiles(work.lake, reader_options(settings), REVISION)
-            write_landing_tables(work.lake, files, parsed, work.recipe)
+            try:
+                write_landing_tables(work.lake, files, parsed, work.recipe)
+            except OutdatedWorkError:
+                if any(work.unchanged(name) is None for name in names):
+                    raise
             context.log.info(f"{len(files)} files in the landing folder, {parsed.parsed_now} parsed now")
         results = [work.result(work.lake.table(name), kept=kept) for name in names]
     yield from results
@@ -115,7 +120,9 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
         return prepare_texts(texts.take(pa.array(positions, pa.int64())).to_pylist(), redact=settings.redact)
 
     keys = text_keys(text.as_py() for text in texts)
-    prepared, fresh = KeyedStore(lake, "prepared_texts", version).get_or_compute(keys, prepare, block=TEXTS_PER_BLOCK)
+    prepared, fresh = KeyedStore(lake, "prepared_texts", version).get_or_compute(
+        keys, prepare, block=TEXTS_PER_BLOCK
+    )
     merged = merge_notes(
         rows,
         prepared,
@@ -148,7 +155,8 @@ def notes_facts(notes: pa.Table) -> dict[str, Any]:
         "notes_with_several_specialties": sum(len(names) > 1 for names in specialties),
         "near_duplicates": len(groups) - len(set(groups)),
         "specialties": [
-            {"specialty": name, "notes": count} for name, count in sorted(counts.items(), key=lambda item: (-item[1], item))
+            {"specialty": name, "notes": count}
+            for name, count in sorted(counts.items(), key=lambda item: (-item[1], item))
         ],
         "identifiers": [
             {"kind": name.removeprefix("identifiers_"), "found": sum(notes.column(name).to_pylist())}
@@ -180,7 +188,12 @@ def split(notes: LakeTable, settings: SplitSettings, lake: Lake) -> Built:
     ledger_path = ("store", "split_ledger", f"{digest(settings.result_values())[:16]}.json")
     ledger: dict[str, str] = lake.read_json(*ledger_path) or {}
     assigned = assign_splits(
-        table, ledger, train=settings.train, validation=settings.validation, test=settings.test, seed=settings.seed
+        table,
+        ledger,
+        train=settings.train,
+        validation=settings.validation,
+        test=settings.test,
+        seed=settings.seed,
     )
     if assigned.splits.items() - ledger.items():
         lake.write_json({**ledger, **assigned.splits}, *ledger_path)

@@ -71,7 +71,9 @@ def count_crossings(notes: pa.Table, splits: pa.Table, threshold: float) -> dict
         splits: columns note_id, split.
         threshold: Jaccard similarity from which two texts are near-duplicates.
     """
-    split_of = dict(zip(splits.column("note_id").to_pylist(), splits.column("split").to_pylist(), strict=True))
+    split_of = dict(
+        zip(splits.column("note_id").to_pylist(), splits.column("split").to_pylist(), strict=True)
+    )
     ids: list[str] = notes.column("note_id").to_pylist()
     texts: list[str] = notes.column("text").to_pylist()
     own = [split_of.get(note_id) for note_id in ids]
@@ -86,5 +88,7 @@ def count_crossings(notes: pa.Table, splits: pa.Table, threshold: float) -> dict
         "notes_without_split": sum(split is None for split in own),
         "texts_in_two_splits": spread(text_keys(" ".join(text.casefold().split()) for text in texts)),
         "groups_in_two_splits": spread(notes.column("duplicate_group").to_pylist()),
-        "near_duplicates_in_two_splits": sum(split_of[a] != split_of[b] for a, b in zip(left, right, strict=True)),
+        "near_duplicates_in_two_splits": sum(
+            split_of[a] != split_of[b] for a, b in zip(left, right, strict=True)
+        ),
     }

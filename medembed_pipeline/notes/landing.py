@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,7 +65,9 @@ def described(schema: pa.Schema, descriptions: dict[str, str]) -> pa.Schema:
     """The schema with a description on every column that has one."""
     return pa.schema(
         [
-            field.with_metadata({"description": descriptions[field.name]}) if field.name in descriptions else field
+            field.with_metadata({"description": descriptions[field.name]})
+            if field.name in descriptions
+            else field
             for field in schema
         ]
     )
@@ -154,27 +155,31 @@ class ParsedFiles:
         self.parsed_now += 1
         rows_read = 0
         names: dict[str, None] = {}
-        with self._lake.staged_file(*kept) as kept_path:
-            with (
-                self._lake.staged_file(*rejected) as rejected_path,
-                pq.ParquetWriter(rejected_path, REJECTED_SCHEMA) as rejected_writer,
-                pq.ParquetWriter(kept_path, KEPT_SCHEMA, compression="zstd") as kept_writer,
-            ):
-                for chunk in self._read(item):
-                    rows_read += chunk.rows_read
-                    names.update(dict.fromkeys(chunk.other_names))
-                    if chunk.kept.num_rows:
-                        kept_writer.write_batch(chunk.kept)
-                    if chunk.rejected.num_rows:
-                        rejected_writer.write_batch(chunk.rejected)
-                kept_writer.add_key_value_metadata({"rows_read": str(rows_read), "names": json.dumps(list(names))})
-                if _sha256(self._lake, item.file) != item.sha256:
-                    raise ChangingFileError(
-                        f"landing/{item.file.source_file} changed while it was read. Run again when it is written whole; "
-                        "until then the tables stand as they are."
-                    )
+        with (
+            self._lake.staged_file(*kept) as kept_path,
+            self._lake.staged_file(*rejected) as rejected_path,
+            pq.ParquetWriter(rejected_path, REJECTED_SCHEMA) as rejected_writer,
+            pq.ParquetWriter(kept_path, KEPT_SCHEMA, compression="zstd") as kept_writer,
+        ):
+            for chunk in self._read(item):
+                rows_read += chunk.rows_read
+                names.update(dict.fromkeys(chunk.other_names))
+                if chunk.kept.num_rows:
+                    kept_writer.write_batch(chunk.kept)
+                if chunk.rejected.num_rows:
+                    rejected_writer.write_batch(chunk.rejected)
+            kept_writer.add_key_value_metadata(
+                {"rows_read": str(rows_read), "names": json.dumps(list(names))}
+            )
+            if _sha256(self._lake, item.file) != item.sha256:
+                raise ChangingFileError(
+                    f"landing/{item.file.source_file} changed while it was read. Run again when it is written "
+                    "whole; until then the tables stand as they are."
+                )
 
-    def _stored(self, source_file: str, kept: tuple[str, ...], rejected: tuple[str, ...]) -> Iterator[RowChunk]:
+    def _stored(
+        self, source_file: str, kept: tuple[str, ...], rejected: tuple[str, ...]
+    ) -> Iterator[RowChunk]:
         with (
             self._lake.filesystem.open(self._lake.path(*kept), "rb") as kept_file,
             self._lake.filesystem.open(self._lake.path(*rejected), "rb") as rejected_file,

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medembed_pipeline.pictures.errors import PictureError
+from medembed_pipeline.pictures.figure import new_figure, png
 from medembed_pipeline.pictures.metrics_pictures import shorten
 from medembed_pipeline.pictures.palette import GRID, MUTED_TEXT, NO_SPECIALTY, OTHER, TEXT, legend_styles
-from medembed_pipeline.pictures.figure import new_figure, png
 
 METHOD_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 _MODELS = (("baseline", "Baseline"), ("tuned", "Tuned"))

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.palette import BASELINE_COLOR, MUTED_TEXT, TEXT, TUNED_COLOR, WORSE_COLOR
 from medembed_pipeline.pictures.figure import new_figure, png, quiet_grid
+from medembed_pipeline.pictures.palette import BASELINE_COLOR, MUTED_TEXT, TEXT, TUNED_COLOR, WORSE_COLOR
 
 _SHOWN: tuple[tuple[str, int | None, str], ...] = (
     ("precision", 1, "precision@1"),

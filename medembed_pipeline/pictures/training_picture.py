@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.palette import BLUE, GRID, MUTED_TEXT, NEARLY_BLACK, TEXT, VERMILLION
 from medembed_pipeline.pictures.figure import new_figure, png, quiet_grid
+from medembed_pipeline.pictures.palette import BLUE, GRID, MUTED_TEXT, NEARLY_BLACK, TEXT, VERMILLION
 
 _LOSSES = (("train_loss", "training", BLUE, "o"), ("validation_loss", "validation", VERMILLION, "s"))
 _SCORES = (

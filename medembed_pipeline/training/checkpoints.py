@@ -67,6 +67,8 @@ def checkpoint_of(lake: Lake, version: str) -> Checkpoint:
 def point_to(lake: Lake, checkpoint: Checkpoint, recipe: Recipe) -> None:
     """Make a checkpoint the current one."""
     pointer = {"version": checkpoint.version, "data_version": checkpoint.data_version, "recipe": vars(recipe)}
+    if lake.read_json(POINTER) == pointer:
+        lake.confirm("finetuned_checkpoint")
     if lake.read_json(POINTER) != pointer:
         lake.write_json(pointer, POINTER)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from medembed_pipeline.encoder.devices import resolve_device
 from medembed_pipeline.encoder.fingerprint import encoder_fingerprint
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
@@ -24,6 +25,7 @@ from medembed_pipeline.training.optimization import (
 )
 from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.run import OnEpoch, OnStep, Reporter, Run
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -86,8 +88,9 @@ def train(
         state_folder: where to keep the state from which a stopped training goes on; None for nowhere. A
             finished training leaves its state too, so that it need not be repeated when its publication
             fails: remove it with `medembed_pipeline.training.state.clear_state`.
-        save_every_seconds: the state is written after the first step that ends so long after the last time,
-            after every epoch, and when the training is interrupted.
+        save_every_seconds: the state is written after the first step that ends so long after the last time
+            (or, for a large model, twenty times as long as writing takes; 0: after every step), after every
+            epoch, and when the training is interrupted.
         log_every_steps: steps between two calls of `on_step`.
         on_step: see `OnStep`.
         on_epoch: see `OnEpoch`.
@@ -95,11 +98,12 @@ def train(
         progress: show a tqdm bar.
 
     Raises:
-        MedembedError: see `load_encoder`; the loss is not finite; or a GPU has too little memory for one
-            note.
+        MedembedError: see `load_encoder`; the loss is not finite; the state can't be written; or a GPU has
+            too little memory for one note.
     """
     # The caller's random numbers are not disturbed.
-    with torch.random.fork_rng(), _deterministic():
+    gpus = [torch.cuda.current_device()] if resolve_device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus), _deterministic():
         torch.manual_seed(options.seed)
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         key = _training_key(spec, data, options, encoder)
@@ -170,11 +174,17 @@ def _deterministic() -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
+    # Typed as a plain module, which hides this setting.
+    deterministic: Any = torch.utils.deterministic
+    filled = deterministic.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Filling every new tensor finds errors in kernels, and costs time.
+    deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        deterministic.fill_uninitialized_memory = filled
 
 
 @contextmanager

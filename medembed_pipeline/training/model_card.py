@@ -45,11 +45,12 @@ def model_card(
         if result.improved
         else "No epoch beat the base model on the validation notes, so this folder holds the base model."
     )
+    # The hub takes only a name of its own here.
+    front_matter = f"base_model: {base}\n" if "/" in base else ""
     return f"""---
 library_name: sentence-transformers
 pipeline_tag: sentence-similarity
-base_model: {base}
-tags: [sentence-transformers, feature-extraction, clinical-notes]
+{front_matter}tags: [sentence-transformers, feature-extraction, clinical-notes]
 ---
 
 # Clinical note embeddings

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Run:
         self.encoder = encoder
         self.options = options
         self.notes_done = 0
+        self.training_seconds = 0.0
         self._key = key
         self._state_folder = state_folder
         self._save_every_seconds = save_every_seconds
@@ -73,6 +74,8 @@ class Run:
         )
         self.position = Position(micro_batch=options.micro_batch, random_state=random_state(encoder.device))
         self._whole = True
+        self._saved_at = time.monotonic()
+        self._save_took = 0.0
 
     @property
     def steps_done(self) -> int:
@@ -92,25 +95,23 @@ class Run:
     def until_done(self, report: "Reporter", on_epoch: OnEpoch | None) -> None:
         """Train to the end, or until patience ends; when interrupted, save what is whole."""
         position = self.position
-        saved_at = time.monotonic()
         try:
             self._validate_if_due(on_epoch)
             while position.epoch < len(self._plan) and not self._out_of_patience():
                 steps = self._plan[position.epoch]
                 while position.step < len(steps):
                     report(self._step(steps[position.step]))
-                    if time.monotonic() - saved_at >= self._save_every_seconds:
-                        self._save()
-                        saved_at = time.monotonic()
+                    self._save_if_due()
                 with self._moving():
                     position.epoch += 1
                     position.step = 0
                 self._validate_if_due(on_epoch)
                 self._save()
-                saved_at = time.monotonic()
         except BaseException:
             if self._whole:
-                self._save()
+                # What interrupted the training is what the person has to read.
+                with suppress(MedembedError):
+                    self._save()
             raise
 
     def put_weights(self, weights: dict[str, torch.Tensor]) -> None:
@@ -130,6 +131,7 @@ class Run:
 
     def _step(self, batches: Batches) -> float:
         options, position = self.options, self.position
+        began = time.monotonic()
         self.encoder.train()
         while True:
             set_random_state(self.encoder.device, position.random_state)
@@ -157,6 +159,7 @@ class Run:
             position.step += 1
             position.step_losses.append(loss)
             position.random_state = random_state(self.encoder.device)
+        self.training_seconds += time.monotonic() - began
         return loss
 
     def _add_batch(self, batch: npt.NDArray[np.int64], scale: float) -> float:
@@ -222,9 +225,16 @@ class Run:
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: parameter.detach().to("cpu", copy=True) for name, parameter in self._trained.items()}
 
+    def _save_if_due(self) -> None:
+        # A large model takes long to write: then at most a twentieth of the time goes into that.
+        least = max(self._save_every_seconds, 20 * self._save_took) if self._save_every_seconds else 0.0
+        if time.monotonic() - self._saved_at >= least:
+            self._save()
+
     def _save(self) -> None:
         if self._state_folder is None:
             return
+        began = time.monotonic()
         save_state(
             self._state_folder,
             key=self._key,
@@ -232,6 +242,8 @@ class Run:
             weights={name: parameter.detach() for name, parameter in self._trained.items()},
             optimizer=self._optimizer.state_dict(),
         )
+        self._saved_at = time.monotonic()
+        self._save_took = self._saved_at - began
 
     @contextmanager
     def _moving(self) -> Iterator[None]:
@@ -252,7 +264,7 @@ class Reporter:
         self._on_step = on_step
         self._every_steps = max(1, every_steps)
         self._losses: list[float] = []
-        self._since = time.monotonic(), 0
+        self._since = 0.0, 0
 
     def __call__(self, loss: float) -> None:
         """After every step, with its loss."""
@@ -261,10 +273,10 @@ class Reporter:
         done = self._run.steps_done
         if self._on_step is None or (done % self._every_steps and done != self._run.total_steps):
             return
-        now, notes = time.monotonic(), self._run.notes_done
-        rate = (notes - self._since[1]) / max(now - self._since[0], 1e-9)
+        seconds, notes = self._run.training_seconds, self._run.notes_done
+        rate = (notes - self._since[1]) / max(seconds - self._since[0], 1e-9)
         mean = float(np.mean(self._losses))
-        self._since = now, notes
+        self._since = seconds, notes
         self._losses = []
         self._on_step(done, self._run.total_steps, mean, rate)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from medembed_pipeline.errors import MedembedError
+
 STATE_FILE = "training_state.pt"
 
 
@@ -45,16 +47,27 @@ def save_state(
     weights: dict[str, torch.Tensor],
     optimizer: dict[str, Any],
 ) -> None:
-    """Write the state beside the old one, then replace it: at any moment one of them is whole on disk."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the state beside the old one, then replace it: at any moment one of them is whole on disk.
+
+    Raises:
+        MedembedError: it can't be written, because the disk is full for example.
+    """
     beside = folder / f"{STATE_FILE}.partial"
-    with beside.open("wb") as stream:
-        torch.save(
-            {"key": key, "position": vars(position), "weights": weights, "optimizer": optimizer}, stream
-        )
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(folder / STATE_FILE)
+    content = {"key": key, "position": vars(position), "weights": weights, "optimizer": optimizer}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as stream:
+            torch.save(content, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(folder / STATE_FILE)
+    except (OSError, RuntimeError) as error:
+        # torch reports a failed write as a RuntimeError.
+        beside.unlink(missing_ok=True)
+        raise MedembedError(
+            f"training: its state can't be written to {folder} ({error}); make room there. The last saved "
+            "state stands, and the next training goes on from it."
+        ) from error
 
 
 def load_state(folder: Path, *, key: str) -> tuple[Position, dict[str, torch.Tensor], dict[str, Any]] | None:

@@ -40,7 +40,9 @@ def triplets(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         return work.publish(lambda: make_triplets(notes, splits, baseline, settings), TRIPLETS_SCHEMA)
 
 
-def make_triplets(notes: LakeTable, splits: LakeTable, baseline: LakeTable, settings: TripletSettings) -> Built:
+def make_triplets(
+    notes: LakeTable, splits: LakeTable, baseline: LakeTable, settings: TripletSettings
+) -> Built:
     """Draw the triplets of the train and the validation notes."""
     table = notes.read(["note_id", "specialties", "duplicate_group"])
     split_of = dict(zip(splits.strings("note_id"), splits.strings("split"), strict=True))

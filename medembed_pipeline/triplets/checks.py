@@ -30,8 +30,15 @@ def count_broken(triplets: pa.Table, notes: pa.Table, splits: pa.Table) -> dict[
     columns = notes.to_pydict()
     specialties = dict(zip(columns["note_id"], map(frozenset, columns["specialties"]), strict=True))
     groups = dict(zip(columns["note_id"], columns["duplicate_group"], strict=True))
-    split_of = dict(zip(splits.column("note_id").to_pylist(), splits.column("split").to_pylist(), strict=True))
-    broken = {"positive_shares_nothing": 0, "positive_of_same_group": 0, "negative_shares": 0, "outside_split": 0}
+    split_of = dict(
+        zip(splits.column("note_id").to_pylist(), splits.column("split").to_pylist(), strict=True)
+    )
+    broken = {
+        "positive_shares_nothing": 0,
+        "positive_of_same_group": 0,
+        "negative_shares": 0,
+        "outside_split": 0,
+    }
     for triplet in triplets.to_pylist():
         anchor, positive, negative = triplet["anchor_id"], triplet["positive_id"], triplet["negative_id"]
         broken["positive_shares_nothing"] += not specialties[anchor] & specialties[positive]

@@ -200,7 +200,9 @@ def _add_negatives(
         scores = _scores(similarity, allowed, positive_similarity, strategy, generator)
         width = min(CANDIDATES, len(labelled))
         best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable"), 1)
+        best = np.take_along_axis(
+            best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable"), 1
+        )
         ranked = np.take_along_axis(scores, best, 1)
         fitting, possible = (ranked > SECOND_CHOICE).sum(axis=1), np.isfinite(ranked).sum(axis=1)
         reachable = np.where(fitting > 0, fitting, possible)

@@ -20,13 +20,25 @@ from medembed_pipeline.triplets.sampling import (
 TRIPLETS_SCHEMA = pa.schema(
     [
         pa.field("anchor_id", pa.string(), False, {"description": "note_id of the anchor"}),
-        pa.field("positive_id", pa.string(), False, {"description": "note_id of a note that shares a specialty"}),
-        pa.field("negative_id", pa.string(), False, {"description": "note_id of a note that shares no specialty"}),
-        pa.field("split", pa.string(), False, {"description": "train or validation: all three notes are of it"}),
+        pa.field(
+            "positive_id", pa.string(), False, {"description": "note_id of a note that shares a specialty"}
+        ),
+        pa.field(
+            "negative_id", pa.string(), False, {"description": "note_id of a note that shares no specialty"}
+        ),
+        pa.field(
+            "split", pa.string(), False, {"description": "train or validation: all three notes are of it"}
+        ),
         pa.field("strategy", pa.string(), False, {"description": "how the negative was chosen"}),
-        pa.field("specialty", pa.string(), False, {"description": "specialty that anchor and positive share"}),
-        pa.field("positive_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to positive"}),
-        pa.field("negative_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to negative"}),
+        pa.field(
+            "specialty", pa.string(), False, {"description": "specialty that anchor and positive share"}
+        ),
+        pa.field(
+            "positive_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to positive"}
+        ),
+        pa.field(
+            "negative_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to negative"}
+        ),
     ]
 )
 

@@ -69,12 +69,16 @@ class Project:
 
     def configure(self, encoder: str = "", triplets: str = "", training: str = "", more: str = "") -> None:
         """Write the settings, with further lines in some sections."""
-        text = SMALL.format(model=self.model, encoder=encoder, triplets=triplets, training=training, more=more)
+        text = SMALL.format(
+            model=self.model, encoder=encoder, triplets=triplets, training=training, more=more
+        )
         (self.folder / "medembed.toml").write_text(text, encoding="utf-8")
 
     def environ(self) -> dict[str, str]:
         """The environment of the project's processes."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEDEMBED", "DAGSTER"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("MEDEMBED", "DAGSTER"))
+        }
         return {
             **kept,
             "MEDEMBED_DATA_LAKE": self.lake_url,
@@ -113,6 +117,7 @@ class Project:
             versions = {}
             for key in instance.all_asset_keys():
                 event = instance.get_latest_data_version_record(key)
-                tags: dict[str, Any] = event.asset_materialization.tags or {} if event else {}  # type: ignore[union-attr]
+                materialization = event.asset_materialization if event else None
+                tags: Any = (materialization.tags if materialization else None) or {}
                 versions[key.path[-1]] = str(tags.get("dagster/data_version"))
             return versions

@@ -31,7 +31,9 @@ def test_an_empty_landing_folder_names_the_folder_and_the_way_out(project: Proje
 
 
 @pytest.mark.parametrize(
-    ("labels", "found"), [([None] * 40, "found 0 of 0"), (["Cardiology"] * 40, "found 1 of 1")], ids=["none", "one"]
+    ("labels", "found"),
+    [([None] * 40, "found 0 of 0"), (["Cardiology"] * 40, "found 1 of 1")],
+    ids=["none", "one"],
 )
 def test_no_or_one_specialty_says_what_fine_tuning_needs(
     project: Project, labels: list[str | None], found: str
@@ -78,7 +80,9 @@ def test_a_bad_setting_is_refused_before_anything_runs(project: Project, text: s
         ("nobody/no-such-model", "is not in the local hub cache"),
     ],
 )
-def test_a_base_model_that_cannot_be_had_is_one_clear_error(project: Project, base: str, message: str) -> None:
+def test_a_base_model_that_cannot_be_had_is_one_clear_error(
+    project: Project, base: str, message: str
+) -> None:
     project.medembed("samples", "--notes", "30")
     (project.folder / "medembed.toml").write_text(f'[encoder]\nbase = "{base}"\n')
     done = project.medembed("run")
@@ -109,4 +113,7 @@ def test_other_column_names_take_three_lines_of_settings(project: Project) -> No
     project.configure(more='[landing]\ntext_column = "what_was_said"\nlabel_column = "ward"')
     project.run()
     notes = pd.read_parquet(Path(project.lake_url) / "cleaned_notes.parquet")
-    assert len(notes) == 60 and {name for names in notes["specialties"] for name in names} == {"Cardiology", "Neurology"}
+    assert len(notes) == 60 and {name for names in notes["specialties"] for name in names} == {
+        "Cardiology",
+        "Neurology",
+    }

@@ -87,7 +87,9 @@ def test_the_metrics_are_all_there_and_precision_agrees_with_a_plain_loop(finish
             if any(labels[row] & labels[other] for other in range(len(scored)) if other != row):
                 nearest = np.argsort(-similarity[row], kind="stable")[:5]
                 values.append(np.mean([bool(labels[row] & labels[other]) for other in nearest]))
-        found = overall[(overall["model"] == model) & (overall["metric"] == "precision") & (overall["k"] == 5)]
+        found = overall[
+            (overall["model"] == model) & (overall["metric"] == "precision") & (overall["k"] == 5)
+        ]
         assert found["value"].item() == pytest.approx(np.mean(values), abs=1e-9)
 
 

@@ -68,6 +68,10 @@ def test_no_real_note_in_the_history_after_a_full_run(small_model: Path, tmp_pat
     project = Project(tmp_path, small_model)
     (project.landing / "mtsamples.csv").write_bytes(REAL_NOTES.read_bytes())
     project.run()
-    texts = pd.read_parquet(Path(project.lake_url) / "raw_transcriptions.parquet")["text"].drop_duplicates().tolist()
+    texts = (
+        pd.read_parquet(Path(project.lake_url) / "raw_transcriptions.parquet")["text"]
+        .drop_duplicates()
+        .tolist()
+    )
     assert len(texts) > 1_800
     assert leaks(project.dagster_home, texts) == []

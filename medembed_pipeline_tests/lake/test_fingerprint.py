@@ -1,5 +1,7 @@
 """The content hash depends on what a table holds, and on nothing else."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,6 +22,12 @@ SCHEMA = pa.schema(
     ]
 )
 
+
+def with_pairs(values: dict[str, Any]) -> dict[str, Any]:
+    """Arrow takes a map as a list of pairs."""
+    return {**values, "other": None if values["other"] is None else list(values["other"].items())}
+
+
 row = st.fixed_dictionaries(
     {
         "text": st.none() | st.text(max_size=6),
@@ -28,16 +36,19 @@ row = st.fixed_dictionaries(
         "flag": st.none() | st.booleans(),
         "raw": st.none() | st.binary(max_size=5),
         "vector": st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3),
-        "other": st.none() | st.dictionaries(st.text(max_size=3), st.none() | st.text(max_size=3), max_size=2),
+        "other": st.none()
+        | st.dictionaries(st.text(max_size=3), st.none() | st.text(max_size=3), max_size=2),
     }
-).map(lambda values: {**values, "other": None if values["other"] is None else list(values["other"].items())})
+).map(with_pairs)
 
 
 @given(st.lists(row, max_size=12), st.integers(1, 5), st.integers(0, 4))
 @settings(max_examples=150, deadline=None)
 def test_chunks_and_offsets_do_not_matter(rows: list[dict[str, object]], size: int, skip: int) -> None:
     whole = pa.Table.from_pylist(rows, schema=SCHEMA)
-    padded = pa.concat_tables([whole.slice(0, min(skip, whole.num_rows)), whole]).slice(min(skip, whole.num_rows))
+    padded = pa.concat_tables([whole.slice(0, min(skip, whole.num_rows)), whole]).slice(
+        min(skip, whole.num_rows)
+    )
     hasher = ContentHasher(SCHEMA)
     for start in range(0, padded.num_rows, size):
         hasher.update(padded.slice(start, size))
@@ -73,7 +84,9 @@ def test_neighbouring_values_are_told_apart(left: list[object], right: list[obje
 def test_names_and_types_count() -> None:
     numbers = np.arange(3)
     assert content_sha256(pa.table({"a": numbers})) != content_sha256(pa.table({"b": numbers}))
-    assert content_sha256(pa.table({"a": numbers})) != content_sha256(pa.table({"a": numbers.astype(np.int32)}))
+    assert content_sha256(pa.table({"a": numbers})) != content_sha256(
+        pa.table({"a": numbers.astype(np.int32)})
+    )
 
 
 def test_digest_ignores_the_order_of_keys() -> None:

@@ -127,7 +127,7 @@ def test_a_full_disk_is_one_clear_error_and_the_old_version_stands(tmp_path: Pat
     previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        with pytest.raises(LakeError, match="no space left to write notes.parquet"):
+        with pytest.raises(LakeError, match=r"no space left to write notes\.parquet"):
             lake.write_table(recipe(code="2"), big)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -80,7 +80,9 @@ def test_masking_changes_texts_and_keeps_counts() -> None:
     texts = masked["text"].to_pylist()
     assert any("Cough on [DATE]." in text for text in texts) and not any("2003" in text for text in texts)
     assert masked["characters"].to_pylist() == [len(text) for text in texts]
-    assert sum(masked["identifiers_date"].to_pylist()) == sum(_merged(ROWS).notes["identifiers_date"].to_pylist())
+    assert sum(masked["identifiers_date"].to_pylist()) == sum(
+        _merged(ROWS).notes["identifiers_date"].to_pylist()
+    )
 
 
 def test_notes_that_masking_makes_alike_are_one_note() -> None:

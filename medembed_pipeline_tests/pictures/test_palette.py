@@ -4,7 +4,13 @@ import itertools
 
 import numpy as np
 
-from medembed_pipeline.pictures.palette import COMBINATIONS, NO_SPECIALTY, OTHER, legend_styles, specialty_order
+from medembed_pipeline.pictures.palette import (
+    COMBINATIONS,
+    NO_SPECIALTY,
+    OTHER,
+    legend_styles,
+    specialty_order,
+)
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0, in linear RGB.
 VISIONS = {

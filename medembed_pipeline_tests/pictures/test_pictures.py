@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from medembed_pipeline.maps.tables import Projection, projections_table
 from medembed_pipeline.pictures import figure
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.maps_picture import maps_picture, turned_onto
 from medembed_pipeline.pictures.metrics_pictures import metrics_picture, shorten, specialty_change_picture
 from medembed_pipeline.pictures.palette import COMBINATIONS, TUNED_COLOR, WORSE_COLOR
-from medembed_pipeline.maps.tables import Projection, projections_table
 from medembed_pipeline.pictures.training_picture import spread_labels, training_curve_picture
 
 LONG_NAMES = [f"A $pecialty_with ^a rather long name {number}" for number in range(40)]

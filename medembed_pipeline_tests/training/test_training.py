@@ -350,3 +350,27 @@ def test_reports_reach_the_log(spec: EncoderSpec, data: TrainingData) -> None:
     assert [call[0] for call in calls] == [*range(3, total, 3), total]
     assert {call[1] for call in calls} == {total}
     assert all(loss > 0 and rate > 0 for _, _, loss, rate in calls)
+
+
+def test_a_full_disk_is_one_clear_error_and_the_last_state_stands(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = run(spec, data)
+    original, calls = torch.save, 0
+
+    def full_from_the_third_on(content: Any, stream: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls >= 3:
+            stream.write(b"half")
+            raise OSError(28, "No space left on device")
+        original(content, stream)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full_from_the_third_on)
+        with pytest.raises(MedembedError, match=r"state can't be written .*No space left"):
+            run(spec, data, state_folder=tmp_path, save_every_seconds=0)
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+    resumed = run(spec, data, state_folder=tmp_path)
+    assert resumed.resumed_at > 0
+    assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")

@@ -59,7 +59,7 @@ def test_strategies_are_as_hard_as_their_names() -> None:
     notes = make_notes()
     mean = {}
     for strategy in ("random", "semi_hard", "hard"):
-        drawn = sample_triplets(notes, usable=NAMES, total=400, strategy=strategy, seed=1)  # type: ignore[arg-type]
+        drawn = sample_triplets(notes, usable=NAMES, total=400, strategy=strategy, seed=1)
         mean[strategy] = drawn.negative_similarity.mean()
         if strategy == "semi_hard":
             assert (drawn.negative_similarity < drawn.positive_similarity).mean() > 0.95
@@ -106,9 +106,12 @@ def test_small_data_gives_fewer_triplets_instead_of_repeats() -> None:
 
 def test_one_specialty_is_an_error_that_says_what_is_needed() -> None:
     notes = LabelledNotes(
-        [f"n{row}" for row in range(9)], np.eye(9, dtype=np.float32), [frozenset({"x"})] * 9, list("abcdefghi")
+        [f"n{row}" for row in range(9)],
+        np.eye(9, dtype=np.float32),
+        [frozenset({"x"})] * 9,
+        list("abcdefghi"),
     )
-    with pytest.raises(TripletError, match="at least two specialties.*found 1 of 1"):
+    with pytest.raises(TripletError, match=r"at least two specialties.*found 1 of 1"):
         triplets_table(
             {"train": notes, "validation": notes},
             {"train": 9, "validation": 9},
@@ -132,7 +135,11 @@ def test_unlabelled_notes_and_small_specialties_take_no_part() -> None:
         seed=0,
     )
     assert table.schema.equals(TRIPLETS_SCHEMA)
-    used = {value for name in ("anchor_id", "positive_id", "negative_id") for value in table.column(name).to_pylist()}
+    used = {
+        value
+        for name in ("anchor_id", "positive_id", "negative_id")
+        for value in table.column(name).to_pylist()
+    }
     assert not used & {"n00000", "n00001"}
     assert facts["specialties_too_small"] == 1 and facts["specialties_used"] == 4
     assert set(table.column("split").to_pylist()) == {"train", "validation"}

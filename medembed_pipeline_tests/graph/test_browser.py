@@ -1,0 +1,129 @@
+"""The UI as a person uses it, in a real browser: find the graph, materialize everything, see it finish."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medembed_pipeline_tests.graph.project import Project
+from medembed_pipeline_tests.test_definitions import GROUPS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(url: str, query: str) -> Any:
+    body = json.dumps({"query": query}).encode()
+    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())["data"]
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[tuple[Project, str]]:
+    """`medembed ui` on a project with 60 sample notes; its address."""
+    project = Project(tmp_path_factory.mktemp("ui"), small_model)
+    project.medembed("samples", "--notes", "60")
+    port = free_port()
+    with (project.folder / "ui.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "medembed_pipeline.cli", "ui", "--port", str(port)],
+            cwd=project.folder,
+            env=project.environ(),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 240
+        while True:
+            try:
+                if ask(url, "{ version }"):
+                    break
+            except OSError:
+                assert time.monotonic() < deadline, (project.folder / "ui.log").read_text()
+                time.sleep(1)
+        yield project, url
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def test_the_server_listens_on_this_machine_alone_and_sends_nothing_home(ui: tuple[Project, str]) -> None:
+    project, url = ui
+    assert "telemetry" not in (project.folder / "ui.log").read_text().lower()
+    info = ask(url, "{ instance { info } }")["instance"]["info"]
+    assert "enabled: false" in info[info.index("telemetry") :]
+    port = int(url.rpartition(":")[2])
+    listening = subprocess.run(["ss", "-ltn"], capture_output=True, text=True, check=False).stdout
+    if listening:
+        assert f"127.0.0.1:{port}" in listening and f"0.0.0.0:{port}" not in listening
+
+
+def test_everything_materializes_with_its_defaults_from_the_browser(
+    ui: tuple[Project, str], tmp_path: Path
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    project, url = ui
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1600, "height": 900})
+        page.goto(f"{url}/asset-groups")
+        page.get_by_text("Materialize all").first.wait_for(timeout=120_000)
+        if page.get_by_text("Skip", exact=True).count():
+            page.get_by_text("Skip", exact=True).first.click()
+        for group in sorted(set(GROUPS.values())):
+            assert page.get_by_text(group, exact=True).count(), group
+        page.get_by_text("Materialize all").first.click()
+        wait_for_run(url, 400)
+        page.goto(f"{url}/assets/embedding_metrics")
+        page.get_by_text("before_and_after").first.wait_for(timeout=120_000)
+        page.screenshot(path=str(tmp_path / "embedding_metrics.png"))
+        browser.close()
+    for asset in GROUPS:
+        assert project.materializations(asset), asset
+    assert (tmp_path / "embedding_metrics.png").stat().st_size > 20_000
+
+
+def wait_for_run(url: str, seconds: float) -> None:
+    """Wait until the newest run has succeeded."""
+    deadline = time.monotonic() + seconds
+    while True:
+        runs = ask(url, "{ runsOrError { ... on Runs { results { runId status } } } }")["runsOrError"][
+            "results"
+        ]
+        if runs and runs[0]["status"] == "SUCCESS":
+            return
+        assert not runs or runs[0]["status"] not in ("FAILURE", "CANCELED"), runs
+        assert time.monotonic() < deadline, runs
+        time.sleep(2)
