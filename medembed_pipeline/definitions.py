@@ -12,7 +12,11 @@ import medembed_pipeline.notes.checks
 import medembed_pipeline.training.assets
 import medembed_pipeline.triplets.assets
 import medembed_pipeline.triplets.checks
-from medembed_pipeline import automation
+from medembed_pipeline.automation.conditions import with_conditions
+from medembed_pipeline.automation.jobs import JOBS
+from medembed_pipeline.automation.retraining import RetrainingPolicy
+from medembed_pipeline.automation.schedules import nightly_schedule, retraining_schedule
+from medembed_pipeline.automation.sensors import condition_sensor, landing_sensor
 from medembed_pipeline.console import progress_logger
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.settings import data_lake_url, load_settings
@@ -32,13 +36,19 @@ CHECKS = [
     medembed_pipeline.evaluation.checks,
 ]
 
+SETTINGS = load_settings()
+LAKE_URL = data_lake_url()
+POLICY = RetrainingPolicy(SETTINGS.automation, LAKE_URL)
+
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules(ROOMS),
+    assets=with_conditions(dg.load_assets_from_modules(ROOMS), POLICY),
     asset_checks=dg.load_asset_checks_from_modules(CHECKS),
-    jobs=automation.JOBS,
+    jobs=JOBS,
+    sensors=[landing_sensor(SETTINGS.automation, LAKE_URL), condition_sensor(SETTINGS.automation)],
+    schedules=[nightly_schedule(POLICY), retraining_schedule(POLICY)],
     resources={
-        "lake": LakeResource(url=data_lake_url()),
-        "encoder": launchpad_resource("encoder", load_settings().encoder),
+        "lake": LakeResource(url=LAKE_URL),
+        "encoder": launchpad_resource("encoder", SETTINGS.encoder),
     },
     executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
     loggers={"console": dg.colored_console_logger, "progress": progress_logger},

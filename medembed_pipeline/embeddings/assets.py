@@ -13,6 +13,7 @@ from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import EncoderSettings, load_settings
 from medembed_pipeline.training.checkpoints import current_checkpoint
+from medembed_pipeline.training.known_notes import known_notes
 
 SETTINGS = load_settings()
 BUNDLED_DIMENSIONS = 384
@@ -48,22 +49,28 @@ def tuned_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
     with asset_work(context, REVISION, settings) as work:
         checkpoint = current_checkpoint(work.lake)
         work.note_input("finetuned_checkpoint", checkpoint.data_version)
-        return publish_embeddings(work, checkpoint.encoder_spec(settings.long_notes), settings)
+        unseen = set(work.input("cleaned_notes").strings("note_id")) - known_notes(work.lake, checkpoint)
+        return publish_embeddings(
+            work,
+            checkpoint.encoder_spec(settings.long_notes),
+            settings,
+            {"notes_the_checkpoint_has_not_seen": len(unseen)},
+        )
 
 
 def publish_embeddings(
-    work: AssetWork, spec: EncoderSpec, settings: EncoderSettings
+    work: AssetWork, spec: EncoderSpec, settings: EncoderSettings, more: dict[str, Any] | None = None
 ) -> dg.MaterializeResult[Any]:
-    """Encode what has no vector yet, and publish the table."""
+    """Encode what has no vector yet, and publish the table, with `more` metadata."""
     notes = work.input("cleaned_notes")
     work.note_input("model", encoder_fingerprint(spec, precision=settings.precision))
     table = work.unchanged()
     if table is not None:
-        return work.result(table, kept=True)
+        return work.result(table, kept=True, more=more)
     rows, facts = _encode(work, notes, spec, settings)
     schema = embeddings_schema(facts["dimensions"])
     table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
-    return work.result(table, kept=False, more=column_schema(schema))
+    return work.result(table, kept=False, more={**column_schema(schema), **(more or {})})
 
 
 def _encode(work: AssetWork, notes: LakeTable, spec: EncoderSpec, settings: EncoderSettings) -> Any:
@@ -81,7 +88,10 @@ def _encode(work: AssetWork, notes: LakeTable, spec: EncoderSpec, settings: Enco
         work.context.log.info(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
         return _WithBudget(encoder, settings.token_budget)
 
-    return embeddings_table(notes.strings("note_id"), notes.strings("text"), load_encoder=load, store=store)
+    table, facts = embeddings_table(
+        notes.strings("note_id"), notes.strings("text"), load_encoder=load, store=store
+    )
+    return table, {**facts, "vectors_kept_as": store.version}
 
 
 class _WithBudget:

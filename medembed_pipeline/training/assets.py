@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -28,7 +29,10 @@ from medembed_pipeline.training.checkpoints import (
     point_to,
 )
 from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.known_notes import remember_known_notes
 from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.training.warm_start import INPUT as WARM_START
+from medembed_pipeline.training.warm_start import warm_start, without_trained_notes
 
 SETTINGS = load_settings()
 
@@ -62,6 +66,9 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
         work.note_input(
             "base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=settings.seed)
         )
+        start = warm_start(work.lake, work.recipe()) if settings.warm_start else None
+        if start is not None and start.data_version is not None:
+            work.note_input(WARM_START, start.data_version)
         version = work.recipe().digest[:16]
         kept = work.lake.exists(FOLDER, version, MANIFEST)
         if kept:
@@ -69,7 +76,8 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
                 f"the checkpoint {version} was made from the same triplets, notes and settings; it stands"
             )
         else:
-            fine_tune(work, version, spec, data, settings, encoder)
+            parent = start.checkpoint if start is not None else None
+            fine_tune(work, version, spec, data, settings, encoder, parent)
         checkpoint = checkpoint_of(work.lake, version)
         point_to(work.lake, checkpoint, work.recipe())
         return dg.MaterializeResult(
@@ -80,8 +88,11 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
 
 def training_data(work: AssetWork) -> TrainingData:
     """The triplets with the texts and labels of their notes, and the validation notes."""
-    triplets = work.input("triplets").read(["anchor_id", "positive_id", "negative_id", "split"])
-    notes = work.lake.table("cleaned_notes").read(["note_id", "text", "specialties"]).to_pydict()
+    drawn, cleaned = work.input("triplets"), work.lake.table("cleaned_notes")
+    triplets = drawn.read(["anchor_id", "positive_id", "negative_id", "split"])
+    notes = cleaned.read(["note_id", "text", "specialties"]).to_pydict()
+    if drawn.footer.recipe.inputs["cleaned_notes"] == cleaned.data_version:
+        remember_known_notes(work.lake, drawn.data_version, notes["note_id"])
     splits = work.lake.table("note_splits").read().to_pydict()
     validation = [
         note for note, split in zip(splits["note_id"], splits["split"], strict=True) if split == "validation"
@@ -115,12 +126,17 @@ def fine_tune(
     data: TrainingData,
     settings: TrainingSettings,
     encoder: EncoderSettings,
+    parent: Checkpoint | None = None,
 ) -> None:
-    """Train, and publish the checkpoint folder."""
+    """Train, from the weights of `parent` where there is one, and publish the checkpoint folder."""
     from medembed_pipeline.training.checkpoint import write_checkpoint
     from medembed_pipeline.training.loop import train
 
     log = work.context.log
+    if parent is not None:
+        log.info(f"training goes on from the checkpoint {parent.version}")
+        spec = parent.encoder_spec(encoder.long_notes)
+        data = without_trained_notes(data, parent.trained_note_ids())
     names = set(TrainingOptions.__dataclass_fields__)
     options = TrainingOptions(**settings.model_dump(include=names))
     state_folder = work.lake.local_work_folder("store", "training", version)
@@ -143,6 +159,9 @@ def fine_tune(
         on_warning=log.warning,
         progress=sys.stderr.isatty(),
     )
+    if parent is not None:
+        # The weights still hold what the earlier trainings saw, so those notes are not held out either.
+        result = replace(result, trained_ids=sorted({*result.trained_ids, *parent.trained_note_ids()}))
     if not result.improved:
         log.warning(
             "no epoch was better on the validation notes than the base model: the checkpoint is the base model"

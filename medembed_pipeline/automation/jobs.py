@@ -20,5 +20,11 @@ evaluate = dg.define_asset_job(
     selection=dg.AssetSelection.assets("tuned_embeddings") | dg.AssetSelection.groups("evaluation"),
     description="Vectors, metrics and maps of the current checkpoint.",
 )
+retrain = dg.define_asset_job(
+    "retrain",
+    selection=dg.AssetSelection.assets("triplets").downstream()
+    | dg.AssetSelection.assets("baseline_embeddings"),
+    description="A new checkpoint from the notes as they stand, with its vectors, metrics and maps.",
+)
 
-JOBS = [everything, ingest, train, evaluate]
+JOBS = [everything, ingest, train, evaluate, retrain]

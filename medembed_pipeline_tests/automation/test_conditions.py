@@ -1,0 +1,270 @@
+"""The table of what runs when: real conditions and checks against a real instance, with work that takes no time."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster_shared.serdes import deserialize_value, serialize_value
+
+from medembed_pipeline_tests.automation.model_graph import EVALUATED, LANDED, SPECS, ModelGraph
+
+WITHOUT_TRAINING = {"cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings", *EVALUATED}
+AFTER_TRAINING = ["tuned_embeddings", "neighbors", "embedding_metrics", "projections"]
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The history of a graph in which everything was made once."""
+    folder = tmp_path_factory.mktemp("history")
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        graph = ModelGraph(instance=instance).everything_made()
+        (folder / "held.json").write_text(json.dumps(graph.held))
+        (folder / "cursor.json").write_text(serialize_value(graph.cursor))
+    return folder
+
+
+@pytest.fixture
+def graph(history: Path, tmp_path: Path) -> Iterator[ModelGraph]:
+    """A graph in which everything was made once."""
+    shutil.copytree(history, tmp_path / "history")
+    held = json.loads((history / "held.json").read_text())
+    cursor = deserialize_value((history / "cursor.json").read_text())
+    with dg.DagsterInstance.local_temp(str(tmp_path / "history")) as instance:
+        yield ModelGraph(instance=instance, held=held, cursor=cursor)
+
+
+def once(made: list[str], expected: set[str]) -> bool:
+    return sorted(made) == sorted(expected)
+
+
+def test_at_first_everything_is_made_once() -> None:
+    graph = ModelGraph()
+    assert graph.tick() == set()  # nothing has landed
+    graph.land("files")
+    assert once(graph.settle(), set(SPECS) - LANDED)
+
+
+def test_a_tick_without_a_change_requests_nothing(graph: ModelGraph) -> None:
+    assert [graph.tick() for _ in range(3)] == [set()] * 3
+
+
+def test_a_landing_folder_read_again_with_the_same_content_reaches_nothing(graph: ModelGraph) -> None:
+    graph.land(graph.landing)
+    assert graph.settle() == []
+
+
+def test_a_file_whose_rows_are_all_known_reaches_the_cleaned_notes_and_no_further(graph: ModelGraph) -> None:
+    same = graph.held["cleaned_notes"]
+    graph.content["cleaned_notes"] = lambda inputs: same
+    graph.land("a renamed copy")
+    assert graph.settle() == ["cleaned_notes"]
+
+
+@pytest.mark.parametrize("policy", ["when_new_share", "on_schedule", "never"])
+def test_new_notes_are_embedded_and_mapped_at_once_without_training(graph: ModelGraph, policy: str) -> None:
+    graph.retraining = policy
+    graph.land("1% more")
+    assert once(graph.settle(), WITHOUT_TRAINING)
+
+
+def test_new_notes_train_when_enough_are_new_and_the_rest_does_not_wait(graph: ModelGraph) -> None:
+    graph.land("a tenth more")
+    graph.enough_new = True
+    graph.while_running["finetuned_checkpoint"] = lambda: setattr(graph, "enough_new", False)
+    made = graph.settle()
+    assert made.index("projections") < made.index("finetuned_checkpoint")
+    assert made[-5:-2] == ["finetuned_checkpoint", "tuned_embeddings", "neighbors"]
+    assert sorted(set(made)) == sorted({*WITHOUT_TRAINING, "triplets", "finetuned_checkpoint"})
+    assert made.count("finetuned_checkpoint") == made.count("triplets") == 1
+
+
+def test_on_change_trains_on_every_change(graph: ModelGraph) -> None:
+    graph.retraining = "on_change"
+    graph.land("one more")
+    made = graph.settle()
+    assert made.count("finetuned_checkpoint") == made.count("triplets") == 1
+    assert set(made[-4:]) == set(AFTER_TRAINING)
+
+
+def test_a_training_parameter_reaches_the_checkpoint_and_what_uses_it(graph: ModelGraph) -> None:
+    graph.code["finetuned_checkpoint"] = "more epochs"
+    assert once(graph.settle(), {"finetuned_checkpoint", *AFTER_TRAINING})
+
+
+def test_a_projection_parameter_reaches_the_projections_alone(graph: ModelGraph) -> None:
+    graph.code["projections"] = "another perplexity"
+    assert graph.settle() == ["projections"]
+
+
+def test_a_room_whose_revision_changed_runs_whole_and_the_same_content_goes_no_further(
+    graph: ModelGraph,
+) -> None:
+    room = {*LANDED, "cleaned_notes", "note_splits"}
+    for name in room:
+        graph.code[name] = "revision 2"
+        graph.content[name] = lambda inputs, same=graph.held[name]: same  # type: ignore[misc]
+    assert once(graph.settle(), room)
+
+
+def test_a_revision_that_changes_content_reaches_what_reads_it(graph: ModelGraph) -> None:
+    graph.code["note_splits"] = "revision 2"
+    assert once(graph.settle(), {"note_splits", *EVALUATED})
+
+
+def test_the_encoder_settings_retrain_once_and_compare_only_like_with_like(graph: ModelGraph) -> None:
+    for name in ("baseline_embeddings", "finetuned_checkpoint", "tuned_embeddings"):
+        graph.code[name] = "another window"
+    made = graph.settle()
+    assert made[:3] == ["baseline_embeddings", "triplets", "finetuned_checkpoint"]
+    assert once(made, {"baseline_embeddings", "triplets", "finetuned_checkpoint", *AFTER_TRAINING})
+
+
+def test_a_training_starts_from_triplets_of_the_notes_there_are(graph: ModelGraph) -> None:
+    graph.land("1% more")
+    assert "triplets" not in graph.settle()
+    graph.code["finetuned_checkpoint"] = "more epochs"
+    made = graph.settle()
+    assert made[:2] == ["triplets", "finetuned_checkpoint"] and made.count("finetuned_checkpoint") == 1
+
+
+def test_an_override_reaches_what_depends_on_it_and_is_not_undone(graph: ModelGraph) -> None:
+    graph.content["triplets"] = lambda inputs: "drawn with other settings, in the launchpad"
+    graph.run("triplets")
+    del graph.content["triplets"]
+    assert once(graph.settle(), {"finetuned_checkpoint", *AFTER_TRAINING})
+    assert graph.held["triplets"].startswith("drawn with other settings")
+    assert graph.tick() == set()
+
+
+def test_an_override_ends_when_something_above_it_changes(graph: ModelGraph) -> None:
+    graph.content["neighbors"] = lambda inputs: "more neighbours, in the launchpad"
+    graph.run("neighbors")
+    del graph.content["neighbors"]
+    assert once(graph.settle(), {"embedding_metrics", "projections"})
+    graph.land("1% more")
+    graph.settle()
+    assert not graph.held["neighbors"].startswith("more neighbours")
+
+
+def test_an_upstream_that_changes_while_training_runs_is_neither_lost_nor_trained_on_twice(
+    graph: ModelGraph,
+) -> None:
+    graph.retraining = "on_change"
+    requests: list[set[str]] = []
+
+    def meanwhile() -> None:
+        graph.land("and more")
+        while not requests or requests[-1]:
+            requests.append(graph.tick())
+            graph.run(*requests[-1])
+
+    graph.while_running["finetuned_checkpoint"] = meanwhile
+    graph.land("more")
+    made = graph.settle()
+    assert any("triplets" in request for request in requests)
+    assert not any("finetuned_checkpoint" in request for request in requests)
+    assert made.count("finetuned_checkpoint") == 2
+    assert graph.tick() == set()
+
+
+def test_a_failed_asset_is_left_alone_until_new_data_or_code_comes(graph: ModelGraph) -> None:
+    graph.broken.add("tuned_embeddings")
+    graph.land("bad data")
+    graph.settle()
+    assert [graph.tick() for _ in range(3)] == [set()] * 3
+    graph.land("good data")
+    graph.broken.clear()
+    made = graph.settle()
+    assert "tuned_embeddings" in made and made.count("projections") == 1
+
+
+@pytest.mark.parametrize(
+    "mend",
+    [lambda graph: graph.code.update(tuned_embeddings="mended"), lambda graph: None],
+    ids=["code", "by hand"],
+)
+def test_a_failed_asset_goes_on_when_its_code_is_mended_or_a_person_runs_it(
+    graph: ModelGraph, mend: Callable[[ModelGraph], None]
+) -> None:
+    graph.broken.add("tuned_embeddings")
+    graph.land("bad data")
+    graph.settle()
+    graph.broken.clear()
+    mend(graph)
+    if not graph.code:
+        assert graph.tick() == set()
+        graph.run("tuned_embeddings")
+    assert graph.settle()[-1] in EVALUATED
+    assert graph.tick() == set()
+
+
+def test_data_that_comes_while_the_failing_step_runs_is_tried_too(graph: ModelGraph) -> None:
+    graph.broken.add("note_splits")
+
+    def meanwhile() -> None:
+        graph.land("newer")
+        graph.run("cleaned_notes")
+
+    graph.while_running["note_splits"] = meanwhile
+    graph.land("new")
+    graph.run("cleaned_notes")
+    assert "note_splits" in graph.tick()
+    graph.run("note_splits")
+    assert "note_splits" in graph.tick()
+    graph.run("note_splits")
+    assert "note_splits" not in graph.tick()
+
+
+def test_what_a_failed_parent_kept_from_running_is_not_taken_for_failed(graph: ModelGraph) -> None:
+    graph.broken.add("baseline_embeddings")
+    graph.land("new")
+    graph.settle()
+    before = graph.held["baseline_embeddings"]
+    graph.content["baseline_embeddings"] = lambda inputs: before
+    graph.broken.clear()
+    graph.run("baseline_embeddings")
+    assert "neighbors" in graph.settle()
+
+
+@pytest.mark.parametrize("check", ["enough_rows_are_kept", "every_row_is_accounted_for"])
+def test_a_failing_blocking_check_holds_what_is_below_in_this_run_and_the_next(
+    graph: ModelGraph, check: str
+) -> None:
+    graph.failing.add(check)
+    graph.land("bad")
+    assert graph.settle() == [] and graph.tick() == set()
+    graph.code["cleaned_notes"] = "revision 2"
+    assert graph.tick() == set()
+    graph.failing.clear()
+    graph.land("good")
+    assert once(graph.settle(), WITHOUT_TRAINING)
+
+
+def test_a_blocking_check_in_the_middle_holds_what_is_below_it(graph: ModelGraph) -> None:
+    graph.failing.add("tuned_embeddings_are_unit_vectors")
+    graph.land("bad")
+    made = graph.settle()
+    assert set(made) == WITHOUT_TRAINING - EVALUATED
+    graph.failing.clear()
+    graph.run("tuned_embeddings")
+    assert once(graph.settle(), EVALUATED)
+
+
+def test_a_warning_of_a_check_that_does_not_block_holds_nothing(graph: ModelGraph) -> None:
+    graph.failing.add("tuned_model_is_better")
+    graph.land("worse")
+    assert once(graph.settle(), WITHOUT_TRAINING)
+
+
+def test_an_edited_source_that_is_not_loaded_yet_is_not_made_for_ever(graph: ModelGraph) -> None:
+    made_by = graph.edited_source = {"projections": "newer on disk"}
+    graph.code["projections"] = "new"
+    assert graph.settle() == ["projections"]
+    assert [graph.tick() for _ in range(3)] == [set()] * 3
+    graph.code.update(made_by)
+    assert graph.settle() == []
+    graph.land("new")
+    assert graph.settle().count("projections") == 1

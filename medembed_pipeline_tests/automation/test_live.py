@@ -1,0 +1,157 @@
+"""The table on a live daemon, with a small model: what runs, without anybody asking, and what does not.
+
+One session, in the order in which the tests stand: each goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from medembed_pipeline_tests.automation.live import LiveProject, live
+from medembed_pipeline_tests.graph.project import ROOT, Project
+
+pytestmark = pytest.mark.live
+EVALUATED = {"neighbors", "embedding_metrics", "projections"}
+NOTES = {"raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits"}
+AUTOMATION = "\n[automation]\nenabled = true\nlanding_interval_seconds = 2\nlanding_settle_seconds = 1\n"
+HELD_TRAINING = """
+import time
+from pathlib import Path
+import medembed_pipeline.training.assets as assets
+train = assets.fine_tune
+def held(*arguments, **named):
+    while Path({hold!r}).exists():
+        time.sleep(0.2)
+    return train(*arguments, **named)
+assets.fine_tune = held
+"""
+PCA = 'methods = ["pca"]\n'
+
+
+def write_notes(project: Project, name: str, count: int, seed: int) -> None:
+    labels = ["Cardiology", "Neurology", "Urology", "Radiology Oncology"]
+    texts = [
+        f"SUBJECTIVE: visit {seed} number {row}: the patient was seen for item {(seed * 7919 + row * 104729) % 99991} "
+        f"with finding{seed}x{row} in the {labels[row % 4]} ward."
+        for row in range(count)
+    ]
+    frame = pd.DataFrame({"text": texts, "label": [labels[row % 4] for row in range(count)]})
+    frame.to_csv(project.landing / name, index=False)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[LiveProject]:
+    folder = tmp_path_factory.mktemp("live")
+    project = Project(folder / "project", Path(shutil.copytree(small_model, folder / "model")))
+    project.configure(more=PCA + AUTOMATION)
+    (folder / "sitecustomize.py").write_text(HELD_TRAINING.format(hold=str(project.folder / "hold")))
+    project.environment["PYTHONPATH"] = f"{folder}:{ROOT}"
+    write_notes(project, "first.csv", 100, seed=1)
+    project.run()
+    with live(project) as running:
+        running.wait(lambda: any("landing_sensor" in str(run["tags"]) for run in running.runs()))
+        running.wait_until_quiet()
+        yield running
+
+
+def test_what_was_made_before_is_not_made_again(running: LiveProject) -> None:
+    made = running.made()
+    assert {made.pop("raw_transcriptions"), made.pop("rejected_rows")} == {
+        2
+    }  # the sensor looked for the first time
+    assert set(made.values()) == {1}
+
+
+def test_materialize_all_with_nothing_changed_keeps_everything(running: LiveProject) -> None:
+    tables = sorted(Path(running.project.lake_url).glob("*.parquet"))
+    before = [path.stat().st_mtime_ns for path in tables]
+    run_id = running.launch("everything")
+    took = running.wait(
+        lambda: next(run for run in running.runs() if run["runId"] == run_id)["status"] == "SUCCESS"
+    )
+    print(f"Materialize all, nothing changed: {took:.1f} s")
+    assert [path.stat().st_mtime_ns for path in tables] == before
+    made = running.made()
+    running.wait_until_quiet()
+    assert running.made() == made
+
+
+def test_new_notes_reach_the_maps_without_training(running: LiveProject) -> None:
+    made = running.made()
+    began = time.time()
+    write_notes(running.project, "second.csv", 2, seed=2)
+    running.wait(lambda: running.made()["projections"] > made["projections"])
+    report(running, began)
+    running.wait_until_quiet()
+    new = set(running.made() - made)
+    assert new == {*NOTES, "baseline_embeddings", "tuned_embeddings", *EVALUATED}
+    assert max((running.made() - made).values()) == 1
+    newest = running.nodes()["tuned_embeddings"]["assetMaterializations"][0]["metadataEntries"]
+    assert next(one["intValue"] for one in newest if one["label"] == "notes_the_checkpoint_has_not_seen") == 2
+
+
+def report(running: LiveProject, began: float) -> None:
+    for name, node in running.nodes().items():
+        moment = int(node["assetMaterializations"][0]["timestamp"]) / 1000 - began
+        if moment > 0:
+            print(f"{name}: {moment:.1f} s after the file was dropped")
+
+
+def test_an_edited_parameter_is_taken_up_and_reaches_what_it_feeds(running: LiveProject) -> None:
+    made = running.made()
+    running.project.configure(more=PCA + "seed = 8\n" + AUTOMATION)
+    took = running.wait(lambda: running.made()["projections"] > made["projections"])
+    print(f"projections {took:.1f} s after the settings file was saved")
+    running.wait_until_quiet()
+    assert running.made() - made == {"projections": 1}
+
+
+def test_a_change_during_training_is_trained_on_once_afterwards(running: LiveProject) -> None:
+    made = running.made()
+    hold = running.project.folder / "hold"
+    hold.touch()
+    running.project.configure(
+        training="seed = 8", more=PCA + "seed = 8\n" + AUTOMATION + 'retraining = "on_change"\n'
+    )
+    running.wait(lambda: is_training(running))
+    trained_on = running.made()["triplets"]
+    write_notes(running.project, "third.csv", 4, seed=3)
+    running.wait(lambda: running.made()["triplets"] > trained_on)
+    assert is_training(running)
+    hold.unlink()
+    running.wait_until_quiet(400)
+    assert (running.made() - made)["finetuned_checkpoint"] == 2
+    assert (running.made() - made)[
+        "tuned_embeddings"
+    ] == 3  # of the new notes at once, and of each checkpoint
+
+
+def is_training(running: LiveProject) -> bool:
+    return any(
+        run["status"] == "STARTED"
+        and [one["path"][-1] for one in run["assetSelection"] or []] == ["finetuned_checkpoint"]
+        for run in running.runs()
+    )
+
+
+def test_a_failure_is_not_repeated_and_new_data_is_tried(running: LiveProject) -> None:
+    config = running.project.model / "config.json"
+    aside = config.rename(config.with_name("config.aside"))
+    made, runs = running.made(), len(running.runs())
+    write_notes(running.project, "fourth.csv", 2, seed=4)
+    running.wait(lambda: any(run["status"] == "FAILURE" for run in running.runs()))
+    running.wait_until_quiet()
+    failed = [run for run in running.runs()[:-runs] if run["status"] == "FAILURE"]
+    assert len(failed) == 1
+    aside.rename(config)
+    write_notes(running.project, "fifth.csv", 2, seed=5)
+    running.wait(lambda: running.made()["projections"] > made["projections"])
+    running.wait_until_quiet()
+    assert sum(run["status"] == "FAILURE" for run in running.runs()) == 1
+    assert set(Path(running.project.lake_url).glob("*.parquet"))

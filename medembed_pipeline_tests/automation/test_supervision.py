@@ -1,0 +1,88 @@
+"""The settings file is watched: taken up when it is whole and valid, refused with its reason when not."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from medembed_pipeline.automation.supervision import WatchedSettings
+from medembed_pipeline.settings import SETTINGS_VARIABLE
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "medembed.toml"
+    path.write_text("[splits]\nseed = 1\n")
+    monkeypatch.setenv(SETTINGS_VARIABLE, str(path))
+    return path
+
+
+def test_a_change_is_taken_up_once_when_it_stands_still(path: Path) -> None:
+    reloads: list[int] = []
+    watched = WatchedSettings(path, lambda: reloads.append(1))
+    watched.look()
+    path.write_text("[splits]\nseed = 2\n")
+    watched.look()
+    assert not reloads
+    watched.look()
+    watched.look()
+    assert len(reloads) == 1
+    path.touch()
+    watched.look()
+    watched.look()
+    assert len(reloads) == 1
+
+
+def test_a_bad_file_is_reported_and_the_settings_before_stay(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reloads: list[int] = []
+    watched = WatchedSettings(path, lambda: reloads.append(1))
+    path.write_text("[splits]\nseed = -2\n")
+    for _ in range(4):
+        watched.look()
+    assert not reloads
+    printed = capsys.readouterr().err
+    assert printed.count("splits.seed = -2") == 1 and "stay in force" in printed
+    path.write_text("[splits]\nseed = 3\n")
+    watched.look()
+    watched.look()
+    assert len(reloads) == 1
+
+
+def test_a_webserver_that_does_not_answer_yet_is_asked_again(path: Path) -> None:
+    answers = [OSError(), OSError(), None]
+
+    def reload() -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    watched = WatchedSettings(path, reload)
+    path.write_text("[splits]\nseed = 2\n")
+    for _ in range(6):
+        watched.look()
+    assert answers == []
+
+
+def test_the_child_is_told_to_stop_and_its_status_is_handed_on(tmp_path: Path) -> None:
+    child = (
+        "import signal, sys, time, pathlib\n"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(5))\n"
+        f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    parent = (
+        "import sys, pathlib\n"
+        "from medembed_pipeline.automation.supervision import run_dagster_dev\n"
+        f"sys.exit(run_dagster_dev([sys.executable, '-c', {child!r}], pathlib.Path('/nowhere'), 1))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", parent], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "up").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(20) == 5
