@@ -43,6 +43,14 @@ format: .venv/installed-test ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: faults
+faults: .venv/installed-test ## kill, fill the disk and run twice at once; count what survives (half an hour)
+	$(BIN)/python -m medembed_pipeline_tests.faults.kill --points 50 --times 20 --bad-files 200
+
+.PHONY: incremental
+incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per asset (ten minutes)
+	$(BIN)/python -m medembed_pipeline_tests.measure_incremental
+
 .PHONY: clean
 clean: ## remove .venv, caches and Dagster's history; the data lake stays
 	rm -rf .venv .dagster_home .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -10,9 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import DATA_LAKE_VARIABLE, data_lake_url, load_settings, project_root
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.settings import (
+    DATA_LAKE_VARIABLE,
+    SETTINGS_VARIABLE,
+    data_lake_url,
+    load_settings,
+    project_root,
+)
 
 SAMPLE_FILE = "sample_notes.csv"
+SAMPLE_NOTES = 400
+SAMPLE_SEED = 7
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,11 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="materialize every asset and print the headline")
     samples = commands.add_parser("samples", help="write the synthetic sample corpus")
-    samples.add_argument("--notes", type=int, default=600, help="different notes to write (default 600)")
-    samples.add_argument("--seed", type=int, default=7, help="seed of the corpus (default 7)")
+    samples.add_argument(
+        "--notes", type=int, default=SAMPLE_NOTES, help="different notes (default %(default)s)"
+    )
+    samples.add_argument(
+        "--seed", type=int, default=SAMPLE_SEED, help="seed of the corpus (default %(default)s)"
+    )
     samples.add_argument("--output", type=Path, help="CSV file to write (default: the landing folder)")
     commands.add_parser("settings", help="print a documented medembed.toml with the settings in force")
     commands.add_parser("tables", help="print the page that documents every table")
+    commands.add_parser("verify", help="check every table and checkpoint against its recorded hash")
+    prune = commands.add_parser(
+        "prune", help="show what nothing refers to: old checkpoints, their vectors, leftovers"
+    )
+    prune.add_argument("--yes", action="store_true", help="remove it")
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
     options = parser.parse_args(arguments)
@@ -38,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return print_settings()
         if options.command == "tables":
             return print_tables()
+        if options.command == "verify":
+            return verify()
+        if options.command == "prune":
+            return prune_lake(remove_it=options.yes)
         return open_ui(options.port)
     except MedembedError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -46,7 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def write_samples(notes: int, seed: int, output: Path | None) -> int:
     """Write the sample corpus into a file, by default into the landing folder of the lake."""
-    from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
     if notes < 1:
@@ -78,18 +99,50 @@ def print_tables() -> int:
     return 0
 
 
+def verify() -> int:
+    """Check the lake; returns 1 when something is missing or altered."""
+    from medembed_pipeline.upkeep import verify_lake
+
+    lake = Lake(data_lake_url())
+    findings = verify_lake(lake)
+    for finding in findings:
+        print(f"{finding.state:<9}{finding.name}: {finding.detail}")
+    errors = sum(finding.is_error for finding in findings)
+    whole = sum(finding.state == "ok" for finding in findings)
+    print(f"{whole} tables and checkpoints are what was written, {errors} are not: {lake.url}")
+    return 1 if errors else 0
+
+
+def prune_lake(*, remove_it: bool) -> int:
+    """Show what nothing refers to, and remove it when told so."""
+    from medembed_pipeline.upkeep import removable, remove
+
+    lake = Lake(data_lake_url())
+    items = removable(lake, load_settings())
+    for item in items:
+        print(f"{item.size / 1e6:>10.1f} MB  {'/'.join(item.parts)}: {item.reason}")
+    total = f"{sum(item.size for item in items) / 1e6:.1f} MB in {len(items)} places"
+    if remove_it:
+        remove(lake, items)
+        print(f"Removed {total}.")
+    else:
+        print(
+            f"{total} can go; `medembed prune --yes` removes it." if items else "There is nothing to remove."
+        )
+    return 0
+
+
 def run_everything() -> int:
     """Materialize the whole graph in this process; the sample corpus stands in for an empty landing folder."""
     load_settings()
     from medembed_pipeline.dagster_home import prepare_dagster_home
-    from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.notes.landing_files import list_landing_files
 
     home = prepare_dagster_home()
     lake = Lake(data_lake_url())
     if not list_landing_files(lake.filesystem, lake.path("landing")):
         print("The landing folder is empty; the built-in sample corpus goes in.")
-        write_samples(600, 7, None)
+        write_samples(SAMPLE_NOTES, SAMPLE_SEED, None)
     import dagster as dg
 
     from medembed_pipeline.definitions import defs
@@ -107,21 +160,23 @@ def run_everything() -> int:
     return 0
 
 
-def print_headline(lake: object) -> None:
+def print_headline(lake: Lake) -> None:
     """Print the figures of the last evaluation, and the paths to open."""
     from medembed_pipeline.console import headline
-    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.training.checkpoints import FOLDER, current_checkpoint
 
-    assert isinstance(lake, Lake)
     metrics = lake.table("embedding_metrics")
-    print()
-    print(
-        headline(metrics.read(), metrics.footer.facts["scored_notes"], load_settings().evaluation.confidence)
-    )
+    confidence = load_settings().evaluation.confidence
+    print(f"\n{headline(metrics.read(), metrics.footer.facts['scored_notes'], confidence)}\n")
+    print(f"checkpoint   {lake.path(FOLDER, current_checkpoint(lake).version)}")
+    print(f"metrics      {metrics.path}")
+    print(f"maps         {lake.table_path('projections')}")
+    print("pictures     make ui, then the metadata of embedding_metrics and projections")
 
 
 def open_ui(port: int) -> int:
-    """Replace this process by `dagster dev`, bound to 127.0.0.1."""
+    """Run `dagster dev`, bound to 127.0.0.1; a change of the settings file is taken up while it runs."""
+    from medembed_pipeline.automation.supervision import run_dagster_dev
     from medembed_pipeline.dagster_home import prepare_dagster_home
 
     load_settings()
@@ -130,7 +185,8 @@ def open_ui(port: int) -> int:
     workspace = project_root() / "workspace.yaml"
     where = ["-w", str(workspace)] if workspace.is_file() else ["-m", "medembed_pipeline.definitions"]
     command = [sys.executable, "-m", "dagster", "dev", *where, "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(sys.executable, command)
+    settings_file = Path(os.environ.get(SETTINGS_VARIABLE) or project_root() / "medembed.toml")
+    return run_dagster_dev(command, settings_file, port)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,20 @@ def file_sha256(file: BinaryIO | Path) -> str:
     return hasher.hexdigest()
 
 
+def type_name(type_: pa.DataType) -> str:
+    """The name of a column's type, the same before and after a Parquet file (which renames the items of lists)."""
+    if pa.types.is_map(type_):
+        return f"map<{type_name(type_.key_type)}, {type_name(type_.item_type)}>"
+    if pa.types.is_fixed_size_list(type_):
+        return f"list<{type_name(type_.value_type)}>[{type_.list_size}]"
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return f"list<{type_name(type_.value_type)}>"
+    if pa.types.is_struct(type_):
+        fields = [type_.field(position) for position in range(type_.num_fields)]
+        return f"struct<{', '.join(f'{field.name}: {type_name(field.type)}' for field in fields)}>"
+    return str(type_)
+
+
 class ContentHasher:
     """sha256 over the values of a table that arrives in batches.
 
@@ -52,7 +66,7 @@ class ContentHasher:
     def hexdigest(self) -> str:
         """64 hex of everything added so far."""
         named = [
-            [field.name, str(field.type), column.hexdigest()]
+            [field.name, type_name(field.type), column.hexdigest()]
             for field, column in zip(self._schema, self._columns, strict=True)
         ]
         return digest(named)
@@ -71,7 +85,9 @@ class _ColumnHasher:
     def update(self, array: pa.Array) -> None:
         type_ = self._type
         if pa.types.is_dictionary(type_):
-            raise TypeError(f"a table column of type {type_} has no content hash; decode the dictionary first")
+            raise TypeError(
+                f"a table column of type {type_} has no content hash; decode the dictionary first"
+            )
         self._nulls.update(array.is_valid().cast(pa.uint8()).to_numpy().tobytes())
         if pa.types.is_map(type_):
             self._add_lengths(pc.list_value_length(array.cast(pa.list_(_entries(type_)))))

@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import socket
-import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.publication import OutdatedWorkError, PublicationOrder, is_alive
 from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError, TableWriter
 
 STAGING = ".staging"
@@ -43,6 +43,27 @@ class Lake:
         self.filesystem, self.root = fsspec.core.url_to_fs(self.url)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
         self.before_publishing: Callable[[], None] = lambda: None
+        self._order = PublicationOrder(self.filesystem, self.root, is_local=self.is_local)
+        self._numbers: dict[str, int] = {}
+
+    def begin_work(self, *names: str) -> None:
+        """Take a place in the order of those who work on `names` (tables, or JSON files without their suffix).
+
+        From then on this object publishes and confirms them only while no newer work has done so.
+        """
+        self._numbers = {name: self._order.begin(name) for name in names}
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Keep everybody else who asks for the lock `name` waiting, in all processes that share the lake."""
+        with self._order.lock(name):
+            yield
+
+    def confirm(self, name: str) -> None:
+        """Note that what is published under `name` is this work's result: older work may not replace it any more."""
+        if name in self._numbers:
+            with self._order.lock(name):
+                self._order.record(name, self._numbers[name], placed=True)
 
     def path(self, *parts: str) -> str:
         """The path of something in the lake, as its file system names it."""
@@ -52,6 +73,24 @@ class Lake:
         """Whether a file or folder is there."""
         self.filesystem.invalidate_cache()
         return bool(self.filesystem.exists(self.path(*parts)))
+
+    def names(self, *parts: str) -> list[str]:
+        """Names of the files and folders in the lake, or in a folder of it, sorted; none where it is absent."""
+        folder = self.path(*parts)
+        self.filesystem.invalidate_cache()
+        try:
+            paths = self.filesystem.ls(folder, detail=False)
+        except FileNotFoundError:
+            return []
+        # An object store may list the folder itself, as an object of no length.
+        found = {
+            path.rstrip("/").rpartition("/")[2] for path in paths if path.rstrip("/") != folder.rstrip("/")
+        }
+        return sorted(found - {""})
+
+    def published_names(self) -> list[str]:
+        """Names of everything that an asset has ever published here, whether or not it is still there."""
+        return self._order.published_names()
 
     # Tables
 
@@ -72,6 +111,11 @@ class Lake:
             raise TableError(
                 f"{path} is not a whole Parquet file ({type(error).__name__}). Remove it and materialize {name} again."
             ) from None
+
+    def find_made(self, recipe: Recipe) -> LakeTable | None:
+        """The published table of the recipe's asset, when it was made from this very recipe."""
+        table = self.find_table(recipe.asset)
+        return table if table is not None and table.footer.recipe.digest == recipe.digest else None
 
     def table(self, name: str) -> LakeTable:
         """The published table.
@@ -101,15 +145,22 @@ class Lake:
             schema: the columns, with descriptions; by default those of the table.
             facts: counts to keep beside the table.
             data_version: by default the hash of the content.
+
+        Raises:
+            OutdatedWorkError: newer work has published a table made from another recipe; that one stands.
         """
         batches = [data] if isinstance(data, pa.Table) else data
         schema = schema or (data.schema if isinstance(data, pa.Table) else None)
         if schema is None:
             raise ValueError("batches need a schema")
-        with self.table_writer(recipe.asset, schema) as staged:
-            for batch in batches:
-                staged.write(batch)
-            staged.finish(recipe, facts or {}, data_version)
+        try:
+            with self.table_writer(recipe.asset, schema) as staged:
+                for batch in batches:
+                    staged.write(batch)
+                staged.finish(recipe, facts or {}, data_version)
+        except OutdatedWorkError:
+            if self.find_made(recipe) is None:
+                raise
         return self.table(recipe.asset)
 
     @contextlib.contextmanager
@@ -135,8 +186,21 @@ class Lake:
         """
         with self._staging(parts[-1]) as staged:
             yield staged
-            self.before_publishing()
-            self._publish_file(staged, self.path(*parts))
+            name = parts[0].partition(".")[0]
+            if len(parts) > 1 or name not in self._numbers:
+                self.before_publishing()
+                self._publish_file(staged, self.path(*parts))
+                return
+            with self._order.lock(name):
+                self.before_publishing()
+                if self._order.is_outdated(name, self._numbers[name]):
+                    raise OutdatedWorkError(
+                        f"{name}: a run that began later has published its result; this older one is dropped. "
+                        "Nothing needs to be done."
+                    )
+                self._order.record(name, self._numbers[name], placed=False)
+                self._publish_file(staged, self.path(*parts))
+                self._order.record(name, self._numbers[name], placed=True)
 
     def _publish_file(self, staged: Path, target: str) -> None:
         if self.is_local:
@@ -179,11 +243,8 @@ class Lake:
     @contextlib.contextmanager
     def _staging(self, name: str) -> Iterator[Path]:
         owner = f"{socket.gethostname()}-{os.getpid()}"
-        if self.is_local:
-            folder = Path(self.path(STAGING))
-            folder.mkdir(parents=True, exist_ok=True)
-        else:
-            folder = Path(tempfile.gettempdir())
+        folder = self.local_work_folder(STAGING)
+        folder.mkdir(parents=True, exist_ok=True)
         staged = folder / f"{owner}-{uuid.uuid4().hex[:12]}-{name}"
         try:
             yield staged
@@ -221,13 +282,52 @@ class Lake:
         target = self._cache_folder() / "/".join(parts)
         if not (target / last).is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-                copied = Path(folder) / "copy"
-                self.filesystem.get(self.path(*parts).rstrip("/") + "/", str(copied) + "/", recursive=True)
+            with self._staging(parts[-1]) as copied:
+                self._fetch(copied, *parts)
                 shutil.rmtree(target, ignore_errors=True)
                 with contextlib.suppress(OSError):
                     copied.rename(target)
         return target
+
+    @contextlib.contextmanager
+    def fetched_folder(self, *parts: str) -> Iterator[Path]:
+        """A folder of the lake as it is now: itself, or a fresh copy that is removed afterwards."""
+        if self.is_local:
+            yield Path(self.path(*parts))
+            return
+        with self._staging(parts[-1]) as copied:
+            self._fetch(copied, *parts)
+            yield copied
+
+    def _fetch(self, copied: Path, *parts: str) -> None:
+        self.filesystem.invalidate_cache()
+        source = self.path(*parts).rstrip("/")
+        for path in self.filesystem.find(source):
+            target = copied / path[len(source) :].lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.filesystem.get_file(path, str(target))
+
+    def size(self, *parts: str) -> int:
+        """Bytes of a file, or of all files in a folder."""
+        self.filesystem.invalidate_cache()
+        return int(self.filesystem.du(self.path(*parts), total=True))
+
+    def modified(self, *parts: str) -> float:
+        """Seconds since 1970 at the newest change of a file, or of a folder's files; 0 where that is not known."""
+        self.filesystem.invalidate_cache()
+        found = self.filesystem.find(self.path(*parts), detail=True).values()
+        times = [info.get("mtime") or info.get("LastModified") or info.get("created") or 0 for info in found]
+        return max(
+            (time if isinstance(time, (int, float)) else time.timestamp() for time in times), default=0.0
+        )
+
+    def remove(self, *parts: str) -> None:
+        """Remove a file or a folder of the lake, if it is there."""
+        path = self.path(*parts)
+        self.filesystem.invalidate_cache()
+        with contextlib.suppress(FileNotFoundError):
+            self.filesystem.rm(path, recursive=True)
+        self.filesystem.invalidate_cache()
 
     def read_json(self, *parts: str) -> Any | None:
         """The content of a JSON file, or None where there is none."""
@@ -242,28 +342,25 @@ class Lake:
         with self.staged_file(*parts) as staged:
             staged.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
+    def leftovers(self) -> list[Path]:
+        """What killed processes of this machine left where files are written before they are published."""
+        found = []
+        host = socket.gethostname()
+        for path in sorted(self.local_work_folder(STAGING).glob("*")):
+            owner = path.name.removeprefix(f"{host}-").split("-")[0]
+            if path.name.startswith(f"{host}-") and owner.isdigit() and not is_alive(int(owner)):
+                found.append(path)
+        return found
+
     def clear_staging(self) -> int:
         """Remove what killed processes of this machine left in the staging folder; returns how many."""
-        if not self.is_local:
-            return 0
-        removed = 0
-        host = socket.gethostname()
-        for path in Path(self.path(STAGING)).glob("*"):
-            owner = path.name.removeprefix(f"{host}-").split("-")[0]
-            if path.name.startswith(f"{host}-") and owner.isdigit() and not _alive(int(owner)):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-                removed += 1
-        return removed
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        found = self.leftovers()
+        for path in found:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        return len(found)
 
 
 def _sync(path: Path) -> None:

@@ -73,7 +73,9 @@ def launchpad_resource(name: str, section: Section) -> dg.ResourceDefinition:
     _launchpad_sections["resources", name] = type(section)
 
     def build(context: dg.InitResourceContext) -> Section:
-        return validate(type(section), dict(context.resource_config), where=f"launchpad, resources.{name}.config")
+        return validate(
+            type(section), dict(context.resource_config), where=f"launchpad, resources.{name}.config"
+        )
 
     return dg.ResourceDefinition(build, config_schema=schema, description=type(section).__doc__)
 
@@ -86,7 +88,7 @@ def _refuse_bad_overrides(run_config: Mapping[str, Any]) -> None:
             validate(section, override, where=f"launchpad, {kind}.{name}.config")
 
 
-class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class LakeResource(dg.ConfigurableResource):
     """The data lake of this run: a folder or an fsspec URL."""
 
     url: str = pydantic.Field(description="Folder or fsspec URL; from MEDEMBED_DATA_LAKE, else data_lake/.")
@@ -132,7 +134,9 @@ def inline_picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
 
 def fact_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Counts and short values as asset metadata; lists of records become tables."""
-    return {name: _table_metadata(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {
+        name: _table_metadata(value) if isinstance(value, list) else value for name, value in facts.items()
+    }
 
 
 def _table_metadata(records: list[dict[str, Any]]) -> Any:
@@ -144,13 +148,17 @@ def _table_metadata(records: list[dict[str, Any]]) -> Any:
 
 
 def _cell(value: Any) -> Any:
-    return round(value, 6) if isinstance(value, float) and value == value else value if value == value else None
+    return (
+        round(value, 6) if isinstance(value, float) and value == value else value if value == value else None
+    )
 
 
 class AssetWork:
     """One asset's work: its lake, its inputs, and the publication of its result."""
 
-    def __init__(self, context: dg.AssetExecutionContext, lake: Lake, revision: str, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, context: dg.AssetExecutionContext, lake: Lake, revision: str, settings: dict[str, Any]
+    ) -> None:
         self.context = context
         self.lake = lake
         self._revision = revision
@@ -169,15 +177,23 @@ class AssetWork:
 
     def recipe(self, asset: str | None = None) -> Recipe:
         """What the result is made from, by what was noted so far."""
-        return Recipe(asset or self.context.asset_key.path[-1], self._revision, self._settings, dict(self._inputs))
+        return Recipe(
+            asset or self.context.asset_key.path[-1], self._revision, self._settings, dict(self._inputs)
+        )
 
     def unchanged(self, asset: str | None = None) -> LakeTable | None:
         """The published table, when it was made from the very same recipe."""
         recipe = self.recipe(asset)
-        table = self.lake.find_table(recipe.asset)
-        if table is None or table.footer.recipe.digest != recipe.digest:
+        table = self.lake.find_made(recipe)
+        if table is not None:
+            # Older work may have published between the look and the confirmation; after it, it no longer can.
+            self.lake.confirm(recipe.asset)
+            table = self.lake.find_made(recipe)
+        if table is None:
             return None
-        self.context.log.info(f"{recipe.asset}: same code, settings and inputs; the table of {table.rows} rows stands")
+        self.context.log.info(
+            f"{recipe.asset}: same code, settings and inputs; the table of {table.rows} rows stands"
+        )
         return table
 
     def publish(
@@ -200,7 +216,9 @@ class AssetWork:
             table = self.lake.write_table(self.recipe(), rows.cast(schema), schema=schema, facts=facts)
         return self.result(table, kept=kept, more=describe(table) if describe else {})
 
-    def result(self, table: LakeTable, *, kept: bool, more: dict[str, Any] | None = None) -> dg.MaterializeResult[Any]:
+    def result(
+        self, table: LakeTable, *, kept: bool, more: dict[str, Any] | None = None
+    ) -> dg.MaterializeResult[Any]:
         """What Dagster records of a published table."""
         metadata = {
             "dagster/row_count": table.rows,
@@ -215,9 +233,7 @@ class AssetWork:
 
 
 @contextlib.contextmanager
-def asset_work(
-    context: dg.AssetExecutionContext, revision: str, *sections: Section
-) -> Iterator[AssetWork]:
+def asset_work(context: dg.AssetExecutionContext, revision: str, *sections: Section) -> Iterator[AssetWork]:
     """Run an asset's body: see the module's docstring.
 
     Args:
@@ -231,6 +247,7 @@ def asset_work(
     with private_errors():
         opened = context.resources.lake.open()
         opened.before_publishing = lambda: _refuse_finished_run(context)
+        opened.begin_work(*sorted(key.path[-1] for key in context.selected_asset_keys))
         yield AssetWork(context, opened, revision, settings)
 
 
@@ -238,7 +255,9 @@ def _refuse_finished_run(context: dg.AssetExecutionContext) -> None:
     """A step that outlived its run (its worker was killed) must not replace what a later run has published."""
     run = context.instance.get_run_by_id(context.run_id)
     if run is not None and run.is_finished:
-        raise MedembedError(f"run {context.run_id} is over ({run.status.value}); nothing is published by its leftover step")
+        raise MedembedError(
+            f"run {context.run_id} is over ({run.status.value}); nothing is published by its leftover step"
+        )
 
 
 @contextlib.contextmanager
@@ -254,9 +273,10 @@ def private_errors() -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise dg.Failure("no space left on the disk; the old version of every table stands") from None
         frames = [
-            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
         ]
         raise dg.Failure(
-            f"{type(error).__name__} at {' > '.join(frames[-6:])}. Its message is withheld, because it may quote a note; "
-            "call the function named last in a Python session to see it."
+            f"{type(error).__name__} at {' > '.join(frames[-6:])}. Its message is withheld, because it may "
+            "quote a note; call the function named last in a Python session to see it."
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ class KeyedStore:
 
     def __init__(self, lake: Lake, name: str, version: str) -> None:
         self._lake = lake
+        self.version = version
         self._folder = ("store", name, version)
 
     def _parts(self) -> list[str]:
@@ -35,7 +37,9 @@ class KeyedStore:
         self._lake.filesystem.invalidate_cache()
         if not self._lake.filesystem.exists(folder):
             return []
-        return sorted(path for path in self._lake.filesystem.ls(folder, detail=False) if path.endswith(".parquet"))
+        return sorted(
+            path for path in self._lake.filesystem.ls(folder, detail=False) if path.endswith(".parquet")
+        )
 
     def get(self, keys: Sequence[str]) -> pa.Table | None:
         """The stored rows of those `keys` that are known, each once, in no particular order.
@@ -65,15 +69,20 @@ class KeyedStore:
         if not rows.num_rows:
             return
         parts = self._parts()
+        merged: list[str] = []
         if len(parts) >= MAXIMUM_PARTS:
-            rows = pa.concat_tables([rows, *map(self._read, parts)])
+            # Somebody else may be merging too, and have removed parts meanwhile: then this is left to them.
+            with contextlib.suppress(FileNotFoundError):
+                rows = pa.concat_tables([rows, *map(self._read, parts)])
+                merged = parts
+        if merged:
             first = pa.table({"key": rows.column("key"), "row": pa.array(range(rows.num_rows))})
             kept = first.group_by("key").aggregate([("row", "min")]).column("row_min")
             rows = rows.take(kept.combine_chunks().sort())
         with self._lake.staged_file(*self._folder, f"{uuid.uuid4().hex}.parquet") as staged:
             pq.write_table(rows, staged, compression="zstd")
-        if len(parts) >= MAXIMUM_PARTS:
-            for part in parts:
+        for part in merged:
+            with contextlib.suppress(FileNotFoundError):
                 self._lake.filesystem.rm_file(part)
 
     def _read(self, part: str) -> pa.Table:
@@ -108,7 +117,9 @@ class KeyedStore:
         for start in range(0, len(missing), block):
             positions = missing[start : start + block]
             rows = compute(positions)
-            rows = rows.append_column("key", pa.array([keys[position] for position in positions], pa.string()))
+            rows = rows.append_column(
+                "key", pa.array([keys[position] for position in positions], pa.string())
+            )
             self.add(rows)
             tables.append(rows.select(stored.column_names) if stored is not None else rows)
         if not tables:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.lake.fingerprint import ContentHasher, digest
+from medembed_pipeline.lake.fingerprint import ContentHasher, digest, type_name
 
 FOOTER_KEY = b"medembed"
 ROW_GROUP_ROWS = 16_384
@@ -54,12 +54,16 @@ class Footer:
         content_sha256: hash of all values, to verify the file by.
         recipe: what it was made from.
         facts: counts worth showing (numbers and short names, never text of notes).
+        rows: how many were written; -1 where that was not noted.
+        columns: their names and types as written; empty where that was not noted.
     """
 
     data_version: str
     content_sha256: str
     recipe: Recipe
     facts: dict[str, Any] = field(default_factory=dict)
+    rows: int = -1
+    columns: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The footer's bytes."""
@@ -69,6 +73,8 @@ class Footer:
                 "content_sha256": self.content_sha256,
                 "recipe": vars(self.recipe),
                 "facts": self.facts,
+                "rows": self.rows,
+                "columns": self.columns,
             },
             sort_keys=True,
         ).encode()
@@ -82,10 +88,17 @@ class Footer:
         """
         raw = (metadata or {}).get(FOOTER_KEY)
         if raw is None:
-            raise TableError(f"{path} was not written by medembed_pipeline. Remove it and materialize the asset.")
+            raise TableError(
+                f"{path} was not written by medembed_pipeline. Remove it and materialize the asset."
+            )
         values = json.loads(raw)
         return cls(
-            values["data_version"], values["content_sha256"], Recipe(**values["recipe"]), values["facts"]
+            values["data_version"],
+            values["content_sha256"],
+            Recipe(**values["recipe"]),
+            values["facts"],
+            values.get("rows", -1),
+            values.get("columns", {}),
         )
 
 
@@ -152,7 +165,8 @@ class TableWriter:
         """Write the footer and close the file."""
         self._flush()
         content = self._hasher.hexdigest()
-        footer = Footer(data_version or content, content, recipe, facts)
+        columns = {field.name: type_name(field.type) for field in self._schema}
+        footer = Footer(data_version or content, content, recipe, facts, self.rows, columns)
         self._parquet.add_key_value_metadata({FOOTER_KEY: footer.to_json()})
         self._parquet.close()
         return footer

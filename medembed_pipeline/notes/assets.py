@@ -29,7 +29,13 @@ from medembed_pipeline.notes.landing import (
     raw_schema,
     write_landing_tables,
 )
-from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA, merge_notes, prepare_texts, text_keys
+from medembed_pipeline.notes.merging import (
+    CLEANED_NOTES_SCHEMA,
+    merge_notes,
+    prepare_texts,
+    prepared_version,
+    text_keys,
+)
 from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, assign_splits
@@ -114,7 +120,7 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
     """Rows to notes; what a text was cleaned to before is taken from the store."""
     rows = raw.read(["row_id", "text", "label"])
     texts = rows.column("text")
-    version = digest([REVISION, settings.redact])[:16]
+    version = prepared_version(redact=settings.redact)
 
     def prepare(positions: list[int]) -> pa.Table:
         return prepare_texts(texts.take(pa.array(positions, pa.int64())).to_pylist(), redact=settings.redact)

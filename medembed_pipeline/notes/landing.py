@@ -136,12 +136,16 @@ class ParsedFiles:
         with self._lake.filesystem.open(self._lake.path(*kept), "rb") as file:
             return _names(pq.read_metadata(file).metadata)
 
-    def _parts(self, item: HashedFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Where the file's kept and rejected rows lie; parses it first where that was not done yet."""
+    def places(self, item: HashedFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Where the file's kept and rejected rows lie in the lake once it was parsed."""
         suffix = item.file.source_file.rpartition("/")[2].partition(".")[2].lower()
         name = f"{item.sha256}-{digest(suffix)[:8]}"
         folder = ("store", PARSED, self._version)
-        kept, rejected = (*folder, f"{name}.kept.parquet"), (*folder, f"{name}.rejected.parquet")
+        return (*folder, f"{name}.kept.parquet"), (*folder, f"{name}.rejected.parquet")
+
+    def _parts(self, item: HashedFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Where the file's kept and rejected rows lie; parses it first where that was not done yet."""
+        kept, rejected = self.places(item)
         if not self._lake.exists(*kept):
             self._parse(item, kept, rejected)
         return kept, rejected

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.notes import REVISION
 from medembed_pipeline.notes.cleaning import clean_text, note_id
 from medembed_pipeline.notes.duplicates import DEFAULT_PERMUTATIONS, duplicate_groups, signatures
 from medembed_pipeline.notes.identifiers import IDENTIFIER_KINDS, count_identifiers, mask_identifiers
@@ -99,6 +101,11 @@ def prepared_schema(permutations: int) -> pa.Schema:
             _field("signature", signature, f"MinHash signature: {permutations} little-endian uint32."),
         ]
     )
+
+
+def prepared_version(*, redact: bool) -> str:
+    """What :func:`prepare_texts` depends on besides the text: 16 hexadecimal digits."""
+    return digest([REVISION, redact])[:16]
 
 
 def text_keys(texts: Iterable[str]) -> list[str]:

@@ -1,0 +1,173 @@
+"""Who may publish: the work that began last wins, however long an older one lives on.
+
+Every asset's work takes a number when it begins, before it reads its inputs. A result is published under a lock,
+and refused when work with a higher number has already published, or confirmed, its own. So the leftover step of a
+killed run never replaces what a later run has made, whatever Dagster believes of either run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from medembed_pipeline.errors import MedembedError
+
+FOLDER = ".publications"
+LEASE_SECONDS = 300.0
+WAIT_SECONDS = 0.2
+
+
+class OutdatedWorkError(MedembedError):
+    """Newer work on the same asset has published its result."""
+
+
+class PublicationOrder:
+    """Numbers and locks under `<lake>/.publications/`, one pair per published name.
+
+    Args:
+        filesystem: the lake's.
+        root: the lake's root on it.
+        is_local: whether the kernel can lock a file there; otherwise a lock is an object that is created
+            exclusively, and that counts for `LEASE_SECONDS` or until its owner on this machine is dead.
+    """
+
+    def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str, *, is_local: bool) -> None:
+        self._filesystem = filesystem
+        self._folder = f"{root}/{FOLDER}"
+        self._is_local = is_local
+
+    def begin(self, name: str) -> int:
+        """Take the next number for work on `name`."""
+        with self.lock(name):
+            numbers = self._read(name)
+            numbers["begun"] += 1
+            self._write(name, numbers)
+            return numbers["begun"]
+
+    def is_outdated(self, name: str, number: int) -> bool:
+        """Whether newer work than `number` has published `name`. Ask while holding the lock."""
+        return self._read(name)["published"] > number
+
+    def record(self, name: str, number: int, *, placed: bool) -> None:
+        """Note that work `number` publishes `name`, or confirms what stands. Call while holding the lock.
+
+        To publish, call it before the result is put in place, and again, with `placed`, afterwards: a process
+        killed in between blocks older work, never newer, and nothing counts as missing that never was there.
+        """
+        numbers = self._read(name)
+        wanted = {
+            **numbers,
+            "published": max(number, numbers["published"]),
+            "placed": int(placed or numbers["placed"]),
+        }
+        if wanted != numbers:
+            self._write(name, wanted)
+
+    def published_names(self) -> list[str]:
+        """Every name that was ever published, sorted."""
+        self._filesystem.invalidate_cache()
+        try:
+            paths = self._filesystem.ls(self._folder, detail=False)
+        except FileNotFoundError:
+            return []
+        names = [path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")]
+        return sorted(name for name in names if self._read(name)["placed"])
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Exclusive among all processes that share the lake; released when the process dies."""
+        with self._local_lock(name) if self._is_local else self._object_lock(name):
+            yield
+
+    @contextlib.contextmanager
+    def _local_lock(self, name: str) -> Iterator[None]:
+        import fcntl
+
+        path = Path(self._folder) / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _object_lock(self, name: str) -> Iterator[None]:
+        path = f"{self._folder}/{name}.lock"
+        mine = {"host": socket.gethostname(), "process": os.getpid(), "token": uuid.uuid4().hex}
+        while not self._create(path, {**mine, "until": time.time() + LEASE_SECONDS}):
+            held = self._load(path)
+            if held is not None and _is_dead(held):
+                with contextlib.suppress(FileNotFoundError):
+                    self._filesystem.rm_file(path)
+                continue
+            time.sleep(WAIT_SECONDS)
+        try:
+            yield
+        finally:
+            held = self._load(path)
+            if held is not None and held["token"] == mine["token"]:
+                with contextlib.suppress(FileNotFoundError):
+                    self._filesystem.rm_file(path)
+
+    def _create(self, path: str, content: dict[str, Any]) -> bool:
+        try:
+            self._filesystem.pipe_file(path, json.dumps(content).encode(), mode="create")
+        except FileExistsError:
+            return False
+        except OSError:
+            # S3 answers "precondition failed", and "conflict" when two create the object at once.
+            if self._load(path) is None:
+                raise
+            return False
+        return True
+
+    def _read(self, name: str) -> dict[str, int]:
+        numbers: dict[str, int] | None = self._load(f"{self._folder}/{name}.json")
+        return numbers or {"begun": 0, "published": 0, "placed": 0}
+
+    def _write(self, name: str, numbers: dict[str, int]) -> None:
+        path, content = f"{self._folder}/{name}.json", json.dumps(numbers).encode()
+        if not self._is_local:
+            self._filesystem.pipe_file(path, content)
+            return
+        beside = Path(f"{path}.beside")
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    def _load(self, path: str) -> Any | None:
+        self._filesystem.invalidate_cache(path)
+        try:
+            return json.loads(self._filesystem.cat_file(path))
+        except FileNotFoundError:
+            return None
+
+
+def _is_dead(held: dict[str, Any]) -> bool:
+    if held["host"] == socket.gethostname() and not is_alive(held["process"]):
+        return True
+    return bool(held["until"] < time.time())
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,265 @@
+"""The lake as a whole: whether everything in it is what was written, and what nothing refers to any more."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import STAGING, Lake
+from medembed_pipeline.lake.tables import TableError
+from medembed_pipeline.lake.verification import Finding, verify_tables
+from medembed_pipeline.settings import Settings
+from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, POINTER, checkpoint_of
+from medembed_pipeline.training.verification import verify_checkpoint
+
+PRECISIONS = ("float32", "bfloat16")
+LONG_NOTES = get_args(Literal["cut", "windows"])
+ABANDONED_SECONDS = 24 * 3600.0
+"""Age from which a half-written thing of another machine, whose processes cannot be asked about, counts as dead."""
+
+
+def verify_lake(lake: Lake) -> list[Finding]:
+    """Check every table, checkpoint and the pointer to the current one.
+
+    Returns:
+        A finding per table and checkpoint, and one per stale input and leftover.
+    """
+    pointer, problems = _pointer(lake)
+    versions = {"finetuned_checkpoint": str(pointer["data_version"])} if pointer else {}
+    findings = verify_tables(lake, versions) + problems
+    for version in lake.names(FOLDER):
+        findings.append(_verify_checkpoint(lake, version))
+    if pointer:
+        findings += _stale_checkpoint(lake, pointer)
+    for path in lake.leftovers():
+        findings.append(
+            Finding(f"{STAGING}/{path.name}", "leftover", "of a killed process; the next run sweeps it")
+        )
+    return findings
+
+
+def _pointer(lake: Lake) -> tuple[dict[str, Any] | None, list[Finding]]:
+    try:
+        pointer: dict[str, Any] | None = lake.read_json(POINTER)
+    except ValueError:
+        return None, [
+            Finding(POINTER, "altered", "is no JSON; remove it and materialize finetuned_checkpoint")
+        ]
+    if pointer is None:
+        if "finetuned_checkpoint" not in lake.published_names():
+            return None, []
+        return None, [Finding(POINTER, "missing", "materialize finetuned_checkpoint to make it again")]
+    try:
+        version, data_version, _ = pointer["version"], pointer["data_version"], pointer["recipe"]["inputs"]
+    except (KeyError, TypeError):
+        return None, [
+            Finding(POINTER, "altered", "lacks its fields; remove it and materialize finetuned_checkpoint")
+        ]
+    if not lake.exists(FOLDER, version, MANIFEST):
+        detail = f"points to {FOLDER}/{version}, which is not there; materialize finetuned_checkpoint"
+        return pointer, [Finding(POINTER, "missing", detail)]
+    manifest = lake.read_json(FOLDER, version, MANIFEST)
+    if not isinstance(manifest, dict) or digest(manifest.get("files")) != data_version:
+        return pointer, [Finding(POINTER, "altered", f"its data version is not that of {FOLDER}/{version}")]
+    return pointer, [Finding(POINTER, "ok", f"points to {version}")]
+
+
+def _verify_checkpoint(lake: Lake, version: str) -> Finding:
+    name = f"{FOLDER}/{version}"
+    if not lake.is_local and not lake.exists(FOLDER, version, MANIFEST):
+        return Finding(name, "leftover", "without its manifest: being uploaded, or abandoned")
+    try:
+        with lake.fetched_folder(FOLDER, version) as folder:
+            problems = verify_checkpoint(folder)
+    except MedembedError as error:
+        return Finding(name, "altered", str(error))
+    if problems:
+        return Finding(name, "altered", "; ".join(problems) + ". Remove the folder and materialize it again")
+    return Finding(name, "ok", "every file is the manifest's")
+
+
+def _stale_checkpoint(lake: Lake, pointer: dict[str, Any]) -> list[Finding]:
+    findings = []
+    for upstream, version in pointer["recipe"]["inputs"].items():
+        try:
+            table = lake.find_table(upstream)
+        except TableError:
+            continue
+        if table is not None and table.data_version != version:
+            detail = f"made from {upstream} {version[:12]}, which is {table.data_version[:12]} by now"
+            findings.append(Finding(POINTER, "stale", detail))
+    return findings
+
+
+@dataclass(frozen=True)
+class Removable:
+    """Something that nothing current refers to.
+
+    Attributes:
+        parts: its path in the lake; for what lies on this machine only, its absolute path alone.
+        size: bytes.
+        reason: why it can go.
+    """
+
+    parts: tuple[str, ...]
+    size: int
+    reason: str
+
+    @property
+    def local(self) -> Path | None:
+        """The path on this machine, for what is not in the lake itself."""
+        return Path(self.parts[0]) if self.parts[0].startswith("/") else None
+
+
+def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()) -> list[Removable]:
+    """What nothing refers to, by the settings in force. Never anything current.
+
+    Args:
+        lake: what to look through.
+        settings: decide which stored results are current, and how many checkpoints are kept.
+        protected: versions of checkpoints to keep whatever their age.
+
+    Raises:
+        MedembedError: the base model cannot be had, so that its vectors cannot be told from others.
+    """
+    kept, old = _checkpoints(lake, settings.storage.keep_versions, protected)
+    return [
+        *old,
+        *_vectors(lake, settings, kept),
+        *_parsed(lake, settings),
+        *_prepared(lake, settings),
+        *_states(lake, settings.storage.keep_versions),
+        *_abandoned(lake),
+    ]
+
+
+def remove(lake: Lake, items: Collection[Removable]) -> None:
+    """Remove what `removable` found."""
+    for item in items:
+        if item.local is not None:
+            from fsspec.implementations.local import LocalFileSystem
+
+            LocalFileSystem().rm(str(item.local), recursive=True)
+        else:
+            lake.remove(*item.parts)
+
+
+def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[list[str], list[Removable]]:
+    """Versions that are kept, and folders that are not."""
+    pointer = lake.read_json(POINTER) or {}
+    always = {pointer.get("version"), *protected}
+    whole, old = [], []
+    for version in lake.names(FOLDER):
+        if lake.exists(FOLDER, version, MANIFEST):
+            whole.append(version)
+        elif _age(lake, FOLDER, version) > ABANDONED_SECONDS and version not in always:
+            old.append(_found(lake, "a checkpoint that was never finished", FOLDER, version))
+    newest = sorted(whole, key=lambda version: (_age(lake, FOLDER, version, MANIFEST), version))
+    kept = [version for version in newest if version in always]
+    kept += [version for version in newest if version not in always][: max(0, keep - len(kept))]
+    for version in newest:
+        if version not in kept:
+            old.append(_found(lake, f"a checkpoint beyond the {keep} that are kept", FOLDER, version))
+    return kept, old
+
+
+def _vectors(lake: Lake, settings: Settings, kept: list[str]) -> list[Removable]:
+    stored = lake.names("store", "vectors")
+    if not stored:
+        return []
+    encoder = settings.encoder
+    specs = [EncoderSpec(encoder.base, encoder.pooling, encoder.max_tokens, encoder.long_notes)]
+    for version in kept:
+        # The handling of long notes and the precision are the settings', not the checkpoint's: keep every kind.
+        own = checkpoint_of(lake, version).encoder_spec(encoder.long_notes)
+        specs += [replace(own, long_notes=choice) for choice in LONG_NOTES]
+    used = {encoder_fingerprint(spec, precision=precision) for spec in specs for precision in PRECISIONS}
+    for name in ("baseline_embeddings", "tuned_embeddings"):
+        table = lake.find_table(name)
+        used.add(table.footer.facts.get("vectors_kept_as", "") if table else "")
+    return [
+        _found(lake, "vectors of a model that is neither the base nor kept", "store", "vectors", fingerprint)
+        for fingerprint in stored
+        if fingerprint not in used
+    ]
+
+
+def _parsed(lake: Lake, settings: Settings) -> list[Removable]:
+    from medembed_pipeline.notes import REVISION
+    from medembed_pipeline.notes.assets import reader_options
+    from medembed_pipeline.notes.landing import PARSED, EmptyLandingError, ParsedFiles, landed_files
+
+    try:
+        files = landed_files(lake)
+    except EmptyLandingError:
+        files = []
+    parsed = ParsedFiles(lake, reader_options(settings.landing), REVISION)
+    used = {parts for item in files if item.sha256 for parts in parsed.places(item)}
+    found = []
+    for version in lake.names("store", PARSED):
+        for name in lake.names("store", PARSED, version):
+            if ("store", PARSED, version, name) not in used:
+                reason = "rows of a file that is gone, or read with other settings"
+                found.append(_found(lake, reason, "store", PARSED, version, name))
+    return found
+
+
+def _prepared(lake: Lake, settings: Settings) -> list[Removable]:
+    from medembed_pipeline.notes.merging import prepared_version
+
+    current = prepared_version(redact=settings.cleaning.redact)
+    return [
+        _found(lake, "texts cleaned by other code or settings", "store", "prepared_texts", version)
+        for version in lake.names("store", "prepared_texts")
+        if version != current
+    ]
+
+
+def _states(lake: Lake, keep: int) -> list[Removable]:
+    """States of trainings that were stopped: those of finished ones, and all but the newest of the others."""
+    folder = lake.local_work_folder("store", "training")
+    states = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    states.sort(key=lambda path: (-_modified(path), path.name))
+    waiting = [path for path in states if not lake.exists(FOLDER, path.name, MANIFEST)]
+    return [
+        Removable(
+            (str(path),), _local_size(path), "state of a stopped training that is done or long superseded"
+        )
+        for path in states
+        if path not in waiting[:keep]
+    ]
+
+
+def _abandoned(lake: Lake) -> list[Removable]:
+    """What killed processes left: of this machine, and by its age of others."""
+    dead = lake.leftovers()
+    host = f"{socket.gethostname()}-"
+    for path in lake.local_work_folder(STAGING).glob("*"):
+        if not path.name.startswith(host) and time.time() - _modified(path) > ABANDONED_SECONDS:
+            dead.append(path)
+    return [Removable((str(path),), _local_size(path), "left by a killed process") for path in dead]
+
+
+def _found(lake: Lake, reason: str, *parts: str) -> Removable:
+    return Removable(parts, lake.size(*parts), reason)
+
+
+def _age(lake: Lake, *parts: str) -> float:
+    """Seconds since the newest change of a file or of a folder's files."""
+    return time.time() - lake.modified(*parts)
+
+
+def _modified(path: Path) -> float:
+    times = [path.stat().st_mtime, *(inner.stat().st_mtime for inner in path.rglob("*"))]
+    return max(times)
+
+
+def _local_size(path: Path) -> int:
+    return sum(inner.stat().st_size for inner in [path, *path.rglob("*")] if inner.is_file())

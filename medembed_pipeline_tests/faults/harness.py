@@ -1,0 +1,280 @@
+"""Materializes parts of the graph in forked children, so that each can be killed and none costs an import.
+
+The parent imports everything, and runs neither torch nor pyarrow itself: what these start does not survive a fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STEPS = [
+    ["raw_transcriptions", "rejected_rows"],
+    ["cleaned_notes"],
+    ["note_splits"],
+    ["baseline_embeddings"],
+    ["triplets"],
+    ["finetuned_checkpoint"],
+    ["tuned_embeddings"],
+    ["neighbors"],
+    ["embedding_metrics"],
+    ["projections"],
+]
+SETTINGS = """
+[encoder]
+base = "{model}"
+max_tokens = 16
+[triplets]
+train_triplets = 90
+validation_triplets = 30
+[training]
+epochs = 2
+notes_per_batch = 12
+save_every_seconds = 0
+log_every_steps = 1000
+[neighbors]
+neighbors = 10
+[evaluation]
+resamples = 100
+[projections]
+methods = ["pca"]
+dimensions = [2]
+"""
+LIMIT_SECONDS = 1200.0
+
+
+def prepare(folder: Path) -> None:
+    """Make the small model and the settings, and import everything. Call once, before anything else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MEDEMBED_SETTINGS=str(folder / "medembed.toml")
+    )
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    (folder / "medembed.toml").write_text(SETTINGS.format(model=folder / "model"))
+    import sentence_transformers  # noqa: F401
+    import sklearn.decomposition
+    import sklearn.metrics  # noqa: F401
+
+    import medembed_pipeline.definitions
+    import medembed_pipeline.encoder.model
+    import medembed_pipeline.maps.tables
+    import medembed_pipeline.training.loop
+    import medembed_pipeline.upkeep  # noqa: F401
+
+    # Drawing writes nothing and takes most of the time of a small run.
+    pictures = {
+        "metrics_pictures": ("metrics_picture", "specialty_change_picture"),
+        "training_picture": ("training_curve_picture",),
+        "maps_picture": ("maps_picture",),
+    }
+    for module, names in pictures.items():
+        for name in names:
+            setattr(
+                importlib.import_module(f"medembed_pipeline.pictures.{module}"), name, lambda *_, **__: b""
+            )
+
+    def make_model() -> None:
+        from medembed_pipeline_tests.encoder.small_models import make_bert
+
+        make_bert(folder / "model")
+
+    assert in_child(make_model) == 0
+
+
+def start_child(work: Callable[[], object], output: Path | None = None) -> int:
+    """Run a function in a forked child, its output in a file; returns the process id."""
+    process = os.fork()
+    if process:
+        return process
+    status = 1
+    try:
+        where = os.open(output or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(where, 1)
+        os.dup2(where, 2)
+        work()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def wait(process: int, *, kill_after: float | None = None) -> int:
+    """Wait for a child; returns its exit status, negative for the signal that ended it.
+
+    Args:
+        process: of `start_child`.
+        kill_after: seconds until it is killed.
+    """
+    began = time.monotonic()
+    while True:
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        elapsed = time.monotonic() - began
+        if elapsed >= (LIMIT_SECONDS if kill_after is None else kill_after):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.002 if kill_after is not None else 0.01)
+
+
+def in_child(work: Callable[[], object], output: Path | None = None) -> int:
+    """Run a function in a forked child to its end; returns the exit status."""
+    return wait(start_child(work, output))
+
+
+def materialize(lake: Path, assets: list[str] | None = None, config: dict[str, Any] | None = None) -> None:
+    """Materialize assets (by default all) in this process, which must be a child.
+
+    Raises:
+        RuntimeError: with the messages of the steps that failed.
+    """
+    import dagster as dg
+
+    from medembed_pipeline.definitions import defs
+
+    run_config = {
+        "resources": {"lake": {"config": {"url": str(lake)}}},
+        "loggers": {"console": {"config": {"log_level": "ERROR"}}},
+        **(config or {}),
+    }
+    selection = None if assets is None else [dg.AssetKey(name) for name in assets]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("everything").execute_in_process(
+            instance=instance, run_config=run_config, asset_selection=selection, raise_on_error=False
+        )
+    if not result.success:
+        from medembed_pipeline.console import plain_message
+
+        failed = [event for event in result.all_events if event.is_step_failure]
+        messages = [plain_message(event.event_specific_data.error) for event in failed]  # type: ignore[union-attr]
+        raise RuntimeError("FAILED: " + " | ".join(messages))
+
+
+def versions(lake: Path) -> dict[str, str]:
+    """Data version and content hash of everything published. Reads with pyarrow: in children only."""
+    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.training.checkpoints import POINTER
+
+    opened = Lake(str(lake))
+    found = {}
+    for path in sorted(lake.glob("*.parquet")):
+        footer = opened.table(path.stem).footer
+        found[path.stem] = f"{footer.data_version} {footer.content_sha256}"
+    pointer = opened.read_json(POINTER)
+    if pointer:
+        found["finetuned_checkpoint"] = pointer["data_version"]
+    return found
+
+
+def wrong(lake: Path) -> list[str]:
+    """What `medembed verify` calls missing or altered, and tables that pandas cannot read. In children only."""
+    import pandas as pd
+
+    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.upkeep import verify_lake
+
+    problems = [
+        f"{finding.name}: {finding.detail}" for finding in verify_lake(Lake(str(lake))) if finding.is_error
+    ]
+    for path in sorted(lake.glob("*.parquet")):
+        try:
+            pd.read_parquet(path)
+        except Exception as error:
+            problems.append(f"{path.name}: pandas cannot read it ({type(error).__name__})")
+    return problems
+
+
+def temporary_files(lake: Path) -> list[str]:
+    """What should not outlive a run: staged files, half-written states."""
+    found = [*(lake / ".staging").glob("*"), *(lake / "store" / "training").glob("*")]
+    found += [path for path in lake.rglob("*") if path.suffix in (".partial", ".beside", ".tmp")]
+    return sorted(str(path.relative_to(lake)) for path in found)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Lakes at every stage of an update that nothing disturbs.
+
+    Attributes:
+        folder: `<folder>/<number>` is the lake before step `number` of `STEPS` recomputes its part.
+        end: versions of everything after the last step.
+        seconds: how long each step took.
+    """
+
+    folder: Path
+    end: dict[str, str]
+    seconds: list[float]
+
+    def copy(self, step: int, to: Path) -> Path:
+        """A lake to spoil, as it was before a step."""
+        if to.exists():
+            shutil.rmtree(to)
+        shutil.copytree(self.folder / str(step), to, symlinks=True)
+        return to
+
+
+def make_stages(folder: Path, *, notes: int = 110) -> Stages:
+    """Fill a lake, change the landing folder, and update step by step, keeping a copy before each step."""
+    from medembed_pipeline.samples.corpus import write_sample_corpus
+
+    lake = folder / "lake"
+
+    def write(name: str, count: int, seed: int) -> Callable[[], None]:
+        (lake / "landing").mkdir(parents=True, exist_ok=True)
+        return lambda: write_sample_corpus(lake / "landing" / name, notes=count, seed=seed)
+
+    assert in_child(write("first.csv", notes, 1)) == 0
+    _succeed(lambda: materialize(lake), folder)
+    assert in_child(write("second.csv", notes // 4, 2)) == 0
+    seconds = []
+    for number, assets in enumerate(STEPS):
+        shutil.copytree(lake, folder / str(number), symlinks=True)
+        began = time.monotonic()
+        _succeed(lambda assets=assets: materialize(lake, assets), folder)  # type: ignore[misc]
+        seconds.append(time.monotonic() - began)
+    shutil.copytree(lake, folder / str(len(STEPS)), symlinks=True)
+    end = ask(lambda: versions(lake), folder)
+    return Stages(folder, end, seconds)
+
+
+def ask(question: Callable[[], Any], folder: Path) -> Any:
+    """The JSON-able answer of a function that is run in a child."""
+    answer = folder / "answer.json"
+    answer.unlink(missing_ok=True)
+    _succeed(lambda: answer.write_text(json.dumps(question())), folder)
+    return json.loads(answer.read_text())
+
+
+def _succeed(work: Callable[[], object], folder: Path) -> None:
+    output = folder / "output.txt"
+    status = in_child(work, output)
+    if status:
+        raise RuntimeError(
+            f"a child that nothing disturbed ended with {status}:\n{output.read_text()[-3000:]}"
+        )
+
+
+@contextlib.contextmanager
+def file_size_limit(limit: int) -> Iterator[None]:
+    """No file of this process may grow beyond `limit` bytes: to a program the same as a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, previous)

@@ -1,0 +1,24 @@
+"""A short version of `make faults`: a process of its own, since it forks and must not have run torch before."""
+
+import re
+import subprocess
+import sys
+
+from medembed_pipeline_tests.graph.project import ROOT
+
+
+def test_what_is_killed_is_made_good_by_the_next_run() -> None:
+    arguments = ["--points", "8", "--times", "2", "--only", "kill-writes", "kill-times", "stop-training"]
+    done = subprocess.run(
+        [sys.executable, "-m", "medembed_pipeline_tests.faults.kill", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    hits = {
+        name: int(count) for name, count in re.findall(r"\| ([a-z-]+) +\| +\d+ \| +(\d+) \|", done.stdout)
+    }
+    assert hits["kill-writes"] == 8 and hits["stop-training"] == 3

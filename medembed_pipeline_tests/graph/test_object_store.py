@@ -1,0 +1,235 @@
+"""The whole graph with its lake on an S3 API: moto's server on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from medembed_pipeline_tests.graph.project import ROOT, Project
+
+SECRET = "notasecretatall"
+BUCKET = "lake-bucket"
+LAKE = f"s3://{BUCKET}/notes/lake"
+TABLES = [
+    "raw_transcriptions",
+    "rejected_rows",
+    "cleaned_notes",
+    "note_splits",
+    "triplets",
+    "baseline_embeddings",
+    "tuned_embeddings",
+    "neighbors",
+    "embedding_metrics",
+    "projections",
+]
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The address of a moto server in a process of its own."""
+    pytest.importorskip("moto")
+    pytest.importorskip("s3fs")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield _address(server)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+def _address(server: subprocess.Popen[str]) -> str:
+    import threading
+
+    assert server.stderr is not None
+    for line in server.stderr:
+        if "Running on http://" in line:
+            # A full pipe would stop the server.
+            threading.Thread(target=lambda: list(server.stderr or []), daemon=True).start()
+            return line.split("Running on ")[1].split()[0]
+    raise AssertionError("the S3 server did not start")
+
+
+@pytest.fixture(scope="module")
+def storage(endpoint: str) -> Iterator[dict[str, str]]:
+    """What s3fs and botocore read from the environment; the bucket is there."""
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "FSSPEC_S3_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        _filesystem().mkdir(BUCKET)
+        yield variables
+
+
+def _filesystem() -> Any:
+    import s3fs
+
+    return s3fs.S3FileSystem(endpoint_url=os.environ["AWS_ENDPOINT_URL"], skip_instance_cache=True)
+
+
+@pytest.fixture(scope="module")
+def project(
+    tmp_path_factory: pytest.TempPathFactory, small_model: Path, storage: dict[str, str]
+) -> Iterator[Project]:
+    """A project whose lake is in the bucket, after `medembed run`."""
+    folder = tmp_path_factory.mktemp("object_store")
+    environment = {**storage, "XDG_CACHE_HOME": str(folder / "cache")}
+    project = Project(folder, small_model, LAKE, environment)
+    project.configure(more='methods = ["pca"]\n')
+    written = project.medembed("samples", "--notes", "120")
+    assert written.returncode == 0, written.stderr
+    project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()
+    yield project
+
+
+def objects() -> dict[str, str]:
+    """ETag of every object of the lake but the publication numbers."""
+    found = _filesystem().find(LAKE, detail=True)
+    return {name: info["ETag"] for name, info in found.items() if "/.publications/" not in name}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_pandas_reads_every_table_from_the_bucket(project: Project, table: str) -> None:
+    options = {"endpoint_url": os.environ["AWS_ENDPOINT_URL"]}
+    frame = pd.read_parquet(f"{LAKE}/{table}.parquet", storage_options=options)
+    assert len(frame) or table == "rejected_rows"
+
+
+def test_landing_files_were_read_from_the_bucket(project: Project) -> None:
+    options = {"endpoint_url": os.environ["AWS_ENDPOINT_URL"]}
+    frame = pd.read_parquet(f"{LAKE}/raw_transcriptions.parquet", storage_options=options)
+    assert set(frame["source_file"]) == {"sample_notes.csv"}
+    assert not (project.folder / "data_lake").exists()
+
+
+def test_a_second_run_changes_no_object_and_says_so(project: Project) -> None:
+    before = objects()
+    output = project.run()
+    assert output.count("unchanged") == len(TABLES) + 1
+    assert objects() == before
+
+
+def test_verify_is_clean_and_sees_a_cut_table(project: Project) -> None:
+    done = project.medembed("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    filesystem = _filesystem()
+    path = f"{LAKE}/triplets.parquet"
+    content = filesystem.cat_file(path)
+    filesystem.pipe_file(path, content[:-100])
+    try:
+        done = project.medembed("verify")
+        assert done.returncode == 1 and "altered  triplets.parquet" in done.stdout
+    finally:
+        filesystem.pipe_file(path, content)
+
+
+def test_prune_finds_and_removes_what_is_gone(project: Project) -> None:
+    filesystem = _filesystem()
+    filesystem.pipe_file(f"{LAKE}/store/prepared_texts/0123456789abcdef/part.parquet", b"x" * 5000)
+    before = objects()
+    shown = project.medembed("prune")
+    assert shown.returncode == 0 and "store/prepared_texts/0123456789abcdef" in shown.stdout, shown.stderr
+    assert objects() == before
+    assert project.medembed("prune", "--yes").returncode == 0
+    gone = set(before) - set(objects())
+    assert [name.rpartition("/")[2] for name in gone] == ["part.parquet"]
+    assert "nothing to remove" in project.medembed("prune").stdout
+
+
+def test_neither_secrets_nor_connection_noise_is_shown(project: Project) -> None:
+    shown = project.environment["MEDEMBED_TEST_OUTPUT"]
+    assert SECRET not in shown and "botocore" not in shown
+    for path in project.dagster_home.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_a_checkpoint_is_complete_or_absent(storage: dict[str, str], tmp_path: Path) -> None:
+    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.training.checkpoints import CheckpointError, current_checkpoint
+
+    url = f"s3://{BUCKET}/other"
+    script = (
+        "import os, signal, sys\n"
+        "from medembed_pipeline.lake.lake import Lake\n"
+        "lake = Lake(sys.argv[1])\n"
+        "put = lake.filesystem.put_file\n"
+        "def killed(source, target):\n"
+        "    if target.endswith('manifest.json'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    put(source, target)\n"
+        "lake.filesystem.put_file = killed\n"
+        "with lake.staged_folder('checkpoints', 'v1', last='manifest.json') as folder:\n"
+        "    for name in ('manifest.json', 'weights'):\n"
+        "        (folder / name).write_text('{}')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script, url], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    lake = Lake(url)
+    assert lake.exists("checkpoints", "v1", "weights")
+    assert not lake.exists("checkpoints", "v1", "manifest.json")
+    lake.write_json({"version": "v1", "data_version": "d", "recipe": {}}, "finetuned_checkpoint.json")
+    with pytest.raises(CheckpointError):
+        current_checkpoint(lake)
+
+
+def test_older_work_never_publishes_over_newer_work(storage: dict[str, str]) -> None:
+    import pyarrow as pa
+
+    from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.lake.publication import OutdatedWorkError
+    from medembed_pipeline.lake.tables import Recipe
+
+    url = f"s3://{BUCKET}/order"
+    older, newer = Lake(url), Lake(url)
+    older.begin_work("notes")
+    newer.begin_work("notes")
+    newer.write_table(Recipe("notes", "2", {}, {}), pa.table({"a": [2]}))
+    with pytest.raises(OutdatedWorkError):
+        older.write_table(Recipe("notes", "1", {}, {}), pa.table({"a": [1]}))
+    assert Lake(url).table("notes").footer.recipe.code == "2"
+
+
+def test_the_lock_keeps_processes_apart_and_is_taken_from_the_dead(storage: dict[str, str]) -> None:
+    from medembed_pipeline.lake.lake import Lake
+
+    url = f"s3://{BUCKET}/lock"
+    script = (
+        "import os, signal, sys, time\n"
+        "from medembed_pipeline.lake.lake import Lake\n"
+        "with Lake(sys.argv[1]).lock('x'):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(float(sys.argv[2]))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, url, "2"], stdout=subprocess.PIPE, env=environment
+    )
+    assert holder.stdout is not None and holder.stdout.readline().strip() == b"held"
+    held_at = time.monotonic()
+    import threading
+
+    threading.Thread(target=holder.wait, daemon=True).start()
+    with Lake(url).lock("x"):
+        assert time.monotonic() - held_at > 1.5

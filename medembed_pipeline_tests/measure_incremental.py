@@ -1,0 +1,125 @@
+"""How long each asset takes for many notes, and then for a few more: `python -m medembed_pipeline_tests.measure_incremental`.
+
+Every round runs in a process of its own, so that nothing is kept in memory between them. What a process needs
+before it can do anything (imports, loading the model) is measured apart, as the fixed start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ASSETS = ["raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits", "baseline_embeddings"]
+TRAINED = ["triplets", "finetuned_checkpoint"]
+LAST = ["tuned_embeddings"]
+SETTINGS = """
+[encoder]
+max_tokens = {tokens}
+[triplets]
+train_triplets = 100
+validation_triplets = 50
+[training]
+epochs = 1
+"""
+
+
+def main() -> None:
+    """Three rounds: all notes, some more, nothing new; prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--notes", type=int, default=20_000)
+    parser.add_argument("--more", type=int, default=200)
+    parser.add_argument("--max-tokens", type=int, default=16)
+    parser.add_argument("--round", choices=["first", "more", "unchanged"])
+    parser.add_argument("--keep", type=Path, help="folder to work in, kept afterwards")
+    options = parser.parse_args()
+    if options.round:
+        run_round(options.round)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch)
+        measure(folder, options.notes, options.more, options.max_tokens)
+
+
+def measure(folder: Path, notes: int, more: int, tokens: int) -> None:
+    """Run the rounds in processes of their own and print what they took."""
+    from medembed_pipeline.samples.corpus import write_sample_corpus
+
+    landing = folder / "data_lake" / "landing"
+    landing.mkdir(parents=True, exist_ok=True)
+    (folder / "medembed.toml").write_text(SETTINGS.format(tokens=tokens))
+    write_sample_corpus(landing / "first.csv", notes=notes, seed=1)
+    first = _round(folder, "first")
+    write_sample_corpus(landing / "more.csv", notes=more, seed=2)
+    second = _round(folder, "more")
+    third = _round(folder, "unchanged")
+    print(f"{notes} notes, then {more} more; window of {tokens} tokens; seconds.")
+    print(f"| {'asset or check':<38} | {'first':>8} | {'more':>8} | {'share':>7} | {'unchanged':>9} |")
+    print(f"|{'-' * 40}|{'-' * 9}:|{'-' * 9}:|{'-' * 8}:|{'-' * 10}:|")
+    for name, seconds in first.items():
+        if name in second:
+            share = f"{second[name] / seconds:7.1%}" if seconds else ""
+            print(
+                f"| {name:<38} | {seconds:8.2f} | {second[name]:8.2f} | {share} | {third.get(name, 0):9.2f} |"
+            )
+
+
+def _round(folder: Path, name: str) -> dict[str, float]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MEDEMBED", "DAGSTER"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "medembed_pipeline_tests.measure_incremental", "--round", name],
+        cwd=folder,
+        env={**kept, "MEDEMBED_DATA_LAKE": str(folder / "data_lake"), "PYTHONPATH": str(Path.cwd())},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"the round {name} failed")
+    timings: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    print(f"{name}: {sum(timings.values()):.0f} s", file=sys.stderr, flush=True)
+    return timings
+
+
+def run_round(name: str) -> None:
+    """Materialize in this process, after a measured start; prints seconds per step as JSON."""
+    began = time.monotonic()
+    import dagster as dg
+
+    from medembed_pipeline.definitions import defs
+    from medembed_pipeline.encoder import EncoderSpec
+    from medembed_pipeline.encoder.model import load_encoder
+    from medembed_pipeline.settings import load_settings
+
+    settings = load_settings().encoder
+    load_encoder(EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes))
+    timings = {"(fixed start: imports and model)": time.monotonic() - began}
+    wanted = [*ASSETS, *(TRAINED if name == "first" else []), *LAST]
+    selection = dg.AssetSelection.assets(*wanted)
+    job = dg.define_asset_job("measured", selection=selection)
+    everything = dg.Definitions(
+        assets=defs.assets, asset_checks=defs.asset_checks, jobs=[job], resources=defs.resources
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = everything.resolve_job_def("measured").execute_in_process(
+            instance=instance, run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        )
+        starts: dict[str, float] = {}
+        for record in instance.all_logs(result.run_id):
+            event = record.dagster_event
+            if event is None or event.step_key is None:
+                continue
+            if event.event_type_value == "STEP_START":
+                starts[event.step_key] = record.timestamp
+            elif event.event_type_value == "STEP_SUCCESS":
+                timings[event.step_key] = record.timestamp - starts[event.step_key]
+    print(json.dumps(timings))
+
+
+if __name__ == "__main__":
+    main()
