@@ -7,6 +7,7 @@ their defaults, and the data lake's location alone comes from the environment (`
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
@@ -65,6 +66,22 @@ def _only(values: list[Value], allowed: tuple[Value, ...]) -> list[Value]:
     if wrong or len(set(values)) < len(values):
         raise ValueError(f"each of {list(allowed)} may stand here once")
     return values
+
+
+CRON_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
+
+
+def _cron(schedule: str) -> str:
+    fields = schedule.split()
+    if len(fields) != len(CRON_FIELDS):
+        raise ValueError("expected five fields: minute hour day month weekday, such as '0 3 * * 0'")
+    for field, (name, lowest, highest) in zip(fields, CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            found = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/([1-9]\d*))?", part)
+            numbers = [int(number) for number in found.groups()[:2] if number] if found else [-1]
+            if not all(lowest <= number <= highest for number in numbers):
+                raise ValueError(f"{name} {part!r}: expected *, or numbers from {lowest} to {highest}")
+    return schedule
 
 
 class LandingSettings(Section):
@@ -153,7 +170,7 @@ class TripletSettings(Section):
         400, ge=1, le=10_000_000, description="Triplets from the validation notes."
     )
     strategy: Literal["random", "semi_hard", "hard"] = Field(
-        "semi_hard", description="How the negative is chosen, by baseline similarity."
+        "semi_hard", description="How the negatives of the train triplets are chosen, by baseline similarity."
     )
     minimum_specialty_notes: int = Field(
         3, ge=2, le=1000, description="A specialty with fewer notes is left out of the triplets."
@@ -179,7 +196,7 @@ class TrainingSettings(Section):
     triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
     triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
     epochs: int = Field(2, ge=1, le=1000, description="Passes over the triplets, at most.")
-    notes_per_batch: int = Field(64, ge=3, le=65_536, description="Different notes in one batch.")
+    notes_per_batch: int = Field(128, ge=3, le=65_536, description="Different notes in one batch.")
     accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
     micro_batch: int = Field(
         0,
@@ -187,7 +204,7 @@ class TrainingSettings(Section):
         le=65_536,
         description="Notes whose activations are held in memory at once; 0: the whole batch.",
     )
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="Of AdamW, at its peak.")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Of AdamW, at its peak.")
     warmup_share: float = Field(
         0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
     )
@@ -211,6 +228,10 @@ class TrainingSettings(Section):
         2, ge=0, le=1000, description="Epochs without a better validation score before it stops; 0: never."
     )
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of batches, dropout and new weights.")
+    warm_start: bool = Field(
+        False,
+        description="Go on from the current checkpoint of the same base model, instead of from the base model.",
+    )
     log_every_steps: int = Field(10, ge=1, le=1_000_000, description="Steps between two lines of progress.")
     save_every_seconds: float = Field(
         60.0, ge=0, le=86_400, description="Between two saved states, from which a killed training goes on."
@@ -257,6 +278,58 @@ class ProjectionSettings(Section):
         return _only(dimensions, (2, 3))
 
 
+class AutomationSettings(Section):
+    """What runs by itself, and when (docs/automation.md)."""
+
+    enabled: bool = Field(
+        False,
+        description="Whether the sensors run from the start; else switch them on in the UI, under Automation.",
+    )
+    retraining: Literal["on_change", "when_new_share", "on_schedule", "never"] = Field(
+        "when_new_share",
+        description="When to train again; new notes are embedded and mapped at once whatever stands here.",
+    )
+    new_share: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="For when_new_share: share of train notes that the checkpoint has not seen.",
+    )
+    retraining_schedule: str = Field(
+        "0 3 * * 0", description="Cron, UTC: train and evaluate. Runs by itself under on_schedule."
+    )
+    nightly_schedule: str = Field(
+        "0 1 * * *", description="Cron, UTC: the whole graph. Off until switched on in the UI."
+    )
+    landing_interval_seconds: int = Field(
+        10, ge=1, le=86_400, description="Between two looks into the landing folder."
+    )
+    landing_settle_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=86_400,
+        description="The landing folder is read once no file in it has changed for so long.",
+    )
+
+    @field_validator("retraining_schedule", "nightly_schedule")
+    @classmethod
+    def _five_cron_fields(cls, schedule: str) -> str:
+        return _cron(schedule)
+
+
+class StorageSettings(Section):
+    """What `medembed prune` keeps."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"keep_versions"})
+
+    keep_versions: int = Field(
+        5,
+        ge=1,
+        le=10_000,
+        description="Checkpoints kept with their vectors, newest first; the current one always.",
+    )
+
+
 class Settings(Section):
     """All sections of `medembed.toml`."""
 
@@ -269,6 +342,8 @@ class Settings(Section):
     neighbors: NeighborSettings = NeighborSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     projections: ProjectionSettings = ProjectionSettings()
+    storage: StorageSettings = StorageSettings()
+    automation: AutomationSettings = AutomationSettings()
 
 
 def project_root() -> Path:

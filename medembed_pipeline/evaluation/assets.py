@@ -151,11 +151,12 @@ def describe_metrics(table: LakeTable) -> dict[str, Any]:
         {name: row[name] for name in ("model", "metric", "k", "value", "ci_low", "ci_high", "n")}
         for row in overall
     ]
-    return {
-        "overall": shown,
-        "before_and_after": inline_picture(metrics_picture(metrics), "Metrics before and after"),
-        "change_by_specialty": inline_picture(specialty_change_picture(metrics), "Change by specialty"),
-    }
+    pictures = {"before_and_after": inline_picture(metrics_picture(metrics), "Metrics before and after")}
+    # With few notes no specialty may have enough held-out ones for figures of its own.
+    if any(row["scope"] not in ("all", "macro") for row in metrics.to_pylist()):
+        picture = specialty_change_picture(metrics)
+        pictures["change_by_specialty"] = inline_picture(picture, "Change by specialty")
+    return {"overall": shown, **pictures}
 
 
 def read_embeddings(table: LakeTable) -> tuple[list[str], np.ndarray]:

@@ -312,8 +312,16 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
             n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None
         }
 
-    expected_loss, expected = gradients(0) if not dropout else by_hand()
+    expected_loss, expected = by_hand()
+    random_after = torch.get_rng_state()
     loss, found = gradients(4)
+    # The next batch's dropout is not a repetition of this one's.
+    assert torch.equal(torch.get_rng_state(), random_after)
+    if not dropout:
+        whole_loss, whole = gradients(0)
+        assert whole_loss == pytest.approx(loss, rel=1e-5)
+        for name in whole:
+            torch.testing.assert_close(whole[name], found[name], atol=1e-5, rtol=1e-4)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     assert found.keys() == expected.keys()
     for name in expected:

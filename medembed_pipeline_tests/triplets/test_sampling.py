@@ -143,3 +143,17 @@ def test_unlabelled_notes_and_small_specialties_take_no_part() -> None:
     assert not used & {"n00000", "n00001"}
     assert facts["specialties_too_small"] == 1 and facts["specialties_used"] == 4
     assert set(table.column("split").to_pylist()) == {"train", "validation"}
+
+
+def test_validation_negatives_are_not_chosen_by_the_baseline() -> None:
+    table, facts = triplets_table(
+        {"train": make_notes(200), "validation": make_notes(100, 1, "v")},
+        {"train": 300, "validation": 100},
+        strategy="semi_hard",
+        minimum_specialty_notes=3,
+        seed=0,
+    )
+    strategies = {(row["split"], row["strategy"]) for row in table.select(["split", "strategy"]).to_pylist()}
+    assert strategies == {("train", "semi_hard"), ("validation", "random")}
+    accuracy = {row["split"]: row["baseline_accuracy"] for row in facts["per_split"]}
+    assert accuracy["validation"] < accuracy["train"] == 1.0
