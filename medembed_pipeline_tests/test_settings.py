@@ -73,3 +73,18 @@ def test_only_what_reaches_the_result_is_in_the_version() -> None:
 
 def test_shares_are_checked_together() -> None:
     assert SplitSettings(train=0.5, validation=0.25, test=0.25).test == 0.25
+
+
+def test_the_training_room_has_the_same_defaults_as_the_settings() -> None:
+    from medembed_pipeline.settings import TrainingSettings
+    from medembed_pipeline.training.options import TrainingOptions
+
+    settings = TrainingSettings().model_dump()
+    options = vars(TrainingOptions())
+    assert {name: settings[name] for name in options} == options
+
+
+def test_the_document_types_are_those_of_the_notes_room() -> None:
+    from medembed_pipeline.notes.labels import DOCUMENT_TYPES
+
+    assert sorted(Settings().cleaning.document_types) == sorted(DOCUMENT_TYPES)

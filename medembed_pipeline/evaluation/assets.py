@@ -17,6 +17,7 @@ from medembed_pipeline.lake.publishing import (
     asset_work,
     code_version,
     column_schema,
+    fact_metadata,
     inline_picture,
     launchpad_schema,
     launchpad_settings,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 200_000
 WIDTH_INCHES = 9.0
 
-_RESOLUTIONS = (150, 120, 100, 80, 60)
+# 120 dots make 1080 pixels: what fits into the window in which the UI opens a picture.
+_RESOLUTIONS = (120, 100, 80, 60)
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,

@@ -41,11 +41,11 @@ class TrainingOptions:
     temperature: float = 0.1
     triplet_distance: DistanceName = "cosine"
     triplet_margin: float = 0.3
-    epochs: int = 1
+    epochs: int = 2
     notes_per_batch: int = 128
     accumulation_steps: int = 1
     micro_batch: int = 0
-    learning_rate: float = 4e-4
+    learning_rate: float = 3e-4
     warmup_share: float = 0.1
     weight_decay: float = 0.01
     max_gradient_norm: float = 1.0

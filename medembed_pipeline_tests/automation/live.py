@@ -76,7 +76,7 @@ class LiveProject:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
 
-    def wait(self, until: Callable[[], Any], seconds: float = 240) -> float:
+    def wait(self, until: Callable[[], Any], seconds: float = 600) -> float:
         """Wait until something holds; returns how long it took."""
         began = time.monotonic()
         while not until():
@@ -84,7 +84,7 @@ class LiveProject:
             time.sleep(0.5)
         return time.monotonic() - began
 
-    def wait_until_quiet(self, seconds: float = 300) -> None:
+    def wait_until_quiet(self, seconds: float = 600) -> None:
         """Wait until no run is under way, and none has been for longer than two ticks of every sensor."""
         began = last_busy = time.monotonic()
         while time.monotonic() - last_busy < QUIET_SECONDS:

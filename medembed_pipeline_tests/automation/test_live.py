@@ -125,7 +125,7 @@ def test_a_change_during_training_is_trained_on_once_afterwards(running: LivePro
     running.wait(lambda: running.made()["triplets"] > trained_on)
     assert is_training(running)
     hold.unlink()
-    running.wait_until_quiet(400)
+    running.wait_until_quiet()
     assert (running.made() - made)["finetuned_checkpoint"] == 2
     assert (running.made() - made)[
         "tuned_embeddings"
