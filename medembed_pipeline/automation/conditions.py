@@ -173,7 +173,9 @@ class NotInVain(_AssetCondition):
             seen.update(asked_at=previous.timestamp(), asked_code=seen.get("code"))
         why_not = ""
         if given_up is not None and given_up.inputs == state.inputs_now(key) and seen["run_code"] == code:
-            why_not = f"run {run} failed or was cancelled on the same inputs; left alone until something changes"
+            why_not = (
+                f"run {run} failed or was cancelled on the same inputs; left alone until something changes"
+            )
         elif _has_other_source(state, key, seen):
             why_not = "its source was edited; reload the code location"
         if why_not:

@@ -1,4 +1,4 @@
-"""What Dagster has recorded of the graph: which assets are out of date, under way, or failed on what they would read."""
+"""What Dagster has recorded of the graph: which assets are out of date, under way, or failed on their inputs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ mutation Reload($name: String!) {
 """
 
 
-class _Terminated(Exception):
+class _TerminationError(Exception):
     """SIGTERM or SIGHUP has come."""
 
 
@@ -52,14 +52,14 @@ def run_dagster_dev(command: Sequence[str], settings_file: Path, port: int) -> i
             watched.look()
     except KeyboardInterrupt:  # from the terminal, which has told the child too
         pass
-    except _Terminated:
+    except _TerminationError:
         process.send_signal(signal.SIGINT)
     return process.wait()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)
-    raise _Terminated
+    raise _TerminationError
 
 
 class WatchedSettings:

@@ -22,7 +22,8 @@ UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
 RUNS = """{ runsOrError(limit: 200) { ... on Runs { results {
   runId status assetSelection { path } startTime endTime creationTime tags { key value } } } } }"""
 MADE = """{ assetNodes { assetKey { path } staleStatus
-  assetMaterializations(limit: 200) { runId timestamp metadataEntries { label ... on IntMetadataEntry { intValue } } } } }"""
+  assetMaterializations(limit: 200) {
+    runId timestamp metadataEntries { label ... on IntMetadataEntry { intValue } } } } }"""
 LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 QUIET_SECONDS = 26.0

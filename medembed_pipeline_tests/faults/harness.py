@@ -103,6 +103,8 @@ def start_child(work: Callable[[], object], output: Path | None = None) -> int:
         os.dup2(where, 2)
         work()
         status = 0
+    except SystemExit as error:
+        status = int(error.code or 0)
     except BaseException:
         traceback.print_exc()
     finally:
