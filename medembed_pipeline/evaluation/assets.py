@@ -157,7 +157,7 @@ def describe_metrics(table: LakeTable) -> dict[str, Any]:
     if any(row["scope"] not in ("all", "macro") for row in metrics.to_pylist()):
         picture = specialty_change_picture(metrics)
         pictures["change_by_specialty"] = inline_picture(picture, "Change by specialty")
-    return {"overall": shown, **pictures}
+    return {**fact_metadata({"overall": shown}), **pictures}
 
 
 def read_embeddings(table: LakeTable) -> tuple[list[str], np.ndarray]:

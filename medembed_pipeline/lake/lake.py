@@ -18,7 +18,13 @@ import pyarrow as pa
 from fsspec.implementations.local import LocalFileSystem
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.lake.publication import OutdatedWorkError, PublicationOrder, is_alive
+from medembed_pipeline.lake.publication import (
+    PUBLICATIONS,
+    OutdatedWorkError,
+    PublicationOrder,
+    file_lock,
+    is_alive,
+)
 from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError, TableWriter
 
 STAGING = ".staging"
@@ -57,6 +63,12 @@ class Lake:
     def lock(self, name: str) -> Iterator[None]:
         """Keep everybody else who asks for the lock `name` waiting, in all processes that share the lake."""
         with self._order.lock(name):
+            yield
+
+    @contextlib.contextmanager
+    def machine_lock(self, name: str) -> Iterator[None]:
+        """Keep everybody else on this machine who asks for the lock `name` waiting, for as long as it takes."""
+        with file_lock(self.local_work_folder(PUBLICATIONS, f"{name}.lock")):
             yield
 
     def confirm(self, name: str) -> None:

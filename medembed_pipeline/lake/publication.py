@@ -21,7 +21,7 @@ import fsspec
 
 from medembed_pipeline.errors import MedembedError
 
-FOLDER = ".publications"
+PUBLICATIONS = ".publications"
 LEASE_SECONDS = 300.0
 WAIT_SECONDS = 0.2
 
@@ -42,7 +42,7 @@ class PublicationOrder:
 
     def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str, *, is_local: bool) -> None:
         self._filesystem = filesystem
-        self._folder = f"{root}/{FOLDER}"
+        self._folder = f"{root}/{PUBLICATIONS}"
         self._is_local = is_local
 
     def begin(self, name: str) -> int:
@@ -85,25 +85,12 @@ class PublicationOrder:
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Exclusive among all processes that share the lake; released when the process dies."""
-        with self._local_lock(name) if self._is_local else self._object_lock(name):
-            yield
-
-    @contextlib.contextmanager
-    def _local_lock(self, name: str) -> Iterator[None]:
-        import fcntl
-
-        path = Path(self._folder) / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-    @contextlib.contextmanager
-    def _object_lock(self, name: str) -> Iterator[None]:
         path = f"{self._folder}/{name}.lock"
+        with file_lock(Path(path)) if self._is_local else self._object_lock(path):
+            yield
+
+    @contextlib.contextmanager
+    def _object_lock(self, path: str) -> Iterator[None]:
         mine = {"host": socket.gethostname(), "process": os.getpid(), "token": uuid.uuid4().hex}
         while not self._create(path, {**mine, "until": time.time() + LEASE_SECONDS}):
             held = self._load(path)
@@ -160,6 +147,20 @@ def _is_dead(held: dict[str, Any]) -> bool:
     if held["host"] == socket.gethostname() and not is_alive(held["process"]):
         return True
     return bool(held["until"] < time.time())
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    """Hold the kernel's exclusive lock on a local file; it ends with the process that holds it."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def is_alive(process: int) -> bool:

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -70,14 +71,18 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
         if start is not None and start.data_version is not None:
             work.note_input(WARM_START, start.data_version)
         version = work.recipe().digest[:16]
-        kept = work.lake.exists(FOLDER, version, MANIFEST)
-        if kept:
-            context.log.info(
-                f"the checkpoint {version} was made from the same triplets, notes and settings; it stands"
-            )
-        else:
-            parent = start.checkpoint if start is not None else None
-            fine_tune(work, version, spec, data, settings, encoder, parent)
+        state_folder = work.lake.local_work_folder("store", "training", version)
+        # Two runs that want the same checkpoint share its saved state: one trains, the other waits and finds it.
+        with work.lake.machine_lock(f"training-{version}"):
+            kept = work.lake.exists(FOLDER, version, MANIFEST)
+            if kept:
+                context.log.info(
+                    f"the checkpoint {version} was made from the same triplets, notes and settings; it stands"
+                )
+            else:
+                parent = start.checkpoint if start is not None else None
+                fine_tune(work, version, spec, data, settings, encoder, parent, state_folder)
+            shutil.rmtree(state_folder, ignore_errors=True)
         checkpoint = checkpoint_of(work.lake, version)
         point_to(work.lake, checkpoint, work.recipe())
         return dg.MaterializeResult(
@@ -126,7 +131,8 @@ def fine_tune(
     data: TrainingData,
     settings: TrainingSettings,
     encoder: EncoderSettings,
-    parent: Checkpoint | None = None,
+    parent: Checkpoint | None,
+    state_folder: Path,
 ) -> None:
     """Train, from the weights of `parent` where there is one, and publish the checkpoint folder."""
     from medembed_pipeline.training.checkpoint import write_checkpoint
@@ -139,7 +145,6 @@ def fine_tune(
         data = without_trained_notes(data, parent.trained_note_ids())
     names = set(TrainingOptions.__dataclass_fields__)
     options = TrainingOptions(**settings.model_dump(include=names))
-    state_folder = work.lake.local_work_folder("store", "training", version)
 
     def on_step(step: int, steps: int, loss: float, notes_per_second: float) -> None:
         log.info(f"step {step} of {steps}: loss {loss:.4f}, {notes_per_second:.1f} notes/s")
@@ -176,7 +181,6 @@ def fine_tune(
             data_versions=work.recipe().inputs,
             settings=work.recipe().settings,
         )
-    shutil.rmtree(state_folder, ignore_errors=True)
 
 
 def _epoch_line(row: dict[str, Any]) -> str:

@@ -325,8 +325,9 @@ def land_bad_files(stages: Stages, folder: Path, count: int, seed: int) -> Count
             else:
                 problems.append(f"bad file of the kind {file.kind}: rejected for {sorted(found)}")
         for path in [*lake.glob("*.parquet"), *(lake / "store").rglob("*.parquet")]:
-            for column in pd.read_parquet(path).select_dtypes("object"):
-                if pd.read_parquet(path)[column].astype(str).str.contains(OUTSIDE_MARKER).any():
+            frame = pd.read_parquet(path)
+            for column in frame.select_dtypes("object"):
+                if any(OUTSIDE_MARKER in repr(value) for value in frame[column]):
                     problems.append(f"{path.name}: holds what lies outside the landing folder")
         return {"problems": problems, "rejected": rejected_as_due}
 
