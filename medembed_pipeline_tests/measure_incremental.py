@@ -1,7 +1,8 @@
 """How long each asset takes for many notes, and then for a few more.
 
-`python -m medembed_pipeline_tests.measure_incremental`, or `make incremental`. Every round runs in a process of its own, so that nothing is kept in memory between them. What a process needs
-before it can do anything (imports, loading the model) is measured apart, as the fixed start.
+Run by `make incremental`, or `python -m medembed_pipeline_tests.measure_incremental`. Every round runs in a process
+of its own, so that nothing is kept in memory between them. What a process needs before it can do anything (imports,
+loading the model) is measured apart, as the fixed start.
 """
 
 from __future__ import annotations

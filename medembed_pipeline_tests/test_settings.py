@@ -88,3 +88,10 @@ def test_the_document_types_are_those_of_the_notes_room() -> None:
     from medembed_pipeline.notes.labels import DOCUMENT_TYPES
 
     assert sorted(Settings().cleaning.document_types) == sorted(DOCUMENT_TYPES)
+
+
+def test_the_tables_page_is_what_the_schemas_say() -> None:
+    from medembed_pipeline.tables_page import render_tables_page
+
+    page = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    assert page == render_tables_page(), "run: medembed tables > docs/tables.md"

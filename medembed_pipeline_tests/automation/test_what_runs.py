@@ -108,12 +108,8 @@ def test_a_file_without_new_notes_leaves_the_content_below_alone(project: Projec
     made = ticks(project, landing=True)["made"]
     after = project.data_versions()
     changed = {name for name in after if after[name] != before[name]}
-    assert set(made) <= {*LANDED, "cleaned_notes", *below(changed)}, (made, changed)
-    assert changed <= {*LANDED, "cleaned_notes"}, changed
-
-
-def below(changed: set[str]) -> set[str]:
-    return {"note_splits", *EMBEDDED, *EVALUATED} if "cleaned_notes" in changed else set()
+    assert changed <= LANDED
+    assert set(made) == LANDED
 
 
 def test_new_notes_are_embedded_with_the_current_checkpoint(project: Project) -> None:

@@ -27,6 +27,10 @@ class KillPoint:
 
 def functions() -> dict[str, tuple[Any, str]]:
     """The functions in question, as (object, attribute) by a name to show."""
+    import shutil
+
+    import pyarrow.parquet
+
     import medembed_pipeline.lake.lake as lake_module
     import medembed_pipeline.lake.store as store_module
     import medembed_pipeline.notes.landing as landing_module
@@ -50,7 +54,7 @@ def functions() -> dict[str, tuple[Any, str]]:
         "TableWriter._flush": (TableWriter, "_flush"),
         "TableWriter.finish": (TableWriter, "finish"),
         "KeyedStore.add": (store_module.KeyedStore, "add"),
-        "pyarrow.parquet.write_table": (store_module.pq, "write_table"),
+        "pyarrow.parquet.write_table": (pyarrow.parquet, "write_table"),
         "ParsedFiles._parse": (landing_module.ParsedFiles, "_parse"),
         "training.save_state": (run_module, "save_state"),
         "os.fsync": (os, "fsync"),
@@ -58,7 +62,7 @@ def functions() -> dict[str, tuple[Any, str]]:
         "checkpoint._write_json": (checkpoint_module, "_write_json"),
         "training.point_to": (training_assets, "point_to"),
         "Path.replace": (Path, "replace"),
-        "shutil.rmtree": (training_assets.shutil, "rmtree"),
+        "shutil.rmtree": (shutil, "rmtree"),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -179,13 +180,13 @@ def run_twice_at_once(stages: Stages, folder: Path) -> Count:
         lake, label = stages.copy(step, folder / "lake"), f"{assets[0]}, twice at once"
         stop, reads = folder / "stop", folder / "reads.json"
         stop.unlink(missing_ok=True)
-        reader = start_child(lambda lake=lake, stop=stop, reads=reads: _read_in_a_loop(lake, stop, reads))  # type: ignore[misc]
-        runs = [
-            start_child(
-                lambda lake=lake, assets=assets: materialize(lake, assets), folder / f"run{number}.txt"
-            )  # type: ignore[misc]
-            for number in range(2)
-        ]
+
+        def read(lake: Path = lake, stop: Path = stop, reads: Path = reads) -> None:
+            _read_in_a_loop(lake, stop, reads)
+
+        reader = start_child(read)
+        work = functools.partial(materialize, lake, assets)
+        runs = [start_child(work, folder / f"run{number}.txt") for number in range(2)]
         for number, run in enumerate(runs):
             if wait(run):
                 said = (folder / f"run{number}.txt").read_text()[-600:]
@@ -248,8 +249,8 @@ def _steps_resumed(lake: Path) -> int:
     steps: list[int] = []
     original = Run.resume
 
-    def resume(run: Run) -> int:
-        steps.append(original(run))
+    def resume(self: Run) -> int:
+        steps.append(original(self))
         return steps[-1]
 
     Run.resume = resume  # type: ignore[method-assign]
