@@ -43,6 +43,10 @@ format: .venv/installed-test ## format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: live
+live: .venv/installed-test ## automation against a running daemon, driven through GraphQL (five minutes)
+	$(BIN)/python -m pytest -m live
+
 .PHONY: faults
 faults: .venv/installed-test ## kill, fill the disk and run twice at once; count what survives (half an hour)
 	$(BIN)/python -m medembed_pipeline_tests.faults.kill --points 50 --times 20 --bad-files 200

@@ -21,6 +21,7 @@ TRAINED = ["triplets", "finetuned_checkpoint"]
 LAST = ["tuned_embeddings"]
 SETTINGS = """
 [encoder]
+base = "{model}"
 max_tokens = {tokens}
 [triplets]
 train_triplets = 100
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--notes", type=int, default=20_000)
     parser.add_argument("--more", type=int, default=200)
     parser.add_argument("--max-tokens", type=int, default=16)
+    parser.add_argument("--small-model", action="store_true", help="a model of 2 layers for the bundled one")
     parser.add_argument("--round", choices=["first", "more", "unchanged"])
     parser.add_argument("--keep", type=Path, help="folder to work in, kept afterwards")
     options = parser.parse_args()
@@ -44,22 +46,29 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch)
-        measure(folder, options.notes, options.more, options.max_tokens)
+        measure(folder, options.notes, options.more, options.max_tokens, small=options.small_model)
 
 
-def measure(folder: Path, notes: int, more: int, tokens: int) -> None:
+def measure(folder: Path, notes: int, more: int, tokens: int, *, small: bool) -> None:
     """Run the rounds in processes of their own and print what they took."""
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
     landing = folder / "data_lake" / "landing"
     landing.mkdir(parents=True, exist_ok=True)
-    (folder / "medembed.toml").write_text(SETTINGS.format(tokens=tokens))
+    model = "bundled"
+    if small:
+        from medembed_pipeline_tests.encoder.small_models import make_bert
+
+        model = str(make_bert(folder / "model"))
+    (folder / "medembed.toml").write_text(SETTINGS.format(tokens=tokens, model=model))
     write_sample_corpus(landing / "first.csv", notes=notes, seed=1)
     first = _round(folder, "first")
     write_sample_corpus(landing / "more.csv", notes=more, seed=2)
     second = _round(folder, "more")
     third = _round(folder, "unchanged")
-    print(f"{notes} notes, then {more} more; window of {tokens} tokens; seconds.")
+    print(
+        f"{notes} notes, then {more} more; {'small' if small else 'bundled'} model, {tokens} tokens; seconds."
+    )
     print(f"| {'asset or check':<38} | {'first':>8} | {'more':>8} | {'share':>7} | {'unchanged':>9} |")
     print(f"|{'-' * 40}|{'-' * 9}:|{'-' * 9}:|{'-' * 8}:|{'-' * 10}:|")
     for name, seconds in first.items():

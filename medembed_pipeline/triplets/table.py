@@ -80,7 +80,10 @@ def triplets_table(
     for split, notes in notes_by_split.items():
         # Negatives chosen by the baseline would make the baseline's accuracy perfect by construction.
         used: Strategy = strategy if split == "train" else "random"
-        drawn = sample_triplets(notes, usable=usable, total=totals[split], strategy=used, seed=seed)
+        try:
+            drawn = sample_triplets(notes, usable=usable, total=totals[split], strategy=used, seed=seed)
+        except TripletError as error:
+            raise TripletError(f"{split} split: {error}") from None
         parts.append(_rows(notes, drawn, split, used))
         hardness.append(_hardness(split, drawn, totals[split]))
     facts = {

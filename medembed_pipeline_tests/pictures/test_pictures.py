@@ -76,7 +76,7 @@ def test_maps_picture(count: int) -> None:
     picture = maps_picture(*map_tables(count))
     pixels(picture)
     if count == 3000:
-        assert all(shows(picture, color) > 40 for color, _ in COMBINATIONS)
+        assert all(shows(picture, color) > 20 for color, _ in COMBINATIONS)
 
 
 def test_maps_picture_is_the_same_whatever_the_order_of_rows() -> None:
