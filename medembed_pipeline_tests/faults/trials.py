@@ -160,7 +160,8 @@ def fill_the_disk(stages: Stages, folder: Path, limits: Sequence[int]) -> Count:
             status = in_child(full)  # with no file for its output, which would be limited too
             if status == 3:
                 message = (folder / "message.txt").read_text()
-                if "no space left" not in message or message.count("|") > 0:
+                clear = "no space left" in message or "make room there" in message
+                if not clear or "|" in message:
                     result.problems.append(f"{label}: not one clear error: {message[:400]}")
                 after = ask(lambda lake=lake: versions(lake), folder)  # type: ignore[misc]
                 for name in assets:
@@ -311,9 +312,9 @@ def land_bad_files(stages: Stages, folder: Path, count: int, seed: int) -> Count
             write_broken_files,
         )
 
-        files = broken_files(count, seed=seed, over_row_bytes=1_100_000, over_file_bytes=3_300_000)
+        files = broken_files(count, seed=seed, over_row_bytes=1_100_000, over_file_bytes=6_600_000)
         write_broken_files(lake / "landing", files)
-        limits = {"maximum_row_megabytes": 1, "maximum_file_gigabytes": 0.003}
+        limits = {"maximum_row_megabytes": 1, "maximum_file_gigabytes": 0.006}
         materialize(lake, config={"ops": {"landing": {"config": limits}}})
         rejected = pd.read_parquet(lake / "rejected_rows.parquet")
         reasons = rejected.groupby("source_file")["reason"].agg(set).to_dict()

@@ -34,7 +34,7 @@ def pixels(picture: bytes) -> np.ndarray:
 def shows(picture: bytes, color: str) -> int:
     """How many pixels have nearly this colour."""
     wanted = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
-    return int((np.abs(pixels(picture).astype(int) - wanted).max(axis=2) <= 6).sum())
+    return int((np.abs(pixels(picture).astype(int) - wanted).max(axis=2) <= 12).sum())
 
 
 def metric_rows(
