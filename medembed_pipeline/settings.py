@@ -278,6 +278,121 @@ class ProjectionSettings(Section):
         return _only(dimensions, (2, 3))
 
 
+class AlignmentSettings(Section):
+    """Maps on which baseline and tuned notes can be compared, and how far each note moved."""
+
+    regularisation: float = Field(
+        0.1, ge=0, le=1, description="How strongly AlignedUMAP holds a note of both maps together."
+    )
+    umap_neighbors: int = Field(15, ge=2, le=999, description="Neighbours that AlignedUMAP holds together.")
+    umap_minimum_distance: float = Field(
+        0.1, ge=0, lt=1, description="How close AlignedUMAP may place two notes."
+    )
+    overlap_neighbors: int = Field(
+        10, ge=1, le=1000, description="Neighbours whose overlap before and after is counted."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the maps.")
+
+
+class SimilaritySettings(Section):
+    """Similarities of pairs, heatmaps and example queries, before and after."""
+
+    bins: int = Field(100, ge=10, le=400, description="Bins of the histograms, over -1 to 1.")
+    example_queries: int = Field(8, ge=1, le=50, description="Held-out notes whose neighbours are shown.")
+    heatmap_notes: int = Field(
+        40, ge=2, le=200, description="Held-out notes on each side of the query x document heatmap."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the choice of examples.")
+
+
+class HealthSettings(Section):
+    """Whether the tuned space is still a healthy one: hubs, collapse, forgetting."""
+
+    hub_neighbors: int = Field(10, ge=1, le=1000, description="k of the k-occurrence that finds hubs.")
+    classifier_folds: int = Field(
+        5, ge=2, le=20, description="Folds of the kNN and linear probes, split by duplicate group."
+    )
+    forgetting: bool = Field(
+        True, description="Score both models on general sentence pairs, too (loads both models)."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of folds and samples.")
+
+
+class LabelReviewSettings(Section):
+    """Notes whose label looks wrong."""
+
+    folds: int = Field(
+        5, ge=2, le=20, description="Folds of the out-of-sample probabilities, split by duplicate group."
+    )
+    several_threshold: float = Field(
+        0.3,
+        gt=0,
+        lt=1,
+        description="Probability from which a further specialty is taken to belong to the note, too.",
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the folds.")
+
+
+class LeakageSettings(Section):
+    """How the same checkpoint would look under splits that leak."""
+
+    repeats: int = Field(20, ge=1, le=1000, description="Simulated splits that each figure is the mean of.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the simulated splits.")
+
+
+class VerdictSettings(Section):
+    """The rules of the release verdict: deploy, retrain or inconclusive."""
+
+    main_metric: Literal["precision@1", "precision@5", "precision@10", "mrr", "ndcg@10", "map"] = Field(
+        "precision@5", description="Its paired interval must lie above zero."
+    )
+    specialty_tolerance: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="A specialty may fall by so much of the main metric before it counts as worse.",
+    )
+    significance: float = Field(
+        0.05, gt=0, lt=0.5, description="Level of the tests by specialty, Holm-corrected across them."
+    )
+    smallest_detail_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Collapse alarm: share of the baseline's detail within specialties that must be kept.",
+    )
+    smallest_effective_rank_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Collapse alarm: share of the baseline's effective rank that must be kept.",
+    )
+    largest_hub_skew: float = Field(
+        3.0, ge=0, le=100, description="Hub alarm: skew of the k-occurrence, where it also grew."
+    )
+    largest_unreachable_share: float = Field(
+        0.25, ge=0, le=1, description="Hub alarm: share of notes that no search reaches, where it also grew."
+    )
+    largest_forgetting: float = Field(
+        0.1, ge=0, le=1, description="Loss of accuracy on general sentence pairs that is still no alarm."
+    )
+
+
+class ReportSettings(Section):
+    """The page that a person opens."""
+
+    note_text: Literal["full", "masked", "none"] = Field(
+        "full",
+        description="The notes' text in the page: as it is, with identifier patterns masked, or not at all.",
+    )
+    notes_in_page: int = Field(
+        6000,
+        ge=0,
+        le=200_000,
+        description="With more notes than this, their text lies in a file beside the page.",
+    )
+
+
 class AutomationSettings(Section):
     """What runs by itself, and when (docs/automation.md)."""
 
@@ -342,6 +457,13 @@ class Settings(Section):
     neighbors: NeighborSettings = NeighborSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     projections: ProjectionSettings = ProjectionSettings()
+    alignment: AlignmentSettings = AlignmentSettings()
+    similarity: SimilaritySettings = SimilaritySettings()
+    health: HealthSettings = HealthSettings()
+    label_review: LabelReviewSettings = LabelReviewSettings()
+    leakage: LeakageSettings = LeakageSettings()
+    verdict: VerdictSettings = VerdictSettings()
+    report: ReportSettings = ReportSettings()
     storage: StorageSettings = StorageSettings()
     automation: AutomationSettings = AutomationSettings()
 

@@ -1,18 +1,16 @@
 """Assets of the group `evaluation`: nearest neighbours and the metrics on held-out notes."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.evaluation import REVISION
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, read_embeddings, rows_of
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
-from medembed_pipeline.evaluation.relevance import evaluation_counts, held_out_notes
+from medembed_pipeline.evaluation.relevance import evaluation_counts
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
     Built,
     asset_work,
     code_version,
@@ -22,48 +20,11 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
-from medembed_pipeline.lake.tables import LakeTable, vectors
+from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import EvaluationSettings, NeighborSettings, load_settings
-from medembed_pipeline.training.checkpoints import current_checkpoint
 
 SETTINGS = load_settings()
-MODELS = ("baseline", "tuned")
 INPUTS = ["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """What is scored: the test notes that the checkpoint has not seen.
-
-    Attributes:
-        note_ids: their ids, sorted.
-        specialties: a set per note, empty where it has none.
-        duplicate_groups: a group per note.
-        excluded: test notes set aside because the checkpoint was trained on a member of their group.
-    """
-
-    note_ids: list[str]
-    specialties: list[list[str]]
-    duplicate_groups: list[str]
-    excluded: int
-
-
-def held_out(work: AssetWork) -> HeldOut:
-    """The scored notes of the lake as it stands."""
-    notes = work.input("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]).to_pydict()
-    splits = work.input("note_splits").read().to_pydict()
-    checkpoint = current_checkpoint(work.lake)
-    work.note_input("finetuned_checkpoint", checkpoint.data_version)
-    group_of = dict(zip(notes["note_id"], notes["duplicate_group"], strict=True))
-    specialties_of = dict(zip(notes["note_id"], notes["specialties"], strict=True))
-    split_of = dict(zip(splits["note_id"], splits["split"], strict=True))
-    found = held_out_notes(split_of, group_of, checkpoint.trained_note_ids())
-    return HeldOut(
-        found.note_ids,
-        [specialties_of[note_id] for note_id in found.note_ids],
-        [group_of[note_id] for note_id in found.note_ids],
-        found.excluded,
-    )
 
 
 @dg.asset(
@@ -158,16 +119,3 @@ def describe_metrics(table: LakeTable) -> dict[str, Any]:
         picture = specialty_change_picture(metrics)
         pictures["change_by_specialty"] = inline_picture(picture, "Change by specialty")
     return {**fact_metadata({"overall": shown}), **pictures}
-
-
-def read_embeddings(table: LakeTable) -> tuple[list[str], np.ndarray]:
-    """Ids and vectors float32 [n, d] of an embeddings table."""
-    rows = table.read()
-    return rows.column("note_id").to_pylist(), vectors(rows.column("embedding"))
-
-
-def rows_of(table: LakeTable, note_ids: list[str]) -> np.ndarray:
-    """Vectors float32 [n, d] of some notes, in their order."""
-    ids, matrix = read_embeddings(table)
-    row_of = {note_id: row for row, note_id in enumerate(ids)}
-    return matrix[np.array([row_of[note_id] for note_id in note_ids], dtype=np.int64)]

@@ -354,6 +354,17 @@ class Lake:
         with self.staged_file(*parts) as staged:
             staged.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
+    def write_bytes(self, content: bytes, *parts: str) -> None:
+        """Write a small file whole, unless it holds these bytes already."""
+        try:
+            with self.filesystem.open(self.path(*parts), "rb") as file:
+                if file.read() == content:
+                    return
+        except FileNotFoundError:
+            pass
+        with self.staged_file(*parts) as staged:
+            staged.write_bytes(content)
+
     def leftovers(self) -> list[Path]:
         """What killed processes of this machine left where files are written before they are published."""
         found = []

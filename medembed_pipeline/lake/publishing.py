@@ -12,7 +12,7 @@ import errno
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, Protocol, TypeVar, get_args, get_origin
 
 import dagster as dg
 import pyarrow as pa
@@ -153,6 +153,20 @@ def _cell(value: Any) -> Any:
     )
 
 
+class PictureFiles(Protocol):
+    """A picture in both formats (`medembed_pipeline.pictures.figure.Picture`)."""
+
+    @property
+    def png(self) -> bytes:
+        """For the UI."""
+        ...
+
+    @property
+    def svg(self) -> bytes:
+        """For print and slides."""
+        ...
+
+
 class AssetWork:
     """One asset's work: its lake, its inputs, and the publication of its result."""
 
@@ -195,6 +209,24 @@ class AssetWork:
             f"{recipe.asset}: same code, settings and inputs; the table of {table.rows} rows stands"
         )
         return table
+
+    def publish_pictures(self, pictures: Mapping[str, PictureFiles]) -> dict[str, Any]:
+        """Write `<lake>/pictures/<asset>/<name>.png` and `.svg`, and show the PNG in the UI.
+
+        Args:
+            pictures: by name, a lower-case word or several joined by `_`.
+
+        Returns:
+            Metadata, a picture per name.
+        """
+        folder = ("pictures", self.context.asset_key.path[-1])
+        for name, picture in pictures.items():
+            for suffix, content in (("png", picture.png), ("svg", picture.svg)):
+                self.lake.write_bytes(content, *folder, f"{name}.{suffix}")
+        return {
+            name: inline_picture(picture.png, name.replace("_", " ").capitalize())
+            for name, picture in pictures.items()
+        }
 
     def publish(
         self,

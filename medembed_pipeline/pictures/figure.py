@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.palette import GRID, MUTED_TEXT, TEXT
@@ -36,7 +36,17 @@ _STYLE = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "text.parse_math": False,
+    # The same picture gives the same bytes.
+    "svg.hashsalt": "medembed",
+    "svg.fonttype": "none",
 }
+
+
+class Picture(NamedTuple):
+    """One drawing in two formats: `png` at most LARGEST_BYTES, for the UI; `svg` for print and slides."""
+
+    png: bytes
+    svg: bytes
 
 
 @contextmanager
@@ -65,6 +75,17 @@ def quiet_grid(axes: Axes, *, axis: str) -> None:
     """Light grid lines behind the data, along one axis."""
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis=axis, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def drawn(figure: Figure) -> Picture:
+    """The figure in both formats. Call it inside `new_figure`, whose style it draws with.
+
+    Raises:
+        PictureError: see `png`.
+    """
+    vector = io.BytesIO()
+    figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
+    return Picture(png(figure), vector.getvalue())
 
 
 def png(figure: Figure) -> bytes:

@@ -1,0 +1,63 @@
+"""What the assets of evaluation, evidence and verdict read alike: the held-out notes, and vectors by note id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medembed_pipeline.evaluation.relevance import held_out_notes
+from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.tables import LakeTable, vectors
+from medembed_pipeline.training.checkpoints import current_checkpoint
+
+MODELS = ("baseline", "tuned")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is scored: the test notes that the checkpoint has not seen.
+
+    Attributes:
+        note_ids: their ids, sorted.
+        specialties: a set per note, empty where it has none.
+        duplicate_groups: a group per note.
+        excluded: test notes set aside because the checkpoint was trained on a member of their group.
+    """
+
+    note_ids: list[str]
+    specialties: list[list[str]]
+    duplicate_groups: list[str]
+    excluded: int
+
+
+def held_out(work: AssetWork) -> HeldOut:
+    """The scored notes of the lake as it stands."""
+    notes = work.input("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]).to_pydict()
+    splits = work.input("note_splits").read().to_pydict()
+    checkpoint = current_checkpoint(work.lake)
+    work.note_input("finetuned_checkpoint", checkpoint.data_version)
+    group_of = dict(zip(notes["note_id"], notes["duplicate_group"], strict=True))
+    specialties_of = dict(zip(notes["note_id"], notes["specialties"], strict=True))
+    split_of = dict(zip(splits["note_id"], splits["split"], strict=True))
+    found = held_out_notes(split_of, group_of, checkpoint.trained_note_ids())
+    return HeldOut(
+        found.note_ids,
+        [specialties_of[note_id] for note_id in found.note_ids],
+        [group_of[note_id] for note_id in found.note_ids],
+        found.excluded,
+    )
+
+
+def read_embeddings(table: LakeTable) -> tuple[list[str], np.ndarray]:
+    """Ids and vectors float32 [n, d] of an embeddings table."""
+    rows = table.read()
+    return rows.column("note_id").to_pylist(), vectors(rows.column("embedding"))
+
+
+def rows_of(table: LakeTable, note_ids: Sequence[str]) -> np.ndarray:
+    """Vectors float32 [n, d] of some notes, in their order."""
+    ids, matrix = read_embeddings(table)
+    row_of = {note_id: row for row, note_id in enumerate(ids)}
+    return matrix[np.array([row_of[note_id] for note_id in note_ids], dtype=np.int64)]

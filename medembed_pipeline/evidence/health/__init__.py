@@ -1,0 +1,3 @@
+"""Whether the tuned space is a healthy one: hubs, collapse, detail within specialties, forgetting."""
+
+REVISION = "1"

@@ -1,0 +1,3 @@
+"""What every held-out note won and lost, and which specialties are taken for which."""
+
+REVISION = "1"

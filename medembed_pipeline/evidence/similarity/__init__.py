@@ -1,0 +1,3 @@
+"""Similarities of pairs, heatmaps, example queries and the course of the training, before and after."""
+
+REVISION = "1"
