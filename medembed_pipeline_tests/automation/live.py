@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
 from medembed_pipeline_tests.graph.project import Project
 
 UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
@@ -29,17 +31,70 @@ LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionPara
 QUIET_SECONDS = 26.0
 
 
+TERMINATE = """mutation Terminate($run: String!) { terminateRun(runId: $run) {
+  __typename ... on TerminateRunSuccess { run { runId } } ... on PythonError { message } } }"""
+LOGS = """query Logs($run: ID!, $after: String) { logsForRun(runId: $run, afterCursor: $after) {
+  ... on EventConnection { cursor hasMore events { ... on MessageEvent { message timestamp } } } } }"""
+
+
 @dataclass
 class LiveProject:
     """A project whose UI and daemon are running.
 
     Attributes:
         project: its folder, settings and lake.
-        url: of the webserver.
+        port: of the webserver, on the loopback interface.
     """
 
     project: Project
-    url: str
+    port: int
+    _server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Of the webserver."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start `medembed ui`, and wait until it answers."""
+        with (self.project.folder / "ui.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [sys.executable, "-m", "medembed_pipeline.cli", "ui", "--port", str(self.port)],
+                cwd=self.project.folder,
+                env=self.project.environ(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 180
+        while True:
+            with contextlib.suppress(OSError, AssertionError):
+                if self.nodes():
+                    return
+            ended = self._server.poll() is not None
+            assert not ended and time.monotonic() < deadline, (self.project.folder / "ui.log").read_text()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does, and whatever is left of it after that."""
+        assert self._server is not None
+        self._server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._server.wait(45)
+        self.kill()
+
+    def kill(self) -> None:
+        """End every one of its processes at once: daemon, webserver, code server, run workers, steps."""
+        assert self._server is not None
+        processes = [psutil.Process(self._server.pid)] if self._server.poll() is None else []
+        for process in processes:
+            processes = [*process.children(recursive=True), process]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._server.pid, signal.SIGKILL)
+        self._server.wait()
 
     def ask(self, query: str, variables: dict[str, Any] | None = None) -> Any:
         """Answer of the GraphQL API."""
@@ -77,6 +132,26 @@ class LiveProject:
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
 
+    def cancel(self, run_id: str) -> None:
+        """Cancel a run, as the UI's button does."""
+        ended = self.ask(TERMINATE, {"run": run_id})["terminateRun"]
+        assert ended["__typename"] == "TerminateRunSuccess", ended
+
+    def status(self, run_id: str) -> str:
+        """A run's status."""
+        return str(next(run["status"] for run in self.runs() if run["runId"] == run_id))
+
+    def messages(self, run_id: str) -> list[str]:
+        """Everything that a run has logged, in order."""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            page = self.ask(LOGS, {"run": run_id, "after": cursor})["logsForRun"]
+            found += [event["message"] for event in page["events"]]
+            cursor = page["cursor"]
+            if not page["hasMore"]:
+                return found
+
     def wait(self, until: Callable[[], Any], seconds: float = 600) -> float:
         """Wait until something holds; returns how long it took."""
         began = time.monotonic()
@@ -112,32 +187,9 @@ def free_port() -> int:
 @contextlib.contextmanager
 def live(project: Project) -> Iterator[LiveProject]:
     """Start `medembed ui`, and stop all of its processes at the end."""
-    port = free_port()
-    with (project.folder / "ui.log").open("ab") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "medembed_pipeline.cli", "ui", "--port", str(port)],
-            cwd=project.folder,
-            env=project.environ(),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    running = LiveProject(project, f"http://127.0.0.1:{port}")
+    running = LiveProject(project, free_port())
     try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                if running.nodes():
-                    break
-            except (OSError, AssertionError):
-                assert server.poll() is None and time.monotonic() < deadline, (
-                    project.folder / "ui.log"
-                ).read_text()
-            time.sleep(0.5)
+        running.start()
         yield running
     finally:
-        server.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(45)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
+        running.stop()

@@ -5,6 +5,7 @@ One session, in the order in which the tests stand: each goes on where the one b
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -157,3 +158,72 @@ def test_a_failure_is_not_repeated_and_new_data_is_tried(running: LiveProject) -
     running.wait_until_quiet()
     assert sum(run["status"] == "FAILURE" for run in running.runs()) == 1
     assert set(Path(running.project.lake_url).glob("*.parquet"))
+
+
+def training_run(running: LiveProject) -> str:
+    """The run that is training now."""
+    for run in running.runs():
+        selected = [one["path"][-1] for one in run["assetSelection"] or []]
+        if run["status"] == "STARTED" and ("finetuned_checkpoint" in selected or not selected):
+            return str(run["runId"])
+    return ""
+
+
+def steps(running: LiveProject, run_id: str) -> list[int]:
+    """The steps of the training that a run has logged."""
+    found = (re.match(r"step (\d+) of", message) for message in running.messages(run_id))
+    return [int(match[1]) for match in found if match]
+
+
+LONG = "epochs = 400\nearly_stopping_patience = 0\nlog_every_steps = 1\n"
+
+
+def test_a_training_cancelled_in_the_ui_stops_at_once_and_goes_on_where_it_was(running: LiveProject) -> None:
+    running.project.configure(training=LONG + "seed = 9", more=PCA + "seed = 8\n" + AUTOMATION)
+    running.wait(lambda: len(steps(running, training_run(running))) > 20 if training_run(running) else False)
+    run_id = training_run(running)
+    running.cancel(run_id)
+    took = running.wait(lambda: running.status(run_id) == "CANCELED")
+    print(f"cancelled training stopped after {took:.1f} s")
+    assert took < 10
+    last = steps(running, run_id)[-1]
+    running.wait_until_quiet()
+    assert not training_run(running), "a cancelled training is left alone"
+    again = running.launch("train")
+    running.wait(lambda: len(steps(running, again)) > 0)
+    assert last <= steps(running, again)[0] <= last + 2
+    running.cancel(again)
+    running.wait(lambda: running.status(again) == "CANCELED")
+
+
+def test_the_plug_is_pulled_during_a_training_and_everything_goes_on(running: LiveProject) -> None:
+    running.wait_until_quiet()
+    made = running.made()
+    again = running.launch("train")
+    running.wait(lambda: len(steps(running, again)) > 20)
+    running.kill()
+    reached = time.monotonic()
+    running.start()
+    last = steps(running, again)[-1]
+    running.wait(lambda: running.made()["finetuned_checkpoint"] > made["finetuned_checkpoint"], 900)
+    print(f"trained to its end {time.monotonic() - reached:.0f} s after the plug was pulled")
+    running.wait_until_quiet()
+    assert running.made()["finetuned_checkpoint"] == made["finetuned_checkpoint"] + 1
+    later = [run["runId"] for run in running.runs() if run["runId"] != again]
+    resumed = next(found for found in (steps(running, run_id) for run_id in later) if found)
+    assert resumed[0] >= last
+    verified = running.project.medembed("verify")
+    assert verified.returncode == 0, verified.stdout
+
+
+def test_daemon_and_webserver_are_restarted_while_new_notes_are_taken_in(running: LiveProject) -> None:
+    running.wait_until_quiet()
+    made = running.made()
+    write_notes(running.project, "sixth.csv", 2, seed=6)
+    running.wait(lambda: running.made()["raw_transcriptions"] > made["raw_transcriptions"])
+    running.stop()
+    running.start()
+    running.wait(lambda: running.made()["projections"] > made["projections"])
+    running.wait_until_quiet()
+    assert max((running.made() - made).values()) == 1
+    assert {*NOTES, "baseline_embeddings", "tuned_embeddings", *EVALUATED} <= set(running.made() - made)
