@@ -232,10 +232,21 @@ class TrainingSettings(Section):
         False,
         description="Go on from the current checkpoint of the same base model, instead of from the base model.",
     )
+    keep_epochs: bool = Field(
+        False,
+        description="Keep the model of every epoch inside the checkpoint, for the training-progress figures.",
+    )
     log_every_steps: int = Field(10, ge=1, le=1_000_000, description="Steps between two lines of progress.")
     save_every_seconds: float = Field(
         60.0, ge=0, le=86_400, description="Between two saved states, from which a killed training goes on."
     )
+
+    def result_values(self) -> dict[str, Any]:
+        """The fields that reach the result; `keep_epochs` only where it is on: off, the checkpoint is the same."""
+        values = super().result_values()
+        if not self.keep_epochs:
+            del values["keep_epochs"]
+        return values
 
 
 class NeighborSettings(Section):
@@ -309,13 +320,15 @@ class HealthSettings(Section):
     """Whether the tuned space is still a healthy one: hubs, collapse, forgetting."""
 
     hub_neighbors: int = Field(10, ge=1, le=1000, description="k of the k-occurrence that finds hubs.")
-    classifier_folds: int = Field(
-        5, ge=2, le=20, description="Folds of the kNN and linear probes, split by duplicate group."
+    detail_neighbors: int = Field(
+        10, ge=1, le=1000, description="Nearest notes of the same specialty in which details are looked for."
+    )
+    classifier_neighbors: int = Field(
+        10, ge=1, le=1000, description="Training notes that vote on a held-out note's specialties."
     )
     forgetting: bool = Field(
         True, description="Score both models on general sentence pairs, too (loads both models)."
     )
-    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of folds and samples.")
 
 
 class LabelReviewSettings(Section):
@@ -337,6 +350,10 @@ class LeakageSettings(Section):
     """How the same checkpoint would look under splits that leak."""
 
     repeats: int = Field(20, ge=1, le=1000, description="Simulated splits that each figure is the mean of.")
+    largest_pool: int = Field(
+        2000, ge=10, le=100_000, description="Items of a scored set at most; else as many as are held out."
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the simulated splits.")
 
 
@@ -355,11 +372,23 @@ class VerdictSettings(Section):
     significance: float = Field(
         0.05, gt=0, lt=0.5, description="Level of the tests by specialty, Holm-corrected across them."
     )
+    smallest_test_groups: int = Field(
+        20,
+        ge=2,
+        le=100_000,
+        description="With fewer held-out duplicate groups the gain is not judged, and the verdict inconclusive.",
+    )
     smallest_detail_share: float = Field(
         0.5,
         ge=0,
         le=1,
         description="Collapse alarm: share of the baseline's detail within specialties that must be kept.",
+    )
+    smallest_spread_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Collapse alarm: share of a specialty's spread in the baseline that must be kept.",
     )
     smallest_effective_rank_share: float = Field(
         0.25,

@@ -11,12 +11,12 @@ from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_t
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
 from medembed_pipeline.lake.publishing import (
+    AssetWork,
     Built,
     asset_work,
     code_version,
     column_schema,
     fact_metadata,
-    inline_picture,
     launchpad_schema,
     launchpad_settings,
 )
@@ -100,10 +100,10 @@ def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult
             }
             return table, facts
 
-        return work.publish(build, METRICS_SCHEMA, describe_metrics)
+        return work.publish(build, METRICS_SCHEMA, lambda table: describe_metrics(work, table))
 
 
-def describe_metrics(table: LakeTable) -> dict[str, Any]:
+def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     """The overall figures as a table, and the two pictures."""
     from medembed_pipeline.pictures.metrics_pictures import metrics_picture, specialty_change_picture
 
@@ -113,9 +113,8 @@ def describe_metrics(table: LakeTable) -> dict[str, Any]:
         {name: row[name] for name in ("model", "metric", "k", "value", "ci_low", "ci_high", "n")}
         for row in overall
     ]
-    pictures = {"before_and_after": inline_picture(metrics_picture(metrics), "Metrics before and after")}
+    pictures = {"before_and_after": metrics_picture(metrics)}
     # With few notes no specialty may have enough held-out ones for figures of its own.
     if any(row["scope"] not in ("all", "macro") for row in metrics.to_pylist()):
-        picture = specialty_change_picture(metrics)
-        pictures["change_by_specialty"] = inline_picture(picture, "Change by specialty")
-    return {**fact_metadata({"overall": shown}), **pictures}
+        pictures["change_by_specialty"] = specialty_change_picture(metrics)
+    return {**fact_metadata({"overall": shown}), **work.publish_pictures(pictures)}

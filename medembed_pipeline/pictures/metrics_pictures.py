@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import new_figure, png, quiet_grid
+from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
 from medembed_pipeline.pictures.palette import BASELINE_COLOR, MUTED_TEXT, TEXT, TUNED_COLOR, WORSE_COLOR
 
 _SHOWN: tuple[tuple[str, int | None, str], ...] = (
@@ -27,22 +27,31 @@ _NOT_SPECIALTIES = ("all", "macro")
 Row = Mapping[str, Any]
 
 
-def metrics_picture(metrics: pa.Table, *, split: str = "test") -> bytes:
-    """The headline: each figure before and after, and the paired difference. PNG.
+def metrics_picture(
+    metrics: pa.Table,
+    *,
+    split: str = "test",
+    ceilings: Mapping[tuple[str, int | None], float] | None = None,
+) -> Picture:
+    """The headline: each figure before and after, and the paired difference.
 
     Args:
         metrics: the `embedding_metrics` table; rows of `baseline`, `tuned` and `difference`, scope `all`.
         split: whose rows.
+        ceilings: the best value that any model could reach with these labels, by metric and k; drawn as a tick
+            where it is a number.
 
     Raises:
         PictureError: columns are missing, or no figure has both models.
     """
     rows = _rows(metrics, split=split, scopes=("all",))
     found = {(row["model"], row["metric"], row["k"]): row for row in rows}
+    keys = _shown_keys(found)
     lines = [
         (name, found["baseline", metric, k], found["tuned", metric, k], found.get(("difference", metric, k)))
-        for metric, k, name in _shown_keys(found)
+        for metric, k, name in keys
     ]
+    limits = [(ceilings or {}).get((metric, k)) for metric, k, _ in keys]
     if not lines:
         raise PictureError(
             f"metrics: no figure of both models for split '{split}', scope 'all'. "
@@ -59,7 +68,9 @@ def metrics_picture(metrics: pa.Table, *, split: str = "test") -> bytes:
         figure.subplots_adjust(left=0.17, right=0.77, top=1 - 1.12 / height, bottom=0.35 / height)
         quiet_grid(axes, axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
-        for position, (_, before, after, change) in enumerate(lines):
+        for position, ((_, before, after, change), limit) in enumerate(zip(lines, limits, strict=True)):
+            if _is_number(limit):
+                axes.plot([limit] * 2, [position - 0.34, position + 0.34], color=TEXT, linewidth=2, zorder=2.5)
             axes.plot(
                 [before["value"], after["value"]],
                 [position] * 2,
@@ -122,8 +133,12 @@ def metrics_picture(metrics: pa.Table, *, split: str = "test") -> bytes:
             0.17, head, "■ baseline", color=BASELINE_COLOR, fontsize=10.5, fontweight="bold", va="center"
         )
         figure.text(0.28, head, "● tuned", color=TUNED_COLOR, fontsize=10.5, fontweight="bold", va="center")
+        if any(_is_number(limit) for limit in limits):
+            figure.text(
+                0.37, head, "┃ the most that these labels allow", color=TEXT, fontsize=10, va="center"
+            )
         figure.text(0.782, head, "difference [95%]", color=MUTED_TEXT, fontsize=10, va="center")
-        return png(figure)
+        return drawn(figure)
 
 
 def specialty_change_picture(
@@ -133,8 +148,8 @@ def specialty_change_picture(
     metric: str = "precision",
     k: int | None = 5,
     label: str = "precision@5",
-) -> bytes:
-    """How one figure changed for each specialty, the largest gain on top. PNG.
+) -> Picture:
+    """How one figure changed for each specialty, the largest gain on top.
 
     Args:
         metrics: the `embedding_metrics` table; one row of `baseline`, `tuned` and `difference` per specialty.
@@ -219,7 +234,7 @@ def specialty_change_picture(
         ]
         reach = max(0.05, *ends) * 1.06
         axes.set_xlim(-reach, reach)
-        return png(figure)
+        return drawn(figure)
 
 
 def shorten(name: str, most: int) -> str:

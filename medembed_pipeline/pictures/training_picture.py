@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import new_figure, png, quiet_grid
+from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
 from medembed_pipeline.pictures.palette import BLUE, GRID, MUTED_TEXT, NEARLY_BLACK, TEXT, VERMILLION
 
 _LOSSES = (("train_loss", "training", BLUE, "o"), ("validation_loss", "validation", VERMILLION, "s"))
@@ -22,8 +22,8 @@ _SCORES = (
 
 def training_curve_picture(
     history: pa.Table | Sequence[Mapping[str, Any]], *, best_epoch: float | None = None
-) -> bytes:
-    """Losses, and the scores on validation notes, by epoch. PNG.
+) -> Picture:
+    """Losses, and the scores on validation notes, by epoch.
 
     Args:
         history: rows with epoch (epoch 0 is the model before training), train_loss, validation_loss,
@@ -99,7 +99,7 @@ def training_curve_picture(
             if not ends:
                 axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=MUTED_TEXT)
                 axes.set_facecolor(GRID)
-        return png(figure)
+        return drawn(figure)
 
 
 def spread_labels(values: Sequence[float], *, gap: float) -> list[float]:

@@ -16,7 +16,6 @@ from medembed_pipeline.lake.publishing import (
     asset_work,
     code_version,
     fact_metadata,
-    inline_picture,
     launchpad_schema,
     launchpad_settings,
 )
@@ -87,7 +86,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
         point_to(work.lake, checkpoint, work.recipe())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(checkpoint.data_version),
-            metadata={"kept": kept, **describe(checkpoint, work.lake.path(FOLDER, version))},
+            metadata={"kept": kept, **describe(work, checkpoint, work.lake.path(FOLDER, version))},
         )
 
 
@@ -158,6 +157,7 @@ def fine_tune(
         token_budget=encoder.token_budget,
         state_folder=state_folder,
         save_every_seconds=settings.save_every_seconds,
+        keep_epochs_from=first_kept_epoch(settings, spec, parent),
         log_every_steps=settings.log_every_steps,
         on_step=on_step,
         on_epoch=lambda row: log.info(_epoch_line(row)),
@@ -183,6 +183,15 @@ def fine_tune(
         )
 
 
+def first_kept_epoch(
+    settings: TrainingSettings, spec: EncoderSpec, parent: Checkpoint | None
+) -> int | None:
+    """The first epoch whose model is kept: epoch 0 only where it is not the base model itself; None for none."""
+    if not settings.keep_epochs:
+        return None
+    return 0 if parent is not None or spec.projection_dimensions else 1
+
+
 def _epoch_line(row: dict[str, Any]) -> str:
     return f"epoch {row['epoch']}: " + ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
@@ -191,7 +200,7 @@ def _epoch_line(row: dict[str, Any]) -> str:
     )
 
 
-def describe(checkpoint: Checkpoint, path: str) -> dict[str, Any]:
+def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, Any]:
     """Metadata of a checkpoint: how it was made, its history as a table and as a curve."""
     from medembed_pipeline.pictures.training_picture import training_curve_picture
 
@@ -209,7 +218,7 @@ def describe(checkpoint: Checkpoint, path: str) -> dict[str, Any]:
     return {
         "path": dg.MetadataValue.path(path),
         **fact_metadata(facts),
-        "training_curve": inline_picture(training_curve_picture(history), "Training curve"),
+        **work.publish_pictures({"training_curve": training_curve_picture(history)}),
     }
 
 

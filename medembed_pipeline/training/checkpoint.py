@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.spec import BUNDLED, EncoderSpec
 from medembed_pipeline.lake.fingerprint import file_sha256
 from medembed_pipeline.training import REVISION
+from medembed_pipeline.training.checkpoints import EPOCHS
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.loop import TrainingResult
 from medembed_pipeline.training.model_card import model_card
@@ -44,7 +46,8 @@ def write_checkpoint(
       file;
     - `history.json`: the losses and scores of each epoch;
     - `trained_notes.json`: the ids of the notes trained on, sorted;
-    - `README.md`: the model card.
+    - `README.md`: the model card;
+    - `epochs/<n>/`: the models of single epochs, where the training kept them.
 
     Nothing in it depends on the time or the place it is written at, and no text of a note is in it (but for
     the words that the base model's own vocabulary has). The manifest is written last.
@@ -63,6 +66,8 @@ def write_checkpoint(
         The manifest.
     """
     save_encoder(result.encoder, folder)
+    for epoch, kept in result.epoch_folders.items():
+        shutil.copytree(kept, folder / EPOCHS / str(epoch))
     base = base_name(spec)
     counts = data_counts(data)
     _write_json(folder / HISTORY_FILE, result.history)

@@ -14,6 +14,7 @@ from medembed_pipeline.lake.tables import Recipe
 FOLDER = "checkpoints"
 POINTER = "finetuned_checkpoint.json"
 MANIFEST = "manifest.json"
+EPOCHS = "epochs"
 
 
 class CheckpointError(MedembedError):
@@ -52,6 +53,19 @@ class Checkpoint:
         """Losses and validation scores, a row per epoch."""
         history: list[dict[str, Any]] = self._read("history.json")
         return history
+
+    def epoch_specs(self, long_notes: Literal["cut", "windows"]) -> dict[int, EncoderSpec]:
+        """How to load the models kept of single epochs, by epoch; none where the training kept none.
+
+        Epoch 0, the model that the training began with, is among them only where it is not the base model.
+        """
+        folder = self.folder / EPOCHS
+        if not folder.is_dir():
+            return {}
+        epochs = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+        return {
+            epoch: replace(read_spec(folder / str(epoch)), long_notes=long_notes) for epoch in epochs
+        }
 
     def _read(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))

@@ -2,9 +2,9 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from medembed_pipeline.encoder.devices import resolve_device
 from medembed_pipeline.encoder.fingerprint import encoder_fingerprint
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
+from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.data import TrainingData
@@ -40,6 +41,7 @@ class TrainingResult:
         trained_ids: the notes trained on, sorted.
         resumed_at: step from which it went on, 0 where it began anew.
         micro_batch: notes that were held in memory at once in the end; 0 for whole batches.
+        epoch_folders: the folders of the models kept of single epochs, by epoch; below the state's folder.
     """
 
     encoder: Encoder
@@ -48,6 +50,7 @@ class TrainingResult:
     trained_ids: list[str]
     resumed_at: int
     micro_batch: int
+    epoch_folders: Mapping[int, Path] = field(default_factory=dict)
 
     @property
     def improved(self) -> bool:
@@ -65,6 +68,7 @@ def train(
     token_budget: int | None = None,
     state_folder: Path | None = None,
     save_every_seconds: float = 60.0,
+    keep_epochs_from: int | None = None,
     log_every_steps: int = 10,
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
@@ -91,6 +95,9 @@ def train(
         save_every_seconds: the state is written after the first step that ends so long after the last time
             (or, for a large model, twenty times as long as writing takes; 0: after every step), after every
             epoch, and when the training is interrupted.
+        keep_epochs_from: keep the model of every epoch from this one on, as a folder of its own below the
+            state's folder, which must then be given; 1 leaves out the model that the training begins with.
+            None keeps none. What is trained, and its bytes, are the same.
         log_every_steps: steps between two calls of `on_step`.
         on_step: see `OnStep`.
         on_epoch: see `OnEpoch`.
@@ -98,9 +105,11 @@ def train(
         progress: show a tqdm bar.
 
     Raises:
-        MedembedError: see `load_encoder`; the loss is not finite; the state can't be written; or a GPU has
-            too little memory for one note.
+        MedembedError: see `load_encoder`; the loss is not finite; the state can't be written; a GPU has too
+            little memory for one note; or epochs are to be kept without a folder.
     """
+    if keep_epochs_from is not None and state_folder is None:
+        raise MedembedError("keep_epochs_from: epochs are kept below state_folder; give one.")
     # The caller's random numbers are not disturbed.
     gpus = [torch.cuda.current_device()] if resolve_device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=gpus), _deterministic():
@@ -121,6 +130,7 @@ def train(
             state_folder=state_folder,
             save_every_seconds=save_every_seconds,
             on_warning=on_warning,
+            keep_epochs_from=keep_epochs_from,
         )
         resumed_at = run.resume()
         with _bar(run.total_steps, resumed_at, shown=progress) as advance:
@@ -137,6 +147,7 @@ def train(
         trained_ids=data.train_ids,
         resumed_at=resumed_at,
         micro_batch=run.position.micro_batch,
+        epoch_folders=run.kept_epochs(epochs=len(run.position.history)),
     )
 
 

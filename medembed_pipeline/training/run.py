@@ -1,5 +1,6 @@
 """One training under way: steps, epochs, and where it stands."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,15 +11,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training.batches import triplet_batches
 from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
 from medembed_pipeline.training.gradients import add_gradient, random_state, set_random_state
 from medembed_pipeline.training.losses import contrastive_loss, triplet_loss
-from medembed_pipeline.training.optimization import learning_rate_at, make_optimizer, trainable_parameters
+from medembed_pipeline.training.optimization import (
+    learning_rate_at,
+    make_optimizer,
+    merge_adapters,
+    trainable_parameters,
+)
 from medembed_pipeline.training.options import TrainingOptions
-from medembed_pipeline.training.state import Position, load_state, save_state
+from medembed_pipeline.training.state import Position, epoch_folder, keep_epoch, load_state, save_state
 from medembed_pipeline.training.validation import SCORED_NOTES, retrieval_scores, triplet_accuracy
 
 OnStep = Callable[[int, int, float, float], None]
@@ -47,6 +54,7 @@ class Run:
         state_folder: Path | None,
         save_every_seconds: float,
         on_warning: Callable[[str], object],
+        keep_epochs_from: int | None = None,
     ) -> None:
         self.encoder = encoder
         self.options = options
@@ -56,6 +64,7 @@ class Run:
         self._state_folder = state_folder
         self._save_every_seconds = save_every_seconds
         self._on_warning = on_warning
+        self._keep_epochs_from = keep_epochs_from
 
         train_ids = data.train_ids
         self._triplets = triplet_positions(data.train_triplets, train_ids)
@@ -87,10 +96,22 @@ class Run:
         saved = load_state(self._state_folder, key=self._key) if self._state_folder else None
         if saved is None:
             return 0
+        if not all(folder.is_dir() for folder in self.kept_epochs(epochs=len(saved[0].history)).values()):
+            # A model of an epoch that is done is gone: only training anew brings it back.
+            return 0
         self.position, weights, optimizer = saved
         self.put_weights(weights)
         self._optimizer.load_state_dict(optimizer)
         return self.steps_done
+
+    def kept_epochs(self, *, epochs: int) -> dict[int, Path]:
+        """Where the models are kept of those of the first `epochs` epochs (epoch 0 among them) that are kept."""
+        if self._keep_epochs_from is None or self._state_folder is None:
+            return {}
+        return {
+            epoch: epoch_folder(self._state_folder, key=self._key, epoch=epoch)
+            for epoch in range(self._keep_epochs_from, epochs)
+        }
 
     def until_done(self, report: "Reporter", on_epoch: OnEpoch | None) -> None:
         """Train to the end, or until patience ends; when interrupted, save what is whole."""
@@ -207,6 +228,10 @@ class Run:
             **self._validation.scores(),
         }
         score = (row["validation_precision_at_5"] + row["validation_map"]) / 2
+        # Before the row: an epoch of the history is an epoch that is kept.
+        kept = self.kept_epochs(epochs=position.epoch + 1).get(position.epoch)
+        if kept is not None:
+            keep_epoch(kept, self._save_encoder)
         with self._moving():
             position.history.append(row)
             position.step_losses = []
@@ -224,6 +249,14 @@ class Run:
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: parameter.detach().to("cpu", copy=True) for name, parameter in self._trained.items()}
+
+    def _save_encoder(self, folder: Path) -> None:
+        """Write the encoder as it now is, as an ordinary model: adapters are merged in a copy."""
+        encoder = self.encoder
+        if self.options.lora_rank:
+            encoder = copy.deepcopy(encoder)
+            merge_adapters(encoder)
+        save_encoder(encoder, folder)
 
     def _save_if_due(self) -> None:
         # A large model takes long to write: then at most a twentieth of the time goes into that.

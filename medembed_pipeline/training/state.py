@@ -1,6 +1,8 @@
 """Where a training stands, on disk: complete or absent, and never taken for another training's."""
 
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import torch
 from medembed_pipeline.errors import MedembedError
 
 STATE_FILE = "training_state.pt"
+EPOCHS_FOLDER = "epochs"
 
 
 @dataclass
@@ -90,7 +93,44 @@ def load_state(folder: Path, *, key: str) -> tuple[Position, dict[str, torch.Ten
     return Position(**saved["position"]), saved["weights"], saved["optimizer"]
 
 
+def epoch_folder(folder: Path, *, key: str, epoch: int) -> Path:
+    """Where the model of an epoch is kept until the checkpoint is published; by key, as for `load_state`."""
+    return folder / EPOCHS_FOLDER / key[:16] / str(epoch)
+
+
+def keep_epoch(target: Path, save: Callable[[Path], None]) -> None:
+    """Write the model of an epoch beside its place, then move it there: it is there whole, or not at all.
+
+    Args:
+        target: of `epoch_folder`; a model that lies there already is replaced.
+        save: fills a folder.
+
+    Raises:
+        MedembedError: it can't be written, because the disk is full for example.
+    """
+    from safetensors import SafetensorError
+
+    beside = target.with_name(f"{target.name}.partial")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        save(beside)
+        for file in beside.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    os.fsync(stream.fileno())
+        shutil.rmtree(target, ignore_errors=True)
+        beside.rename(target)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise MedembedError(
+            f"training: the model of epoch {target.name} can't be kept in {target.parent} ({error}); make room "
+            "there, or set keep_epochs to false. The last saved state stands."
+        ) from error
+
+
 def clear_state(folder: Path) -> None:
-    """Remove the saved state, once the result has been published."""
+    """Remove the saved state, and the models kept of its epochs, once the result has been published."""
     for name in (STATE_FILE, f"{STATE_FILE}.partial"):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / EPOCHS_FOLDER, ignore_errors=True)

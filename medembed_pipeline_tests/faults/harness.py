@@ -70,6 +70,7 @@ def prepare(folder: Path) -> None:
     import medembed_pipeline.maps.tables
     import medembed_pipeline.training.loop
     import medembed_pipeline.upkeep  # noqa: F401
+    from medembed_pipeline.pictures.figure import Picture
 
     # Drawing writes nothing and takes most of the time of a small run.
     pictures = {
@@ -80,7 +81,9 @@ def prepare(folder: Path) -> None:
     for module, names in pictures.items():
         for name in names:
             setattr(
-                importlib.import_module(f"medembed_pipeline.pictures.{module}"), name, lambda *_, **__: b""
+                importlib.import_module(f"medembed_pipeline.pictures.{module}"),
+                name,
+                lambda *_, **__: Picture(b"", b""),
             )
 
     def make_model() -> None:
