@@ -10,11 +10,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import new_figure, png
+from medembed_pipeline.pictures.figure import Picture, drawn, new_figure
 from medembed_pipeline.pictures.metrics_pictures import shorten
 from medembed_pipeline.pictures.palette import GRID, MUTED_TEXT, NO_SPECIALTY, OTHER, TEXT, legend_styles
 
-METHOD_NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+METHOD_NAMES = {
+    "pca": "PCA",
+    "tsne": "t-SNE",
+    "umap": "UMAP",
+    "aligned_umap": "AlignedUMAP",
+    "joint_pca": "Joint PCA",
+}
+ALIGNED_METHODS = frozenset({"aligned_umap", "joint_pca"})
+"""Maps that hold both models in the same coordinates."""
+
+MOST_VECTOR_NOTES = 5_000
+"""With more notes, the points of an SVG are one embedded picture: it opens, and stays small."""
+
+_INDEPENDENT = "Nearness has a meaning; axes, empty space and the size of a cluster have none."
+_READING = {
+    "pca": "The first two of many principal components: much lies outside of this plane.",
+    "tsne": _INDEPENDENT,
+    "umap": _INDEPENDENT,
+    "aligned_umap": "Same coordinates on both sides: a note that keeps its neighbours keeps its place. "
+    "Axes and empty space have no meaning.",
+    "joint_pca": "Same coordinates on both sides: what moves has moved, but much lies outside of this plane.",
+}
 _MODELS = (("baseline", "Baseline"), ("tuned", "Tuned"))
 
 
@@ -24,16 +45,16 @@ def maps_picture(
     *,
     method: str = "umap",
     quality: pa.Table | None = None,
-) -> bytes:
-    """The 2-D maps of both models by one method. PNG.
+) -> Picture:
+    """The 2-D maps of both models by one method.
 
     The tuned map is turned and mirrored as a whole (orthogonal Procrustes) so that notes lie towards the same
     side as on the baseline map: the orientation of a map is arbitrary, and no distance changes by it.
 
     Args:
-        projections: the `projections` table.
+        projections: the `projections` table, or `aligned_projections`.
         specialties: the specialties of each note by note_id; a note that is missing here has none.
-        method: pca, tsne or umap.
+        method: a key of METHOD_NAMES.
         quality: the table of `map_quality_table`, for the panel titles.
 
     Raises:
@@ -41,20 +62,15 @@ def maps_picture(
     """
     if method not in METHOD_NAMES:
         raise PictureError(f"method = '{method}': expected one of {', '.join(METHOD_NAMES)}.")
-    note_ids, places = _places(projections, method)
+    note_ids, places = map_places(projections, method)
     own = {note_id: specialties.get(note_id) or () for note_id in note_ids}
     styles, style_of = legend_styles(own)
     style_numbers = np.array([style_of[note_id] for note_id in note_ids])
     subtitle = (
         f"{METHOD_NAMES[method]} of {len(note_ids):,} notes, same colours on both sides. A note of several "
-        "specialties shows its most frequent one.\n"
-        "Nearness has a meaning; axes, empty space and the size of a cluster have none."
+        f"specialties shows its most frequent one.\n{_READING[method]}"
     )
-    if method == "pca":
-        subtitle = (
-            subtitle.split("\n")[0]
-            + "\nThe first two of many principal components: much lies outside of this plane."
-        )
+    frame = np.vstack(list(places.values())) if method in ALIGNED_METHODS else None
     with new_figure(height=4.62, title="Notes before and after fine-tuning", subtitle=subtitle) as figure:
         size = float(np.clip(9000 / len(note_ids), 3, 30))
         for left, (model, name) in zip((0.02, 0.388), _MODELS, strict=True):
@@ -85,8 +101,9 @@ def maps_picture(
                     linewidths=0.3 if named else (0.7 if style.name == OTHER else 0),
                     edgecolors="white" if named else None,
                     alpha=0.9 if named else 0.8,
+                    rasterized=len(note_ids) > MOST_VECTOR_NOTES,
                 )
-            _frame(axes, coordinates)
+            square_frame(axes, coordinates if frame is None else frame)
         legend = figure.add_axes((0.75, 0.02, 0.24, 0.69))
         legend.axis("off")
         handles = [
@@ -115,7 +132,7 @@ def maps_picture(
             alignment="left",
         )
         box.get_title().set_color(MUTED_TEXT)
-        return png(figure)
+        return drawn(figure)
 
 
 def turned_onto(
@@ -130,7 +147,12 @@ def turned_onto(
     return centered @ (left @ right)
 
 
-def _places(projections: pa.Table, method: str) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
+def map_places(projections: pa.Table, method: str) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
+    """Sorted note ids, and where they lie on the 2-D map of each model, [n, 2], as `maps_picture` shows it.
+
+    Raises:
+        PictureError: a model has no such map, or the two hold different notes.
+    """
     flat = projections.filter(
         pc.and_(pc.equal(projections["method"], method), pc.equal(projections["dimensions"], 2))
     )
@@ -149,11 +171,12 @@ def _places(projections: pa.Table, method: str) -> tuple[list[str], dict[str, np
             f"projections: the {method} maps hold different notes "
             f"({len(ids[0])} and {len(ids[1])}). Materialize projections again."
         )
-    places["tuned"] = turned_onto(places["baseline"], places["tuned"])
+    if method not in ALIGNED_METHODS:
+        places["tuned"] = turned_onto(places["baseline"], places["tuned"])
     return ids[0], places
 
 
-def _frame(axes: object, coordinates: npt.NDArray[np.float64]) -> None:
+def square_frame(axes: object, coordinates: npt.NDArray[np.float64]) -> None:
     """A square frame around all notes, the same scale along both axes."""
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     middle, reach = (low + high) / 2, max(float((high - low).max()) / 2 * 1.05, 1e-9)

@@ -69,8 +69,12 @@ def metrics_picture(
         quiet_grid(axes, axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
         for position, ((_, before, after, change), limit) in enumerate(zip(lines, limits, strict=True)):
-            if _is_number(limit):
-                axes.plot([limit] * 2, [position - 0.34, position + 0.34], color=TEXT, linewidth=2, zorder=2.5)
+            if limit is not None and math.isfinite(limit):
+                # On the line of the model that is behind: the other one's value stands to the right of its mark.
+                side = 1 if after["value"] >= before["value"] else -1
+                axes.plot(
+                    [limit] * 2, [position, position + 0.36 * side], color=TEXT, linewidth=2, zorder=2.5
+                )
             axes.plot(
                 [before["value"], after["value"]],
                 [position] * 2,
@@ -126,7 +130,7 @@ def metrics_picture(
             for row in line[1:3]
         ]
         # Room for the value label on the left of the lowest interval.
-        axes.set_xlim(min(-0.02, min(lows) - 0.1), 1.03)
+        axes.set_xlim(min(-0.02, min(lows) - 0.1), 1.06)
         axes.axvline(0, color="#B9BEC6", linewidth=1)
         head = 1 - 0.92 / height
         figure.text(

@@ -183,9 +183,7 @@ def fine_tune(
         )
 
 
-def first_kept_epoch(
-    settings: TrainingSettings, spec: EncoderSpec, parent: Checkpoint | None
-) -> int | None:
+def first_kept_epoch(settings: TrainingSettings, spec: EncoderSpec, parent: Checkpoint | None) -> int | None:
     """The first epoch whose model is kept: epoch 0 only where it is not the base model itself; None for none."""
     if not settings.keep_epochs:
         return None

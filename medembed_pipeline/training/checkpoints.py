@@ -63,9 +63,7 @@ class Checkpoint:
         if not folder.is_dir():
             return {}
         epochs = sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
-        return {
-            epoch: replace(read_spec(folder / str(epoch)), long_notes=long_notes) for epoch in epochs
-        }
+        return {epoch: replace(read_spec(folder / str(epoch)), long_notes=long_notes) for epoch in epochs}
 
     def _read(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text(encoding="utf-8"))

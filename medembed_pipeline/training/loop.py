@@ -25,7 +25,8 @@ from medembed_pipeline.training.optimization import (
     switch_dropout_off,
 )
 from medembed_pipeline.training.options import TrainingOptions
-from medembed_pipeline.training.run import OnEpoch, OnStep, Reporter, Run
+from medembed_pipeline.training.reporter import OnStep, Reporter
+from medembed_pipeline.training.run import OnEpoch, Run
 
 
 @dataclass(frozen=True)

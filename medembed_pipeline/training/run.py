@@ -28,8 +28,6 @@ from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.state import Position, epoch_folder, keep_epoch, load_state, save_state
 from medembed_pipeline.training.validation import SCORED_NOTES, retrieval_scores, triplet_accuracy
 
-OnStep = Callable[[int, int, float, float], None]
-"""Called with step, total steps, the mean loss since the last call, and notes per second."""
 OnEpoch = Callable[[dict[str, Any]], None]
 """Called with each row of the history as it is made."""
 
@@ -113,8 +111,13 @@ class Run:
             for epoch in range(self._keep_epochs_from, epochs)
         }
 
-    def until_done(self, report: "Reporter", on_epoch: OnEpoch | None) -> None:
-        """Train to the end, or until patience ends; when interrupted, save what is whole."""
+    def until_done(self, report: Callable[[float], None], on_epoch: OnEpoch | None) -> None:
+        """Train to the end, or until patience ends; when interrupted, save what is whole.
+
+        Args:
+            report: called after every step with its loss.
+            on_epoch: see `OnEpoch`.
+        """
         position = self.position
         try:
             self._validate_if_due(on_epoch)
@@ -284,34 +287,6 @@ class Run:
         self._whole = False
         yield
         self._whole = True
-
-
-class Reporter:
-    """Tells the terminal and the log how far a run is."""
-
-    def __init__(
-        self, run: Run, advance: Callable[[float], None], on_step: OnStep | None, every_steps: int
-    ) -> None:
-        self._run = run
-        self._advance = advance
-        self._on_step = on_step
-        self._every_steps = max(1, every_steps)
-        self._losses: list[float] = []
-        self._since = 0.0, 0
-
-    def __call__(self, loss: float) -> None:
-        """After every step, with its loss."""
-        self._advance(loss)
-        self._losses.append(loss)
-        done = self._run.steps_done
-        if self._on_step is None or (done % self._every_steps and done != self._run.total_steps):
-            return
-        seconds, notes = self._run.training_seconds, self._run.notes_done
-        rate = (notes - self._since[1]) / max(seconds - self._since[0], 1e-9)
-        mean = float(np.mean(self._losses))
-        self._since = seconds, notes
-        self._losses = []
-        self._on_step(done, self._run.total_steps, mean, rate)
 
 
 class _Validation:

@@ -14,24 +14,26 @@ from PIL import Image
 from medembed_pipeline.maps.tables import Projection, projections_table
 from medembed_pipeline.pictures import figure
 from medembed_pipeline.pictures.errors import PictureError
+from medembed_pipeline.pictures.figure import Picture
 from medembed_pipeline.pictures.maps_picture import maps_picture, turned_onto
 from medembed_pipeline.pictures.metrics_pictures import metrics_picture, shorten, specialty_change_picture
-from medembed_pipeline.pictures.palette import COMBINATIONS, TUNED_COLOR, WORSE_COLOR
+from medembed_pipeline.pictures.palette import COMBINATIONS, TEXT, TUNED_COLOR, WORSE_COLOR
 from medembed_pipeline.pictures.training_picture import spread_labels, training_curve_picture
 
 LONG_NAMES = [f"A $pecialty_with ^a rather long name {number}" for number in range(40)]
 
 
-def pixels(picture: bytes) -> np.ndarray:
-    """The picture as [height, width, 3], once it is a PNG that is small and wide enough."""
-    assert len(picture) <= 200_000
-    with Image.open(io.BytesIO(picture)) as image:
+def pixels(picture: Picture) -> np.ndarray:
+    """The picture as [height, width, 3], once it is a PNG that is small and wide enough, and an SVG beside it."""
+    assert picture.svg.startswith(b"<?xml") and picture.svg.rstrip().endswith(b"</svg>")
+    assert len(picture.png) <= 200_000
+    with Image.open(io.BytesIO(picture.png)) as image:
         assert image.format == "PNG"
         assert image.width >= 900
         return np.asarray(image.convert("RGB"))
 
 
-def shows(picture: bytes, color: str) -> int:
+def shows(picture: Picture, color: str) -> int:
     """How many pixels have nearly this colour."""
     wanted = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
     return int((np.abs(pixels(picture).astype(int) - wanted).max(axis=2) <= 12).sum())
@@ -108,6 +110,19 @@ def test_metrics_picture_draws_gains_and_losses() -> None:
     assert shows(loss, WORSE_COLOR) > 100
 
 
+def test_metrics_picture_draws_the_ceiling_where_it_is_known() -> None:
+    without = metrics_picture(metrics_table())
+    ceilings = {("precision", 5): 0.93, ("map", None): float("nan")}
+    picture = metrics_picture(metrics_table(), ceilings=ceilings)
+    assert b"the most that these labels allow" in picture.svg
+    assert b"the most that these labels allow" not in without.svg
+    # One tick, 2 points wide and two thirds of a line high, in the colour of the text, and the legend.
+    assert shows(picture, TEXT) > shows(without, TEXT) + 60
+    two = metrics_picture(metrics_table(), ceilings={**ceilings, ("map", None): 0.8})
+    assert shows(two, TEXT) > shows(picture, TEXT) + 60
+    assert metrics_picture(metrics_table(), ceilings={}) == without
+
+
 @pytest.mark.parametrize("scopes", [LONG_NAMES, LONG_NAMES[:1]])
 def test_specialty_picture_draws_gains_and_losses(scopes: list[str]) -> None:
     gain = specialty_change_picture(metrics_table(scopes=scopes))
@@ -158,9 +173,9 @@ def test_labels_keep_their_distance() -> None:
 def test_a_picture_too_large_is_drawn_smaller_and_at_last_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figure, "_RESOLUTIONS", (150, 60))
     table, notes = map_tables(500)
-    full = len(maps_picture(table, notes))
+    full = len(maps_picture(table, notes).png)
     monkeypatch.setattr(figure, "LARGEST_BYTES", full - 1)
-    assert len(maps_picture(table, notes)) < full
+    assert len(maps_picture(table, notes).png) < full
     monkeypatch.setattr(figure, "LARGEST_BYTES", 1000)
     with pytest.raises(PictureError, match="at most 1000"):
         maps_picture(table, notes)
@@ -172,6 +187,9 @@ def test_the_room_loads_nothing_heavy() -> None:
         "training_picture",
         "metrics_pictures",
         "maps_picture",
+        "similarity_pictures",
+        "heatmap_pictures",
+        "progress_pictures",
     )
     lines = [f"import medembed_pipeline.pictures.{room}" for room in rooms]
     heavy = ("matplotlib", "umap", "sklearn", "PIL", "torch", "scipy")
