@@ -1,0 +1,71 @@
+"""The asset `label_review`: notes whose label looks wrong, and how good any model could be with these labels."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.evaluation.inputs import held_out, rows_of
+from medembed_pipeline.evidence.labels import REVISION
+from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA, label_review_table
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    Built,
+    asset_work,
+    code_version,
+    column_schema,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import LabelReviewSettings, load_settings
+
+SETTINGS = load_settings()
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "scikitlearn", "cleanlab"},
+    deps=["cleaned_notes", "note_splits", "baseline_embeddings", "embedding_metrics"],
+    code_version=code_version(REVISION, SETTINGS.label_review),
+    config_schema=launchpad_schema("label_review", SETTINGS.label_review),
+    metadata=column_schema(LABEL_REVIEW_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def label_review(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Notes whose label looks wrong, told apart from those of several specialties; and the label ceiling."""
+    settings = launchpad_settings(context, LabelReviewSettings)
+    with asset_work(context, REVISION, settings) as work:
+        scored = held_out(work)
+        notes, splits = work.input("cleaned_notes"), work.input("note_splits")
+        embeddings = work.input("baseline_embeddings")
+        metrics = work.input("embedding_metrics")
+
+        def build() -> Built:
+            columns = notes.read(["note_id", "specialties", "duplicate_group"]).to_pydict()
+            split_of = splits.read(["note_id", "split"]).to_pydict()
+            return label_review_table(
+                columns["note_id"],
+                columns["specialties"],
+                columns["duplicate_group"],
+                dict(zip(split_of["note_id"], split_of["split"], strict=True)),
+                rows_of(embeddings, columns["note_id"]),
+                held_out_ids=scored.note_ids,
+                folds=settings.folds,
+                repeats=settings.repeats,
+                threshold=settings.several_threshold,
+                seed=settings.seed,
+            )
+
+        return work.publish(build, LABEL_REVIEW_SCHEMA, lambda table: describe_review(work, table, metrics))
+
+
+def describe_review(work: AssetWork, table: LakeTable, metrics: LakeTable) -> dict[str, Any]:
+    """Label quality by judgement, and the two models under the label ceiling."""
+    from medembed_pipeline.pictures.label_pictures import ceiling_picture, label_quality_picture
+
+    pictures = {}
+    if table.footer.facts["notes_judged"]:
+        pictures["label_quality"] = label_quality_picture(table.read(["label_quality", "judgement"]))
+    if table.footer.facts["ceilings"]:
+        pictures["label_ceiling"] = ceiling_picture(table.footer.facts["ceilings"], metrics.read())
+    return work.publish_pictures(pictures)

@@ -1,0 +1,92 @@
+"""Out-of-sample probabilities of every specialty for every note."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
+from medembed_pipeline.evidence.labels.errors import LabelReviewError
+
+# On the clinical notes (1,661 notes, 384 dimensions) the log loss a note was 1.90 with 1, 1.30 with 10 and 1.53
+# with 100. It holds for any dimension, since the rows are of unit length.
+INVERSE_REGULARIZATION = 10.0
+
+DECIMALS = 6
+"""Probabilities are rounded here: further down, the solver's last step depends on the machine."""
+
+_TOLERANCE = 1e-6
+_MOST_STEPS = 2_000
+
+
+def learnable_specialties(membership: FloatArray, groups: IntArray, fold_of: IntArray) -> BoolArray:
+    """Which specialties can be judged: those that every fold can be learned without and scored on.
+
+    A specialty needs at least as many duplicate groups as there are folds, and in the training part of each fold
+    both a note that carries it and one that does not.
+
+    Args:
+        membership: float64 [n, m].
+        groups: int64 [n], numbers from 0.
+        fold_of: int64 [n], the fold of each note.
+
+    Returns:
+        bool [m].
+    """
+    folds = int(fold_of.max(initial=-1)) + 1
+    learnable = np.array(
+        [len(np.unique(groups[column > 0])) >= max(2, folds) for column in membership.T], dtype=np.bool_
+    )
+    for fold in range(folds):
+        inside = membership[fold_of != fold]
+        carried = inside.sum(axis=0)
+        learnable &= (carried > 0) & (carried < len(inside))
+    return learnable
+
+
+def out_of_sample_probabilities(
+    embeddings: npt.ArrayLike, membership: FloatArray, fold_of: IntArray
+) -> FloatArray:
+    """Probability that a note carries a specialty, by a model that saw neither the note nor its group.
+
+    One logistic regression for each specialty and fold (one against the rest, so that the probabilities of
+    several specialties can all be high), in float64 and on one thread: the same input gives the same output.
+
+    Args:
+        embeddings: [n, d] unit rows.
+        membership: float64 [n, m], only learnable specialties (see `learnable_specialties`).
+        fold_of: int64 [n].
+
+    Returns:
+        float64 [n, m], rounded to DECIMALS.
+
+    Raises:
+        LabelReviewError: numbers of rows that differ, or a specialty that cannot be learned.
+        EvaluationError: rows that are not of unit length.
+    """
+    import sklearn.linear_model
+    from threadpoolctl import threadpool_limits
+
+    rows = unit_rows(embeddings)
+    if not len(rows) == len(membership) == len(fold_of):
+        raise LabelReviewError(
+            f"embeddings: {len(rows)} rows for {len(membership)} notes in {len(fold_of)} folds; expected one per note."
+        )
+    probabilities = np.zeros(membership.shape)
+    with threadpool_limits(limits=1):
+        for fold in np.unique(fold_of):
+            seen = fold_of != fold
+            known, asked = rows[seen], rows[~seen]
+            for column in range(membership.shape[1]):
+                carries = membership[seen, column] > 0
+                if carries.all() or not carries.any():
+                    raise LabelReviewError(
+                        f"specialty number {column} cannot be learned without fold {fold}: all or none of the "
+                        "other notes carry it. Leave it out, or use fewer folds."
+                    )
+                model = sklearn.linear_model.LogisticRegression(
+                    C=INVERSE_REGULARIZATION, solver="lbfgs", tol=_TOLERANCE, max_iter=_MOST_STEPS
+                )
+                model.fit(known, carries)
+                probabilities[~seen, column] = model.predict_proba(asked)[:, 1]
+    return np.round(probabilities, DECIMALS)
