@@ -1,0 +1,157 @@
+"""The asset `space_health`: whether the tuned space is still a healthy one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
+from medembed_pipeline.evidence.health import REVISION
+from medembed_pipeline.evidence.health.detail import kinds_by_name
+from medembed_pipeline.evidence.health.forgetting import (
+    encode_triplets,
+    forgetting_records,
+    triplets_right,
+)
+from medembed_pipeline.evidence.health.general_pairs import general_pairs_version, general_triplets
+from medembed_pipeline.evidence.health.table import HEALTH_SCHEMA, HealthNotes, health_table
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    Built,
+    asset_work,
+    code_version,
+    column_schema,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import EncoderSettings, HealthSettings, load_settings
+from medembed_pipeline.training.checkpoints import current_checkpoint
+
+SETTINGS = load_settings()
+NAME_COLUMN = "sample_name"
+Kinds = list[frozenset[str]]
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "numpy", "scikitlearn", "pytorch"},
+    deps=[
+        "cleaned_notes",
+        "note_splits",
+        "finetuned_checkpoint",
+        "baseline_embeddings",
+        "tuned_embeddings",
+        "neighbors",
+    ],
+    code_version=code_version(REVISION, SETTINGS.health, SETTINGS.encoder),
+    config_schema=launchpad_schema("space_health", SETTINGS.health),
+    metadata=column_schema(HEALTH_SCHEMA),
+    required_resource_keys={"lake", "encoder"},
+)
+def space_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Hubs, collapse, detail within specialties, classifiers and general English, before and after tuning."""
+    settings = launchpad_settings(context, HealthSettings)
+    encoder: EncoderSettings = context.resources.encoder
+    with asset_work(context, REVISION, settings, encoder) as work:
+        names = sample_names(work.lake)
+        work.note_input(NAME_COLUMN, digest(sorted(names.items())))
+        if settings.forgetting:
+            work.note_input("general_pairs", general_pairs_version())
+        notes = health_notes(work, names)
+        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        nearest = work.input("neighbors")
+
+        def build() -> Built:
+            return health_table(
+                notes,
+                {model: rows_of(rows, notes.note_ids) for model, rows in embeddings.items()},
+                nearest.read(),
+                general_records(work, encoder) if settings.forgetting else [],
+                hub_neighbors=settings.hub_neighbors,
+                detail_neighbors=settings.detail_neighbors,
+                classifier_neighbors=settings.classifier_neighbors,
+            )
+
+        return work.publish(build, HEALTH_SCHEMA, lambda table: describe_health(work, table))
+
+
+def sample_names(lake: Lake) -> dict[str, str]:
+    """The `sample_name` of each landed row that has one, by row id; none where the column is absent.
+
+    `raw_transcriptions` is no input of the asset: a row id is a hash of the row's cells, so what is looked up
+    here is decided by `source_rows` of `cleaned_notes`, and a file that lands without a new row changes nothing.
+    """
+    raw = lake.table("raw_transcriptions")
+    column = next(
+        (name for name in raw.schema.names if "_".join(name.casefold().split()) == NAME_COLUMN), None
+    )
+    if column is None:
+        return {}
+    rows = raw.read(["row_id", column]).to_pydict()
+    return {row_id: name for row_id, name in zip(rows["row_id"], rows[column], strict=True) if name}
+
+
+def health_notes(work: AssetWork, names: dict[str, str]) -> HealthNotes:
+    """The labelled notes of the lake, with their part in the split and their kinds."""
+    scored = set(held_out(work).note_ids)
+    columns = ["note_id", "specialties", "duplicate_group", "source_rows"]
+    rows = [row for row in work.input("cleaned_notes").read(columns).to_pylist() if row["specialties"]]
+    rows.sort(key=lambda row: row["note_id"])
+    splits = work.input("note_splits").read().to_pydict()
+    split_of = dict(zip(splits["note_id"], splits["split"], strict=True))
+    return HealthNotes(
+        note_ids=[row["note_id"] for row in rows],
+        specialties=[row["specialties"] for row in rows],
+        held_out=np.array([row["note_id"] in scored for row in rows], dtype=np.bool_),
+        training=np.array([split_of[row["note_id"]] == "train" for row in rows], dtype=np.bool_),
+        kinds=note_kinds(rows, names),
+    )
+
+
+def note_kinds(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[str, Kinds]:
+    """What makes two notes mates in detail, by method; a method that gives no note a kind is left out."""
+    found: dict[str, Kinds] = {
+        "near_duplicate": [frozenset([row["duplicate_group"]]) for row in rows],
+        "sample_name": kinds_by_name([row["source_rows"] for row in rows], names),
+    }
+    return {method: kinds for method, kinds in found.items() if any(kinds)}
+
+
+def general_records(work: AssetWork, settings: EncoderSettings) -> list[dict[str, Any]]:
+    """Both models on the general sentence triplets, a record per set."""
+    triplets = general_triplets()
+    specs = {
+        "baseline": EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes),
+        "tuned": current_checkpoint(work.lake).encoder_spec(settings.long_notes),
+    }
+    right = {
+        model: triplets_right(encode_triplets(work.lake, spec, settings, triplets))
+        for model, spec in specs.items()
+    }
+    return forgetting_records(triplets, right["baseline"], right["tuned"])
+
+
+def describe_health(work: AssetWork, table: LakeTable) -> dict[str, Any]:
+    """The pictures: figures before and after, hubs, and the spread within each specialty."""
+    from medembed_pipeline.pictures.health_pictures import (
+        health_figures_picture,
+        hubness_picture,
+        specialty_spread_picture,
+    )
+
+    health, facts = table.read(), table.footer.facts
+    pictures = {
+        "figures_before_and_after": health_figures_picture(
+            health, random_order={one["method"]: one["random_order"] for one in facts["detail"]}
+        ),
+        "how_often_notes_are_found": hubness_picture(health, k=facts["hub_neighbors"]),
+    }
+    # Without two held-out notes of one specialty there is no spread to draw.
+    if "specialty_spread" in health["figure"].to_pylist():
+        pictures["spread_within_specialties"] = specialty_spread_picture(health)
+    return work.publish_pictures(pictures)
