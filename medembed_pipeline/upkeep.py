@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,9 +15,12 @@ from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import STAGING, Lake
 from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.lake.verification import Finding, verify_tables
+from medembed_pipeline.report.verification import verify_report
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, POINTER, checkpoint_of
 from medembed_pipeline.training.verification import verify_checkpoint
+from medembed_pipeline.verdict.errors import VerdictError
+from medembed_pipeline.verdict.released import RELEASED, TABLE, pointer_name, released_version
 
 PRECISIONS = ("float32", "bfloat16")
 LONG_NOTES = get_args(Literal["cut", "windows"])
@@ -26,16 +29,16 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, checkpoint and the pointer to the current one.
+    """Check every table, every checkpoint, the pointers to the current and to the released one, and the page.
 
     Returns:
-        A finding per table and checkpoint, and one per stale input and leftover.
+        A finding per table, checkpoint, pointer and page, and one per stale input and leftover.
     """
     pointer, problems = _pointer(lake)
     versions = {"finetuned_checkpoint": str(pointer["data_version"])} if pointer else {}
     findings = verify_tables(lake, versions) + problems
-    for version in lake.names(FOLDER):
-        findings.append(_verify_checkpoint(lake, version))
+    checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
+    findings += [*checkpoints.values(), *_released(lake, checkpoints), *verify_report(lake)]
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -85,6 +88,45 @@ def _verify_checkpoint(lake: Lake, version: str) -> Finding:
     return Finding(name, "ok", "every file is the manifest's")
 
 
+def _versions(lake: Lake) -> list[str]:
+    """Names of the checkpoint folders; the link to the released one is none."""
+    return [name for name in lake.names(FOLDER) if name != RELEASED]
+
+
+def _released(lake: Lake, checkpoints: Mapping[str, Finding]) -> list[Finding]:
+    """The finding of the pointer to the released checkpoint; none where there neither is nor should be one."""
+    name = pointer_name(lake)
+    try:
+        version = released_version(lake)
+    except VerdictError as error:
+        return [Finding(name, "altered", str(error))]
+    wanted = _verdict_releases(lake)
+    if version is None:
+        return [Finding(name, "stale", f"{TABLE} releases {wanted}; materialize {TABLE}")] if wanted else []
+    checkpoint = checkpoints.get(version)
+    if checkpoint is None or checkpoint.state == "leftover":
+        detail = f"points to {FOLDER}/{version}, which is not there; restore it, or remove the pointer"
+        return [Finding(name, "missing", f"{detail} and materialize {TABLE}")]
+    if checkpoint.state != "ok":
+        return [Finding(name, "altered", f"points to {FOLDER}/{version}, which is not what was written")]
+    if wanted and wanted != version:
+        return [
+            Finding(name, "stale", f"points to {version}, but {TABLE} releases {wanted}; materialize {TABLE}")
+        ]
+    return [Finding(name, "ok", f"points to {version}")]
+
+
+def _verdict_releases(lake: Lake) -> str | None:
+    """The version that the verdict in the lake releases; None where it releases none, or there is no verdict."""
+    try:
+        table = lake.find_table(TABLE)
+    except TableError:
+        return None
+    if table is None or table.footer.facts.get("verdict") != "deploy":
+        return None
+    return str(table.footer.facts["checkpoint"])
+
+
 def _stale_checkpoint(lake: Lake, pointer: dict[str, Any]) -> list[Finding]:
     findings = []
     for upstream, version in pointer["recipe"]["inputs"].items():
@@ -119,7 +161,7 @@ class Removable:
 
 
 def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()) -> list[Removable]:
-    """What nothing refers to, by the settings in force. Never anything current.
+    """What nothing refers to, by the settings in force. Never anything current, never the released checkpoint.
 
     Args:
         lake: what to look through.
@@ -127,7 +169,8 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         protected: versions of checkpoints to keep whatever their age.
 
     Raises:
-        MedembedError: the base model cannot be had, so that its vectors cannot be told from others.
+        MedembedError: the base model cannot be had, so that its vectors cannot be told from others, or the
+            pointer to the released checkpoint cannot be read.
     """
     kept, old = _checkpoints(lake, settings.storage.keep_versions, protected)
     return [
@@ -154,9 +197,9 @@ def remove(lake: Lake, items: Collection[Removable]) -> None:
 def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[list[str], list[Removable]]:
     """Versions that are kept, and folders that are not."""
     pointer = lake.read_json(POINTER) or {}
-    always = {pointer.get("version"), *protected}
+    always = {pointer.get("version"), released_version(lake), *protected}
     whole, old = [], []
-    for version in lake.names(FOLDER):
+    for version in _versions(lake):
         if lake.exists(FOLDER, version, MANIFEST):
             whole.append(version)
         elif _age(lake, FOLDER, version) > ABANDONED_SECONDS and version not in always:
@@ -178,8 +221,10 @@ def _vectors(lake: Lake, settings: Settings, kept: list[str]) -> list[Removable]
     specs = [EncoderSpec(encoder.base, encoder.pooling, encoder.max_tokens, encoder.long_notes)]
     for version in kept:
         # The handling of long notes and the precision are the settings', not the checkpoint's: keep every kind.
-        own = checkpoint_of(lake, version).encoder_spec(encoder.long_notes)
-        specs += [replace(own, long_notes=choice) for choice in LONG_NOTES]
+        checkpoint = checkpoint_of(lake, version)
+        epochs = checkpoint.epoch_specs(encoder.long_notes).values()
+        for own in (checkpoint.encoder_spec(encoder.long_notes), *epochs):
+            specs += [replace(own, long_notes=choice) for choice in LONG_NOTES]
     used = {encoder_fingerprint(spec, precision=precision) for spec in specs for precision in PRECISIONS}
     for name in ("baseline_embeddings", "tuned_embeddings"):
         table = lake.find_table(name)

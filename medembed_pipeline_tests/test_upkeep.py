@@ -17,15 +17,22 @@ from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.training import checkpoints
 from medembed_pipeline.upkeep import removable, remove, verify_lake
+from medembed_pipeline.verdict.released import TABLE, follow_verdict, released_version
 from medembed_pipeline_tests.graph.project import Project
+from medembed_pipeline_tests.verdict.planted import write_checkpoint
 
 
 @pytest.fixture
 def lake(finished_project: Project, tmp_path: Path) -> Lake:
     """A copy of a lake that a whole run has filled."""
     folder = tmp_path / "lake"
-    shutil.copytree(finished_project.lake_url, folder)
+    shutil.copytree(finished_project.lake_url, folder, symlinks=True)
     return Lake(str(folder))
+
+
+def checkpoint_folders(lake: Lake) -> list[Path]:
+    """The checkpoints themselves, without the link to the released one."""
+    return [path for path in (Path(lake.root) / "checkpoints").iterdir() if not path.is_symlink()]
 
 
 def errors(lake: Lake) -> dict[str, str]:
@@ -50,7 +57,8 @@ def settings_of(project: Project, keep: int = 5) -> Settings:
 def test_a_lake_that_nobody_touched_is_clean(lake: Lake) -> None:
     findings = verify_lake(lake)
     assert {finding.state for finding in findings} == {"ok"}
-    assert len(findings) == len(list(Path(lake.root).glob("*.parquet"))) + 2
+    released = int((Path(lake.root) / "checkpoints" / "released").is_symlink())
+    assert len(findings) == len(list(Path(lake.root).glob("*.parquet"))) + 2 + released
 
 
 def test_a_removed_table_is_missing(lake: Lake) -> None:
@@ -91,7 +99,7 @@ def test_a_flipped_byte_is_found(lake: Lake, position: float) -> None:
 
 
 def test_a_checkpoint_that_was_touched_is_named_with_its_file(lake: Lake) -> None:
-    (folder,) = (Path(lake.root) / "checkpoints").iterdir()
+    (folder,) = checkpoint_folders(lake)
     weights = next(folder.glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     assert f"{weights.name}: altered" in errors(lake)[f"checkpoints/{folder.name}"]
@@ -109,7 +117,7 @@ def test_a_changed_upstream_makes_tables_stale_which_is_no_error(lake: Lake) -> 
 
 def test_the_command_says_so_with_its_exit_status(finished_project: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "p", finished_project.model)
-    shutil.copytree(finished_project.lake_url, project.lake_url, dirs_exist_ok=True)
+    shutil.copytree(finished_project.lake_url, project.lake_url, symlinks=True, dirs_exist_ok=True)
     done = project.medembed("verify")
     assert done.returncode == 0 and ", 0 are not" in done.stdout, done.stdout + done.stderr
     (Path(project.lake_url) / "neighbors.parquet").write_bytes(b"PAR1 cut")
@@ -146,7 +154,7 @@ def test_prune_keeps_everything_current(finished_project: Project, lake: Lake) -
 def test_prune_removes_old_checkpoints_with_their_vectors_and_no_others(
     finished_project: Project, lake: Lake
 ) -> None:
-    (current,) = (Path(lake.root) / "checkpoints").iterdir()
+    (current,) = checkpoint_folders(lake)
     for number in range(1, 5):
         make_checkpoint(lake, current, f"old{number}", age=number * 1000.0)
     stores = {version: vectors_of(lake, version) for version in ("old1", "old2", "old3", "old4")}
@@ -160,7 +168,7 @@ def test_prune_removes_old_checkpoints_with_their_vectors_and_no_others(
     }
     assert all(item.size >= 1000 for item in items)
     remove(lake, items)
-    left = {path.name for path in (Path(lake.root) / "checkpoints").iterdir()}
+    left = {path.name for path in checkpoint_folders(lake)}
     assert left == {current.name, "old1", "old4"}
     assert set((Path(lake.root) / "store" / "vectors").iterdir()) == own | {stores["old1"], stores["old4"]}
     # The copies were given other weights on purpose.
@@ -173,7 +181,7 @@ def test_prune_removes_what_other_settings_and_gone_files_left(finished_project:
         root / "store" / "parsed" / "0000000000000000" / "a.kept.parquet",
         root / "store" / "prepared_texts" / "0000000000000000" / "a.parquet",
         root / ".staging" / "otherhost-1-abc-notes.parquet",
-        root / "store" / "training" / next((root / "checkpoints").iterdir()).name / "training_state.pt",
+        root / "store" / "training" / checkpoint_folders(lake)[0].name / "training_state.pt",
     ]
     for path in old:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,3 +233,103 @@ def test_a_table_of_an_older_version_of_the_footer_verifies(tmp_path: Path) -> N
         del footer[name]
     pq.write_table(table.replace_schema_metadata({"medembed": json.dumps(footer)}), path)
     assert errors(lake) == {} and len(pd.read_parquet(path)) == 1
+
+
+@pytest.fixture(params=["local", "object store"])
+def released(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake whose oldest checkpoint, v1, was released by a verdict; the current one is v4."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    url = (
+        str(tmp_path / "lake") if request.param == "local" else f"memory://{tmp_path.name}-{os.getpid()}/lake"
+    )
+    lake = Lake(url)
+    for number in range(1, 5):
+        write_checkpoint(lake, f"v{number}", ["a"])
+        if lake.is_local:
+            for path in (Path(lake.root) / "checkpoints" / f"v{number}").rglob("*"):
+                os.utime(path, (1e9 + number, 1e9 + number))
+    current = checkpoints.checkpoint_of(lake, "v4")
+    checkpoints.point_to(lake, current, Recipe("finetuned_checkpoint", "1", {}, {}))
+    publish_verdict(lake, "deploy", "v1")
+    assert follow_verdict(lake) == "v1"
+    return lake
+
+
+def publish_verdict(lake: Lake, verdict: str, version: str) -> None:
+    facts = {"verdict": verdict, "checkpoint": version}
+    lake.write_table(Recipe(TABLE, "1", {}, facts), pa.table({"a": [1]}), facts=facts)
+
+
+def pointer_findings(lake: Lake) -> list[tuple[str, str]]:
+    name = "checkpoints/released" if lake.is_local else "released.json"
+    return [(finding.state, finding.detail) for finding in verify_lake(lake) if finding.name == name]
+
+
+def test_the_released_checkpoint_is_never_pruned_and_verifies_once(released: Lake) -> None:
+    settings = Settings.model_validate({"storage": {"keep_versions": 1}})
+    items = removable(released, settings)
+    gone = {"/".join(item.parts) for item in items}
+    # The memory file system has no times to go by, but the current and the released one are both kept there too.
+    assert gone == {"checkpoints/v2", "checkpoints/v3"}
+    remove(released, items)
+    assert released_version(released) == "v1" and released.exists("checkpoints", "v1", "manifest.json")
+    names = [finding.name for finding in verify_lake(released)]
+    assert sorted(name for name in names if name.startswith("checkpoints/v")) == [
+        "checkpoints/v1",
+        "checkpoints/v4",
+    ]
+    assert pointer_findings(released) == [("ok", "points to v1")]
+    assert errors(released) == {}
+
+
+def test_a_dangling_released_pointer_is_missing(released: Lake) -> None:
+    released.remove("checkpoints", "v1")
+    ((state, detail),) = pointer_findings(released)
+    assert state == "missing" and "checkpoints/v1, which is not there" in detail
+    # It stops nothing else: the rest can still be looked through.
+    assert {finding.name for finding in verify_lake(released) if finding.is_error} == {
+        "checkpoints/released" if released.is_local else "released.json"
+    }
+    removable(released, Settings())
+
+
+def test_a_released_checkpoint_that_was_altered_is_named_twice(released: Lake) -> None:
+    with released.filesystem.open(released.path("checkpoints", "v1", "model.safetensors"), "wb") as file:
+        file.write(b"other weights")
+    assert pointer_findings(released) == [
+        ("altered", "points to checkpoints/v1, which is not what was written")
+    ]
+    assert "checkpoints/v1" in errors(released)
+
+
+def test_a_pointer_behind_its_verdict_is_stale_which_is_no_error(released: Lake) -> None:
+    publish_verdict(released, "deploy", "v4")
+    ((state, detail),) = pointer_findings(released)
+    assert state == "stale" and "points to v1, but release_verdict releases v4" in detail
+    follow_verdict(released)
+    assert pointer_findings(released) == [("ok", "points to v4")]
+    released.remove(*(("checkpoints", "released") if released.is_local else ("released.json",)))
+    assert pointer_findings(released) == [
+        ("stale", "release_verdict releases v4; materialize release_verdict")
+    ]
+    publish_verdict(released, "retrain", "v4")
+    assert pointer_findings(released) == [] and errors(released) == {}
+
+
+def test_removing_the_link_leaves_what_it_led_to(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    write_checkpoint(lake, "v1", ["a"])
+    lake.write_link("v1", "checkpoints", "released")
+    lake.remove("checkpoints", "released")
+    assert not (tmp_path / "checkpoints" / "released").is_symlink()
+    assert lake.exists("checkpoints", "v1", "manifest.json")
+
+
+def test_a_copy_that_followed_links_is_found(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    write_checkpoint(lake, "v1", ["a"])
+    lake.write_link("v1", "checkpoints", "released")
+    shutil.copytree(tmp_path / "lake", tmp_path / "copy")
+    copy = Lake(str(tmp_path / "copy"))
+    found = errors(copy)
+    assert set(found) == {"checkpoints/released"} and "a folder (a copy" in found["checkpoints/released"]

@@ -365,6 +365,31 @@ class Lake:
         with self.staged_file(*parts) as staged:
             staged.write_bytes(content)
 
+    def write_link(self, target: str, *parts: str) -> bool:
+        """Put a symbolic link in place, or in place of the one there, in one step.
+
+        Args:
+            target: what it leads to, relative to the folder that it lies in.
+            parts: its path in the lake.
+
+        Returns:
+            False where the file system has no symbolic links: nothing is written then.
+        """
+        if not self.is_local:
+            return False
+        link = Path(self.path(*parts))
+        with self._staging(parts[-1]) as staged:
+            try:
+                staged.symlink_to(target)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+                    raise
+                return False
+            link.parent.mkdir(parents=True, exist_ok=True)
+            staged.replace(link)
+            _sync(link.parent)
+        return True
+
     def leftovers(self) -> list[Path]:
         """What killed processes of this machine left where files are written before they are published."""
         found = []

@@ -1,0 +1,101 @@
+"""The asset `release_verdict`."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.lake.publishing import (
+    Built,
+    asset_work,
+    code_version,
+    column_schema,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import VerdictSettings, load_settings
+from medembed_pipeline.verdict import REVISION
+from medembed_pipeline.verdict.checklist import information_outcomes
+from medembed_pipeline.verdict.inputs import TABLES, VerdictInputs
+from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
+from medembed_pipeline.verdict.released import follow_verdict, released_path
+from medembed_pipeline.verdict.rules import deciding_outcomes
+from medembed_pipeline.verdict.summary import decide, sentence, verdict_table
+
+SETTINGS = load_settings()
+
+
+@dg.asset(
+    group_name="report",
+    kinds={"parquet"},
+    deps=list(TABLES),
+    code_version=code_version(REVISION, SETTINGS.verdict),
+    config_schema=launchpad_schema("release_verdict", SETTINGS.verdict),
+    metadata=column_schema(VERDICT_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def release_verdict(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Deploy, retrain or inconclusive, with the reasons; on deploy the checkpoint is marked released."""
+    settings = launchpad_settings(context, VerdictSettings)
+    with asset_work(context, REVISION, settings) as work:
+        inputs = VerdictInputs(work)
+        table = work.unchanged()
+        kept = table is not None
+        if table is None:
+            rows, facts = build(inputs, settings)
+            table = work.lake.write_table(work.recipe(), rows, schema=VERDICT_SCHEMA, facts=facts)
+        # After the table, and again when it stands: a run killed between the two is made good by the next.
+        follow_verdict(work.lake)
+        released = released_path(work.lake)
+        context.log.info(str(table.footer.facts["sentence"]))
+        return work.result(
+            table, kept=kept, more={**describe(table), "released_checkpoint": released or "none"}
+        )
+
+
+def build(inputs: VerdictInputs, settings: VerdictSettings) -> Built:
+    """Judge every rule."""
+    evidence = inputs.evidence(settings)
+    outcomes = [*deciding_outcomes(evidence, settings), *information_outcomes(evidence)]
+    verdict = decide(outcomes)
+    facts = {
+        "verdict": verdict,
+        "sentence": sentence(outcomes, evidence, settings),
+        "checkpoint": evidence.checkpoint,
+        "released": verdict == "deploy",
+        "main_metric": settings.main_metric,
+        "specialty_tests": [
+            {name: None if value != value else value for name, value in vars(test).items()}
+            for test in evidence.specialties
+        ],
+    }
+    return verdict_table(outcomes), facts
+
+
+def describe(table: LakeTable) -> dict[str, Any]:
+    """The sentence in bold, and the rules as a table."""
+    facts = table.footer.facts
+    rows = table.read().to_pylist()
+    words = {True: "yes", False: "no", None: "not judged"}
+    records = [
+        dg.TableRecord(
+            {
+                "rule": row["rule"],
+                "kind": row["kind"],
+                "holds": words[row["passed"]],
+                "value": None if row["value"] is None else round(row["value"], 6),
+                "threshold": row["threshold"],
+                "reason": row["reason"],
+                "evidence": row["evidence"],
+            }
+        )
+        for row in rows
+    ]
+    columns = [
+        dg.TableColumn(name, "float" if name in ("value", "threshold") else "string")
+        for name in ("rule", "kind", "holds", "value", "threshold", "reason", "evidence")
+    ]
+    return {
+        "sentence": dg.MetadataValue.md(f"**{facts['sentence']}**"),
+        "reasons": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+    }

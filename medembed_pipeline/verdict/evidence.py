@@ -1,0 +1,185 @@
+"""What the verdict is drawn from, read out of the evidence tables: plain numbers, and NaN where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.verdict.errors import VerdictError
+from medembed_pipeline.verdict.specialties import SpecialtyTest
+
+METRIC_LABELS = {
+    "precision@1": "P@1",
+    "precision@5": "P@5",
+    "precision@10": "P@10",
+    "mrr": "MRR",
+    "ndcg@10": "nDCG@10",
+    "map": "MAP",
+}
+
+
+class Figure(NamedTuple):
+    """One figure with its bootstrap interval; NaN where there is none."""
+
+    value: float = float("nan")
+    ci_low: float = float("nan")
+    ci_high: float = float("nan")
+    n: int = 0
+
+
+class HealthFigure(NamedTuple):
+    """One figure of `space_health` in both models; NaN where there is none, n 0 where it is not known."""
+
+    baseline: float = float("nan")
+    tuned: float = float("nan")
+    n: int = 0
+
+    @property
+    def share_kept(self) -> float:
+        """tuned / baseline; NaN where the baseline has nothing to keep."""
+        return self.tuned / self.baseline if self.baseline > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the rules look at.
+
+    Attributes:
+        metrics: table `embedding_metrics`.
+        confidence: of its intervals.
+        scored_notes: held-out notes with a specialty. A figure may rest on fewer: those with a relevant other.
+        scored_groups: duplicate groups among them: the independent observations.
+        specialties: the change of each, tested.
+        health: table `space_health`.
+        rank_gap: mean similarity of the nearest neighbour minus that of the second, tuned model; NaN where none.
+        crossings: what lies in two splits, by kind (`count_crossings`).
+        trained_on: what of the scored notes was trained on, by kind.
+        seen_shares: shares of scored items whose text the checkpoint was trained on, as `leak_meter` found them
+            for the split by duplicate group.
+        health_facts: facts of `space_health`.
+        leak_facts: facts of `leak_meter`.
+        label_facts: facts of `label_review`.
+        checkpoint: version of the checkpoint that all this is about.
+    """
+
+    metrics: pa.Table
+    confidence: float
+    scored_notes: int
+    scored_groups: int
+    specialties: Sequence[SpecialtyTest]
+    health: pa.Table
+    rank_gap: float
+    crossings: Mapping[str, int]
+    trained_on: Mapping[str, int]
+    seen_shares: Sequence[float]
+    checkpoint: str
+    health_facts: Mapping[str, Any] = field(default_factory=dict)
+    leak_facts: Mapping[str, Any] = field(default_factory=dict)
+    label_facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def metric(self, model: str, metric: MetricKey, scope: str = "all") -> Figure:
+        """A figure of `embedding_metrics`; all NaN where the table has no such row."""
+        name, k = metric
+        column = self.metrics["k"]
+        wanted = pc.is_null(column) if k is None else pc.fill_null(pc.equal(column, k), False)
+        for key, value in (("model", model), ("metric", name), ("scope", scope)):
+            wanted = pc.and_(wanted, pc.equal(self.metrics[key], value))
+        rows = self.metrics.filter(wanted).to_pylist()
+        return (
+            Figure(rows[0]["value"], rows[0]["ci_low"], rows[0]["ci_high"], rows[0]["n"])
+            if rows
+            else Figure()
+        )
+
+    def health_figures(self, figure: str) -> dict[str, HealthFigure]:
+        """A figure of `space_health` in both models, by name, sorted; empty where the table has none."""
+        part = self.health.filter(pc.equal(self.health["figure"], figure)).to_pylist()
+        found = {(row["model"], row["name"] or ""): row for row in part}
+        names = sorted({name for _, name in found})
+        return {
+            name: HealthFigure(
+                _value(found.get(("baseline", name))),
+                _value(found.get(("tuned", name))),
+                int((found.get(("tuned", name)) or {}).get("n") or 0),
+            )
+            for name in names
+        }
+
+    def health_figure(self, figure: str) -> HealthFigure:
+        """A figure of `space_health` that has no name."""
+        return self.health_figures(figure).get("", HealthFigure())
+
+
+def _value(row: dict[str, Any] | None) -> float:
+    return float("nan") if row is None or row["value"] is None else float(row["value"])
+
+
+def metric_key(name: str) -> MetricKey:
+    """`precision@5` as ("precision", 5), `map` as ("map", None)."""
+    metric, _, k = name.partition("@")
+    return metric, int(k) if k else None
+
+
+def rank_gap(neighbors: pa.Table, model: str = "tuned") -> float:
+    """Mean similarity of the nearest held-out neighbour minus that of the second.
+
+    Args:
+        neighbors: the table of that name: model, pool, note_id, rank, similarity.
+        model: whose.
+
+    Returns:
+        NaN where no note has two neighbours.
+    """
+    part = neighbors.filter(
+        pc.and_(pc.equal(neighbors["model"], model), pc.equal(neighbors["pool"], "test"))
+    ).select(["note_id", "rank", "similarity"])
+    ranks = part["rank"].to_numpy()
+    ids = np.array(part["note_id"].to_pylist(), dtype=object)
+    similarity = part["similarity"].to_numpy().astype(np.float64)
+    second = dict(zip(ids[ranks == 2], similarity[ranks == 2], strict=True))
+    gaps = [
+        value - second[note]
+        for note, value in zip(ids[ranks == 1], similarity[ranks == 1], strict=True)
+        if note in second
+    ]
+    return float(np.mean(gaps)) if gaps else float("nan")
+
+
+def seen_shares(leak_meter: pa.Table) -> list[float]:
+    """Every defined `seen_share` of the tuned model under the protocol `by_group` of the table `leak_meter`."""
+    part = leak_meter.filter(
+        pc.and_(pc.equal(leak_meter["protocol"], "by_group"), pc.equal(leak_meter["model"], "tuned"))
+    )
+    shares = [share for share in part["seen_share"].to_pylist() if share is not None and share == share]
+    return sorted(set(shares))
+
+
+def refuse_mixed_evidence(inputs: Mapping[str, Mapping[str, str]], current: Mapping[str, str]) -> None:
+    """Refuse tables that were made from other notes, splits, vectors or another checkpoint than those of now.
+
+    Args:
+        inputs: for each evidence table, the data versions of what it was made from.
+        current: the data versions of now.
+
+    Raises:
+        VerdictError: naming the tables to materialize again.
+    """
+    old = {
+        table: sorted(name for name, version in made_from.items() if current.get(name, version) != version)
+        for table, made_from in inputs.items()
+    }
+    old = {table: names for table, names in sorted(old.items()) if names}
+    if old:
+        what = "; ".join(
+            f"{table} was made from another version of {', '.join(names)}" for table, names in old.items()
+        )
+        raise VerdictError(
+            f"no verdict on evidence of different versions: {what}. Materialize {', '.join(old)} again, then "
+            "release_verdict."
+        )

@@ -1,0 +1,129 @@
+"""How the verdict's asset reads its evidence, and refuses evidence that does not belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medembed_pipeline.evaluation.inputs import HeldOut, held_out, rows_of
+from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.notes.checks import count_crossings
+from medembed_pipeline.settings import VerdictSettings
+from medembed_pipeline.training.checkpoints import Checkpoint, current_checkpoint
+from medembed_pipeline.verdict.evidence import (
+    Evidence,
+    metric_key,
+    rank_gap,
+    refuse_mixed_evidence,
+    seen_shares,
+)
+from medembed_pipeline.verdict.specialties import specialty_tests
+
+TABLES = (
+    "cleaned_notes",
+    "note_splits",
+    "baseline_embeddings",
+    "tuned_embeddings",
+    "neighbors",
+    "embedding_metrics",
+    "space_health",
+    "leak_meter",
+    "label_review",
+)
+"""What is read; in the order of the graph."""
+
+
+class VerdictInputs:
+    """The tables that a verdict is drawn from, opened, and their versions noted in `work`.
+
+    Args:
+        work: the asset's.
+
+    Raises:
+        VerdictError: they were not made from one another as they stand.
+        TableError: one has not been made yet.
+    """
+
+    def __init__(self, work: AssetWork) -> None:
+        self.tables: dict[str, LakeTable] = {name: work.input(name) for name in TABLES}
+        self.checkpoint: Checkpoint = current_checkpoint(work.lake)
+        # The verdict names the version, so a version that holds the same is another verdict.
+        work.note_input("checkpoint_version", self.checkpoint.version)
+        self._held_out: HeldOut = held_out(work)
+        current = {name: table.data_version for name, table in self.tables.items()}
+        current["finetuned_checkpoint"] = self.checkpoint.data_version
+        measured = {name: table.footer.recipe.inputs for name, table in self.tables.items()}
+        refuse_mixed_evidence(measured, current)
+
+    def evidence(self, settings: VerdictSettings) -> Evidence:
+        """Read the tables, and test the specialties."""
+        tables, scored = self.tables, self._held_out
+        labelled = [row for row, names in enumerate(scored.specialties) if names]
+        evaluation = tables["embedding_metrics"].footer.recipe.settings["EvaluationSettings"]
+        scored_ids = [scored.note_ids[row] for row in labelled]
+        notes = tables["cleaned_notes"].read(["note_id", "text", "duplicate_group"])
+        threshold = float(
+            tables["cleaned_notes"].footer.recipe.settings["CleaningSettings"]["near_duplicate_threshold"]
+        )
+        leak_meter = tables["leak_meter"]
+        return Evidence(
+            metrics=tables["embedding_metrics"].read(),
+            confidence=float(evaluation["confidence"]),
+            scored_notes=len(labelled),
+            scored_groups=len({scored.duplicate_groups[row] for row in labelled}),
+            specialties=specialty_tests(
+                scored.note_ids,
+                rows_of(tables["baseline_embeddings"], scored.note_ids),
+                rows_of(tables["tuned_embeddings"], scored.note_ids),
+                scored.specialties,
+                scored.duplicate_groups,
+                metric=metric_key(settings.main_metric),
+                tolerance=settings.specialty_tolerance,
+                significance=settings.significance,
+                minimum_notes=int(evaluation["minimum_specialty_notes"]),
+                seed=int(evaluation["seed"]),
+            ),
+            health=tables["space_health"].read(),
+            rank_gap=rank_gap(tables["neighbors"].read(["model", "pool", "note_id", "rank", "similarity"])),
+            crossings=count_crossings(notes, tables["note_splits"].read(), threshold),
+            trained_on=trained_on(notes, scored_ids, self.checkpoint.trained_note_ids(), threshold),
+            seen_shares=seen_shares(leak_meter.read(["protocol", "model", "seen_share"])),
+            checkpoint=self.checkpoint.version,
+            health_facts=tables["space_health"].footer.facts,
+            leak_facts=leak_meter.footer.facts,
+            label_facts=tables["label_review"].footer.facts,
+        )
+
+
+def trained_on(
+    notes: pa.Table, scored: Collection[str], trained: Collection[str], threshold: float
+) -> dict[str, int]:
+    """Count what lies both among the scored notes and among those trained on.
+
+    Found anew from the texts, so that it does not rest on the duplicate groups that the scoring goes by.
+
+    Args:
+        notes: columns note_id, text, duplicate_group.
+        scored: ids of the scored notes.
+        trained: ids that the checkpoint was trained on; those that are in the corpus no more are left out.
+        threshold: Jaccard similarity from which two texts are near-duplicates.
+
+    Returns:
+        notes, texts, duplicate_groups, near_duplicates: how many are in both.
+    """
+    both = set(scored) & set(trained)
+    sides = {**dict.fromkeys(trained, "trained"), **dict.fromkeys(scored, "scored")}
+    part = notes.filter(pc.is_in(notes["note_id"], value_set=pa.array(sorted(sides), pa.string())))
+    own = part["note_id"].to_pylist()
+    found = count_crossings(
+        part, pa.table({"note_id": own, "split": [sides[note] for note in own]}), threshold
+    )
+    return {
+        "notes": len(both),
+        "texts": found["texts_in_two_splits"],
+        "duplicate_groups": found["groups_in_two_splits"],
+        "near_duplicates": found["near_duplicates_in_two_splits"],
+    }

@@ -1,0 +1,70 @@
+"""What comes of a rule: a row of the table `release_verdict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+Kind = Literal["decides", "information"]
+
+
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+VERDICT_SCHEMA = pa.schema(
+    [
+        _field("rule", pa.string(), "name of the rule; the asset check of a deciding rule has the same"),
+        _field("kind", pa.string(), "decides, or information"),
+        _field(
+            "passed",
+            pa.bool_(),
+            "true: holds; false: broken (information: misses the published threshold); null: not judged",
+            nullable=True,
+        ),
+        _field("value", pa.float64(), "the figure that is judged, null where undefined", nullable=True),
+        _field("threshold", pa.float64(), "what it is held against, null where nothing", nullable=True),
+        _field("ci_low", pa.float64(), "lower end of its interval, null where none", nullable=True),
+        _field("ci_high", pa.float64(), "upper end of its interval, null where none", nullable=True),
+        _field("reason", pa.string(), "what was found, in a sentence"),
+        _field("evidence", pa.string(), "name of the table with the evidence"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one rule; the columns of VERDICT_SCHEMA.
+
+    Attributes:
+        clause: the reason in a few words, for the sentence of the verdict; empty where the rule holds.
+    """
+
+    rule: str
+    kind: Kind
+    passed: bool | None
+    value: float
+    threshold: float
+    reason: str
+    evidence: str
+    ci_low: float = float("nan")
+    ci_high: float = float("nan")
+    clause: str = ""
+
+
+RULES: Mapping[str, str] = {
+    "main_metric_is_better": "The whole paired interval of the main metric on held-out notes lies above zero.",
+    "no_specialty_is_worse": "No specialty is significantly worse than the tolerance, Holm-corrected.",
+    "detail_is_kept": "Notes that belong together within a specialty are still among each other's neighbours.",
+    "effective_rank_is_kept": "The tuned vectors still use enough directions of their space.",
+    "no_specialty_collapsed": "The notes of no specialty were drawn together into one point.",
+    "no_hub_alarm": "No few notes turn up as neighbours of everything, more than in the baseline.",
+    "notes_stay_reachable": "Not more notes than in the baseline, and not many, are found by no search.",
+    "splits_do_not_leak": "No text, near-duplicate or group lies in two splits.",
+    "scored_notes_are_unseen": "No scored note, and no near-duplicate of one, was trained on.",
+    "general_language_is_kept": "On general sentence pairs the tuned model is hardly worse than the baseline.",
+}
+"""Every deciding rule, in the order of the table, and what it says."""
