@@ -1,0 +1,85 @@
+"""The asset `leak_meter`: how the same checkpoint would look under splits that leak."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
+from medembed_pipeline.evidence.leakage import REVISION
+from medembed_pipeline.evidence.leakage.corpus import leak_notes
+from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA, leak_meter
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    Built,
+    asset_work,
+    code_version,
+    column_schema,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import LeakageSettings, load_settings
+from medembed_pipeline.training.checkpoints import current_checkpoint
+
+SETTINGS = load_settings()
+
+
+@dg.asset(
+    name="leak_meter",
+    group_name="evaluation",
+    kinds={"parquet", "numpy"},
+    deps=["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"],
+    code_version=code_version(REVISION, SETTINGS.leakage),
+    config_schema=launchpad_schema("leak_meter", SETTINGS.leakage),
+    metadata=column_schema(LEAK_METER_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """The metrics as splits that leak would show them, and what share of the gain would be memory."""
+    settings = launchpad_settings(context, LeakageSettings)
+    with asset_work(context, REVISION, settings) as work:
+        scored = held_out(work)
+        notes = work.input("cleaned_notes")
+        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        shares = split_shares(work)
+
+        def build() -> Built:
+            columns = notes.read(["note_id", "specialties", "document_types", "duplicate_group"]).to_pydict()
+            corpus = leak_notes(
+                columns["note_id"],
+                rows_of(embeddings["baseline"], columns["note_id"]),
+                rows_of(embeddings["tuned"], columns["note_id"]),
+                columns["specialties"],
+                columns["document_types"],
+                columns["duplicate_group"],
+                trained=current_checkpoint(work.lake).trained_note_ids(),
+                held_out=scored.note_ids,
+            )
+            return leak_meter(
+                corpus,
+                train=shares["train"],
+                test=shares["test"],
+                repeats=settings.repeats,
+                seed=settings.seed,
+                largest_pool=settings.largest_pool,
+                confidence=settings.confidence,
+                on_protocol=lambda name: context.log.info(f"{name} is scored"),
+            )
+
+        def describe(table: LakeTable) -> dict[str, Any]:
+            from medembed_pipeline.pictures.leakage_pictures import leakage_picture
+
+            if not table.rows:
+                return {}
+            return work.publish_pictures({"gain_by_protocol": leakage_picture(table.read())})
+
+        return work.publish(build, LEAK_METER_SCHEMA, describe)
+
+
+def split_shares(work: AssetWork) -> dict[str, float]:
+    """The shares with which `note_splits` was made, noted as an input."""
+    recipe = work.lake.table("note_splits").footer.recipe
+    shares: dict[str, float] = {name: recipe.settings["SplitSettings"][name] for name in ("train", "test")}
+    work.note_input("split_shares", digest(shares))
+    return shares

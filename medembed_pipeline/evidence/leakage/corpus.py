@@ -1,0 +1,111 @@
+"""The notes of the lake as the leak meter sees them: what was trained on, what was held out, and the landed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from medembed_pipeline.evaluation.neighbors import sorted_order
+from medembed_pipeline.evaluation.relevance import LabelMatrix, label_matrix
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
+from medembed_pipeline.evidence.leakage.simulation import LandedRows, LeakageError, landed_rows
+
+
+@dataclass(frozen=True)
+class LeakNotes:
+    """The notes with a specialty, sorted by id, and what the checkpoint knows of them. Made by `leak_notes`.
+
+    Attributes:
+        note_ids: n ids.
+        labels: their specialty sets.
+        groups: int64 [n], number of the near-duplicate group.
+        rows: the corpus as rows of one label.
+        vectors: float64 [n, d] unit rows by model, `baseline` and `tuned`.
+        trained: bool [n], the checkpoint was trained on the note.
+        seen: bool [n], it was trained on the note or a near-duplicate of it.
+        held_out: bool [n], scored by `embedding_metrics`.
+    """
+
+    note_ids: list[str]
+    labels: LabelMatrix
+    groups: IntArray
+    rows: LandedRows
+    vectors: dict[str, FloatArray]
+    trained: BoolArray
+    seen: BoolArray
+    held_out: BoolArray
+
+
+def leak_notes(
+    note_ids: Sequence[str],
+    baseline: npt.ArrayLike,
+    tuned: npt.ArrayLike,
+    specialties: Sequence[Collection[str]],
+    document_types: Sequence[Collection[str]],
+    duplicate_groups: Sequence[str],
+    *,
+    trained: Collection[str],
+    held_out: Collection[str],
+) -> LeakNotes:
+    """Sort the notes by id, drop those without a specialty, and mark what was trained on.
+
+    Args:
+        note_ids: n different ids, in any order.
+        baseline: [n, d], L2-normalised.
+        tuned: [n, e], likewise.
+        specialties: per note, empty where it has none.
+        document_types: per note.
+        duplicate_groups: per note; near-duplicates share one.
+        trained: ids that the checkpoint was trained on; ids that are no longer in the corpus are ignored.
+        held_out: ids that are scored as never seen.
+
+    Raises:
+        LeakageError: inputs of different lengths, or a held-out note that was seen.
+        EvaluationError: an id twice, or vectors that are not of unit length.
+    """
+    for name, size in (
+        ("baseline", len(np.asarray(baseline))),
+        ("tuned", len(np.asarray(tuned))),
+        ("specialties", len(specialties)),
+        ("document_types", len(document_types)),
+        ("duplicate_groups", len(duplicate_groups)),
+    ):
+        if size != len(note_ids):
+            raise LeakageError(f"{name}: {size} entries for {len(note_ids)} notes; expected one per note.")
+    trained, held_out = set(trained), set(held_out)
+    trained_groups = {
+        group for note, group in zip(note_ids, duplicate_groups, strict=True) if note in trained
+    }
+    order = [row for row in sorted_order(note_ids, rows=len(note_ids)).tolist() if specialties[row]]
+    labels = label_matrix([specialties[row] for row in order])
+    code_of: dict[str, int] = {}
+    seen = np.array([duplicate_groups[row] in trained_groups for row in order], dtype=np.bool_)
+    is_held_out = np.array([note_ids[row] in held_out for row in order], dtype=np.bool_)
+    wrong = np.flatnonzero(seen & is_held_out)
+    if len(wrong):
+        raise LeakageError(
+            f"held_out: the checkpoint was trained on {len(wrong)} of the held-out notes or on a near-duplicate "
+            f"(first: {note_ids[order[int(wrong[0])]]}); expected none. Materialize embedding_metrics again."
+        )
+    return LeakNotes(
+        note_ids=[note_ids[row] for row in order],
+        labels=labels,
+        groups=np.array(
+            [code_of.setdefault(duplicate_groups[row], len(code_of)) for row in order], dtype=np.int64
+        ),
+        rows=landed_rows(
+            [sorted(specialties[row]) for row in order],
+            [sorted(document_types[row]) for row in order],
+            labels.names,
+        ),
+        vectors={
+            name: unit_rows(np.asarray(matrix)[order], name=f"{name} embeddings")
+            for name, matrix in (("baseline", baseline), ("tuned", tuned))
+        },
+        trained=np.array([note_ids[row] in trained for row in order], dtype=np.bool_),
+        seen=seen,
+        held_out=is_held_out,
+    )

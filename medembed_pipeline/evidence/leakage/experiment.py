@@ -1,0 +1,317 @@
+"""The published experiment, trained for real: what a split by row and scoring on all rows make of a gain.
+
+The row is the item, as in the published set-ups: ids are row ids, each row has one label, two rows are relevant to
+each other where their labels are equal, and a text that occurs in two rows may be trained on and scored. Every
+epoch's model is scored on four sets of rows:
+
+- `all_rows`: training rows and held-out rows together, as published;
+- `training_rows`: a sample of the training rows, as many as are held out;
+- `held_out_rows`: the rows that were not trained on;
+- `new_texts`: those held-out rows whose very text is in no training row.
+
+Precision at k depends on the number of candidates, so compare `training_rows` with `held_out_rows` (equally many),
+and within a set compare an epoch with epoch 0, the base model.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.evaluation.bootstrap import group_weights, percentile_interval
+from medembed_pipeline.evaluation.metrics_table import METRICS, ScoredNotes, metric_draws
+from medembed_pipeline.evaluation.relevance import LabelMatrix, label_matrix
+from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.evidence.leakage.experiment_rows import (
+    ExperimentRows,
+    held_out_rows,
+    in_training_text,
+)
+from medembed_pipeline.evidence.leakage.memory import DECIMALS
+from medembed_pipeline.evidence.leakage.preset import ExperimentPreset
+from medembed_pipeline.evidence.leakage.simulation import LeakageError
+from medembed_pipeline.training import TrainingData, TrainingOptions
+from medembed_pipeline.triplets.sampling import LabelledNotes, sample_triplets
+
+SCORED_SETS = ("all_rows", "training_rows", "held_out_rows", "new_texts")
+_VALIDATION_TRIPLETS = 400
+_CENTERED = ("silhouette", "davies_bouldin")
+
+OnLine = Callable[[str], None]
+"""Called with a sentence about how far the experiment is."""
+
+
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+EXPERIMENT_SCHEMA = pa.schema(
+    [
+        _field(
+            "scored", pa.string(), "rows that are scored: all_rows, training_rows, held_out_rows, new_texts"
+        ),
+        _field("epoch", pa.int32(), "epochs trained, 0 for the base model"),
+        _field("metric", pa.string(), "name of the figure, as in embedding_metrics"),
+        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
+        _field("value", pa.float64(), "the figure, NaN where undefined"),
+        _field("ci_low", pa.float64(), "lower end of the bootstrap interval over texts, NaN where none"),
+        _field("ci_high", pa.float64(), "upper end of the bootstrap interval over texts, NaN where none"),
+        _field("change", pa.float64(), "value minus the base model's on the same rows"),
+        _field("change_low", pa.float64(), "lower end of the paired interval of the change"),
+        _field("change_high", pa.float64(), "upper end of the paired interval of the change"),
+        _field("n", pa.int64(), "rows scored"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class ExperimentResult:
+    """What came of an experiment.
+
+    Attributes:
+        table: EXPERIMENT_SCHEMA, by scored set, epoch and metric.
+        facts: counts: rows, different texts, held-out rows, and how many of them have their text in training.
+    """
+
+    table: pa.Table
+    facts: dict[str, Any]
+
+
+def run_experiment(
+    rows: ExperimentRows,
+    preset: ExperimentPreset,
+    *,
+    state_folder: Path | None = None,
+    on_line: OnLine = lambda line: None,
+    progress: bool = False,
+) -> ExperimentResult:
+    """Split, train and score.
+
+    Args:
+        rows: of `read_rows`.
+        preset: how to split, train and score them.
+        state_folder: where the state of the training and the model of each epoch are kept meanwhile, so that a
+            stopped experiment goes on; None for a temporary folder.
+        on_line: told how far it is.
+        progress: show a bar.
+
+    Raises:
+        MedembedError: the rows allow no triplets, or the training fails; see `train`.
+    """
+    from medembed_pipeline.encoder.model import load_encoder
+
+    seed = preset.random.seed
+    held_out, units = held_out_rows(rows, preset.split, seed=seed)
+    sets = scored_sets(rows, held_out, seed=seed)
+    spec = EncoderSpec(preset.encoder.base, preset.encoder.pooling, preset.encoder.max_tokens)
+    how = {"device": preset.encoder.device, "precision": preset.encoder.precision}
+    base = load_encoder(spec, seed=seed, **how)
+    vectors = base.encode(rows.texts)
+    data = _training_data(rows, held_out, units, vectors, preset)
+    facts = {
+        "rows": len(rows),
+        "different_texts": len(np.unique(rows.text_numbers)),
+        "training_rows": int((~held_out).sum()),
+        "held_out_rows": int(held_out.sum()),
+        "held_out_rows_with_text_in_training": int((held_out & in_training_text(rows, held_out)).sum()),
+    }
+    scorer = _Scorer(rows, sets, preset)
+    scorer.score(0, vectors)
+    if state_folder is not None:
+        _train_and_score(spec, data, preset, state_folder, scorer, on_line, progress)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            _train_and_score(spec, data, preset, Path(folder), scorer, on_line, progress)
+    return ExperimentResult(scorer.table(), facts)
+
+
+def scored_sets(rows: ExperimentRows, held_out: npt.NDArray[np.bool_], *, seed: int) -> dict[str, IntArray]:
+    """Positions of the rows of each scored set, ascending.
+
+    Raises:
+        LeakageError: nothing is held out, or nothing is left to train on.
+    """
+    training, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    if not len(training) or not len(held):
+        raise LeakageError(
+            f"split: {len(training)} rows to train on and {len(held)} held out; expected some of both. "
+            "Change split.held_out_share, or take more rows."
+        )
+    count = min(len(held), len(training))
+    sample = np.random.default_rng((seed, 2)).choice(training, size=count, replace=False)
+    return {
+        "all_rows": np.arange(len(rows)),
+        "training_rows": np.sort(sample),
+        "held_out_rows": held,
+        "new_texts": np.flatnonzero(held_out & ~in_training_text(rows, held_out)),
+    }
+
+
+def _training_data(
+    rows: ExperimentRows,
+    held_out: npt.NDArray[np.bool_],
+    units: list[str],
+    vectors: npt.NDArray[np.float32],
+    preset: ExperimentPreset,
+) -> TrainingData:
+    """Random triplets of the training rows, and of the held-out rows for the loss that is watched."""
+    triplets: list[list[tuple[str, str, str]]] = []
+    for members, total in (
+        (np.flatnonzero(~held_out), preset.training.triplets),
+        (np.flatnonzero(held_out), _VALIDATION_TRIPLETS),
+    ):
+        labelled = LabelledNotes(
+            [rows.ids[row] for row in members],
+            vectors[members],
+            [frozenset([rows.labels[row]]) for row in members],
+            [units[row] for row in members],
+        )
+        usable = sorted({rows.labels[row] for row in members})
+        drawn = sample_triplets(
+            labelled, usable=usable, total=total, strategy="random", seed=preset.random.seed
+        )
+        places = np.stack([drawn.anchor, drawn.positive, drawn.negative], axis=1).tolist()
+        ids = labelled.note_ids
+        triplets.append(
+            [(ids[anchor], ids[positive], ids[negative]) for anchor, positive, negative in places]
+        )
+    return TrainingData(
+        texts=dict(zip(rows.ids, rows.texts, strict=True)),
+        specialties={row: [label] for row, label in zip(rows.ids, rows.labels, strict=True)},
+        train_triplets=triplets[0],
+        validation_triplets=triplets[1],
+        validation_ids=[rows.ids[row] for row in np.flatnonzero(held_out)],
+    )
+
+
+def _train_and_score(
+    spec: EncoderSpec,
+    data: TrainingData,
+    preset: ExperimentPreset,
+    state_folder: Path,
+    scorer: _Scorer,
+    on_line: OnLine,
+    progress: bool,
+) -> None:
+    from medembed_pipeline.encoder import read_spec
+    from medembed_pipeline.encoder.model import load_encoder
+    from medembed_pipeline.training.loop import train
+    from medembed_pipeline.training.state import clear_state
+
+    training, how = preset.training, preset.encoder
+    options = TrainingOptions(
+        loss=training.loss,
+        temperature=training.temperature,
+        triplet_distance=training.triplet_distance,
+        triplet_margin=training.triplet_margin,
+        epochs=training.epochs,
+        notes_per_batch=training.notes_per_batch,
+        learning_rate=training.learning_rate,
+        # Every epoch is looked at, the harmful ones too.
+        early_stopping_patience=0,
+        seed=preset.random.seed,
+    )
+    result = train(
+        spec,
+        data,
+        options,
+        device=how.device,
+        precision=how.precision,
+        state_folder=state_folder,
+        keep_epochs_from=1,
+        on_step=lambda step, steps, loss, rate: on_line(
+            f"step {step} of {steps}: loss {loss:.4f}, {rate:.1f} rows/s"
+        ),
+        on_epoch=lambda row: on_line(f"epoch {row['epoch']} of {training.epochs} is trained"),
+        on_warning=on_line,
+        progress=progress,
+    )
+    for epoch, folder in sorted(result.epoch_folders.items()):
+        encoder = load_encoder(read_spec(folder), device=how.device, precision=how.precision)
+        scorer.score(epoch, encoder.encode(scorer.rows.texts))
+        on_line(f"epoch {epoch} is scored")
+    clear_state(state_folder)
+
+
+class _Scorer:
+    """Scores model after model on the same sets, with the same bootstrap resamples."""
+
+    def __init__(self, rows: ExperimentRows, sets: dict[str, IntArray], preset: ExperimentPreset) -> None:
+        self.rows = rows
+        self._sets = sets
+        self._confidence = preset.evaluation.confidence
+        texts = rows.text_numbers
+        labels = label_matrix([[label] for label in rows.labels])
+        self._ready = {
+            name: ScoredNotes(
+                note_ids=tuple(rows.ids[row] for row in members),
+                order=np.arange(len(members)),
+                labels=LabelMatrix(labels.names, labels.membership[members]),
+                eligible=(),
+                weights=np.vstack(
+                    [
+                        np.ones((1, len(members))),
+                        group_weights(
+                            texts[members].tolist(),
+                            resamples=preset.evaluation.resamples,
+                            seed=preset.random.seed,
+                        ),
+                    ]
+                ),
+                groups=texts[members],
+            )
+            for name, members in sets.items()
+        }
+        self._draws: dict[tuple[str, int], dict[MetricKey, FloatArray]] = {}
+
+    def score(self, epoch: int, vectors: npt.NDArray[np.float32]) -> None:
+        """Score the vectors float32 [rows, d] of one epoch; epoch 0 comes first."""
+        for name, members in self._sets.items():
+            draws = metric_draws(self._ready[name], vectors[members])
+            self._draws[name, epoch] = {key: draws[key][:, 0] for key in METRICS}
+
+    def table(self) -> pa.Table:
+        """Everything scored so far."""
+        rows = []
+        for (name, epoch), figures in sorted(
+            self._draws.items(), key=lambda item: (SCORED_SETS.index(item[0][0]), item[0][1])
+        ):
+            for key in METRICS:
+                before = self._draws[name, 0][key]
+                value, low, high = self._interval(figures[key], key[0])
+                change, change_low, change_high = self._interval(figures[key] - before, key[0])
+                rows.append(
+                    {
+                        "scored": name,
+                        "epoch": epoch,
+                        "metric": key[0],
+                        "k": key[1],
+                        "value": value,
+                        "ci_low": low,
+                        "ci_high": high,
+                        "change": change,
+                        "change_low": change_low,
+                        "change_high": change_high,
+                        "n": len(self._sets[name]),
+                    }
+                )
+        return pa.Table.from_pylist(rows, schema=EXPERIMENT_SCHEMA)
+
+    def _interval(self, draws: FloatArray, metric: str) -> tuple[float, float, float]:
+        center = np.array([draws[0] if metric in _CENTERED else np.nan])
+        low, high = percentile_interval(draws[1:, None], confidence=self._confidence, centers=center)
+        ends = (low[0], high[0]) if np.isfinite(draws[0]) else (np.nan, np.nan)
+        return (
+            round(float(draws[0]), DECIMALS),
+            round(float(ends[0]), DECIMALS),
+            round(float(ends[1]), DECIMALS),
+        )
