@@ -19,6 +19,7 @@ from pathlib import Path
 ASSETS = ["raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits", "baseline_embeddings"]
 TRAINED = ["triplets", "finetuned_checkpoint"]
 LAST = ["tuned_embeddings"]
+FEW = 60
 SETTINGS = """
 [encoder]
 base = "{model}"
@@ -32,7 +33,7 @@ epochs = 1
 
 
 def main() -> None:
-    """Three rounds: all notes, some more, nothing new; prints a table."""
+    """Few notes in a lake of their own; then all notes, some more, nothing new. Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--notes", type=int, default=20_000)
     parser.add_argument("--more", type=int, default=200)
@@ -53,15 +54,20 @@ def measure(folder: Path, notes: int, more: int, tokens: int, *, small: bool) ->
     """Run the rounds in processes of their own and print what they took."""
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
+    few = folder / "few"
+    for some in (folder, few):
+        (some / "data_lake" / "landing").mkdir(parents=True, exist_ok=True)
     landing = folder / "data_lake" / "landing"
-    landing.mkdir(parents=True, exist_ok=True)
     model = "bundled"
     if small:
         from medembed_pipeline_tests.encoder.small_models import make_bert
 
         model = str(make_bert(folder / "model"))
-    (folder / "medembed.toml").write_text(SETTINGS.format(tokens=tokens, model=model))
+    for some in (folder, few):
+        (some / "medembed.toml").write_text(SETTINGS.format(tokens=tokens, model=model))
+    write_sample_corpus(few / "data_lake" / "landing" / "few.csv", notes=FEW, seed=3)
     write_sample_corpus(landing / "first.csv", notes=notes, seed=1)
+    beginning = _round(few, "first")
     first = _round(folder, "first")
     write_sample_corpus(landing / "more.csv", notes=more, seed=2)
     second = _round(folder, "more")
@@ -69,14 +75,22 @@ def measure(folder: Path, notes: int, more: int, tokens: int, *, small: bool) ->
     print(
         f"{notes} notes, then {more} more; {'small' if small else 'bundled'} model, {tokens} tokens; seconds."
     )
-    print(f"| {'asset or check':<38} | {'first':>8} | {'more':>8} | {'share':>7} | {'unchanged':>9} |")
-    print(f"|{'-' * 40}|{'-' * 9}:|{'-' * 9}:|{'-' * 8}:|{'-' * 10}:|")
+    print(f"start: what the asset takes for {FEW} notes alone; share: (more - start) / first.")
+    print(
+        f"| {'asset or check':<36} | {'first':>7} | {'more':>7} | {'start':>7} | {'share':>6} | {'unchanged':>9} |"
+    )
+    print(f"|{'-' * 38}|{'-' * 8}:|{'-' * 8}:|{'-' * 8}:|{'-' * 7}:|{'-' * 10}:|")
     for name, seconds in first.items():
-        if name in second:
-            share = f"{second[name] / seconds:7.1%}" if seconds else ""
-            print(
-                f"| {name:<38} | {seconds:8.2f} | {second[name]:8.2f} | {share} | {third.get(name, 0):9.2f} |"
-            )
+        if name not in second:
+            continue
+        start = beginning[name]
+        share = (
+            f"{max(0.0, second[name] - start) / seconds:6.1%}" if name in (*ASSETS, "landing", *LAST) else ""
+        )
+        print(
+            f"| {name:<36} | {seconds:7.2f} | {second[name]:7.2f} | {start:7.2f} | {share:>6} "
+            f"| {third.get(name, 0):9.2f} |"
+        )
 
 
 def _round(folder: Path, name: str) -> dict[str, float]:

@@ -218,12 +218,13 @@ def merge_notes(
     note_ids = sorted(variants)
     chosen = prepared.take(pa.array(_chosen_variants(note_ids, variants, prepared), type=pa.int64()))
     signed = signatures_of(chosen)
-    divided = [
-        split_labels(
-            (canonical[label] for cell in cells_of_note[key] for label in labels_of[cell]), document_types
-        )
-        for key in note_ids
-    ]
+    # There are far fewer different sets of cells than notes.
+    filed = [frozenset(cells_of_note[key]) for key in note_ids]
+    divided_of = {
+        cells: split_labels((canonical[label] for cell in cells for label in labels_of[cell]), document_types)
+        for cells in set(filed)
+    }
+    divided = [divided_of[cells] for cells in filed]
     columns = {
         name: chosen.column(name) for name in ("note_id", "text", "characters", "words", *IDENTIFIER_COLUMNS)
     }

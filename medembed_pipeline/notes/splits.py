@@ -118,6 +118,8 @@ def assign_splits(
     """
     shares = _validated_shares({"train": train, "validation": validation, "test": test})
     members, specialties = _notes_of_groups(groups)
+    # Most groups are one note, and there are far fewer different specialty sets than notes.
+    weights_of: dict[tuple[tuple[str, ...], ...], dict[str, int]] = {}
     splits: dict[str, str] = {}
     remembered = joined = moved = 0
     new_groups: list[_Group] = []
@@ -127,7 +129,8 @@ def assign_splits(
 
     for name in sorted(members):
         notes = tuple(sorted(members[name]))
-        weights = _specialty_weights(notes, specialties)
+        filed = tuple(specialties[note] for note in notes)
+        weights = weights_of.get(filed) or weights_of.setdefault(filed, _specialty_weights(filed))
         for specialty, weight in weights.items():
             total[specialty] += weight
         known = {note: _validated_split(previous[note]) for note in notes if note in previous}
@@ -276,18 +279,18 @@ def _split_of_known(known: set[str]) -> str:
     return "test" if "test" in known else "validation"
 
 
-def _notes_of_groups(groups: pa.Table) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def _notes_of_groups(groups: pa.Table) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
     missing = [
         name for name in ("note_id", "duplicate_group", "specialties") if name not in groups.column_names
     ]
     if missing:
         raise SplitError(f"The table of groups lacks the columns {', '.join(missing)}.")
     members: defaultdict[str, list[str]] = defaultdict(list)
-    specialties: dict[str, list[str]] = {}
+    specialties: dict[str, tuple[str, ...]] = {}
     columns = (groups.column(name).to_pylist() for name in ("note_id", "duplicate_group", "specialties"))
     for note, group, names in zip(*columns, strict=True):
         members[group].append(note)
-        specialties[note] = names or []
+        specialties[note] = tuple(names or ())
     if len(specialties) != groups.num_rows:
         raise SplitError(
             f"{groups.num_rows - len(specialties)} note ids are repeated; each note needs one row."
@@ -295,11 +298,11 @@ def _notes_of_groups(groups: pa.Table) -> tuple[dict[str, list[str]], dict[str, 
     return members, specialties
 
 
-def _specialty_weights(notes: tuple[str, ...], specialties: Mapping[str, list[str]]) -> dict[str, int]:
-    """How many notes of a group each specialty has."""
+def _specialty_weights(filed: tuple[tuple[str, ...], ...]) -> dict[str, int]:
+    """How many notes of a group each specialty has, given the specialties of each of its notes."""
     weights: defaultdict[str, int] = defaultdict(int)
-    for note in notes:
-        for specialty in set(specialties[note]) or {_NO_SPECIALTY}:
+    for names in filed:
+        for specialty in set(names) or {_NO_SPECIALTY}:
             weights[specialty] += 1
     return dict(sorted(weights.items()))
 
