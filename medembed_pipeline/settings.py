@@ -292,6 +292,12 @@ class ProjectionSettings(Section):
 class AlignmentSettings(Section):
     """Maps on which baseline and tuned notes can be compared, and how far each note moved."""
 
+    methods: list[str] = Field(
+        ["aligned_umap", "joint_pca"],
+        min_length=1,
+        description="Which maps to make: aligned_umap, joint_pca.",
+    )
+    dimensions: list[int] = Field([2, 3], min_length=1, description="Flat (2), in space (3), or both.")
     regularisation: float = Field(
         0.1, ge=0, le=1, description="How strongly AlignedUMAP holds a note of both maps together."
     )
@@ -303,6 +309,16 @@ class AlignmentSettings(Section):
         10, ge=1, le=1000, description="Neighbours whose overlap before and after is counted."
     )
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the maps.")
+
+    @field_validator("methods")
+    @classmethod
+    def _known_methods(cls, methods: list[str]) -> list[str]:
+        return _only(methods, ("aligned_umap", "joint_pca"))
+
+    @field_validator("dimensions")
+    @classmethod
+    def _known_dimensions(cls, dimensions: list[int]) -> list[int]:
+        return _only(dimensions, (2, 3))
 
 
 class SimilaritySettings(Section):
@@ -334,14 +350,25 @@ class HealthSettings(Section):
 class LabelReviewSettings(Section):
     """Notes whose label looks wrong."""
 
+    operational: ClassVar[frozenset[str]] = frozenset({"wrong_share_warning"})
+
     folds: int = Field(
         5, ge=2, le=20, description="Folds of the out-of-sample probabilities, split by duplicate group."
+    )
+    repeats: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="Divisions into folds that the probabilities are the mean of; with more, less hangs on the seed.",
     )
     several_threshold: float = Field(
         0.3,
         gt=0,
         lt=1,
         description="Probability from which a further specialty is taken to belong to the note, too.",
+    )
+    wrong_share_warning: float = Field(
+        0.1, ge=0, le=1, description="Share of labels that look wrong above which a check warns."
     )
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the folds.")
 

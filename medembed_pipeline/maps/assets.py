@@ -1,26 +1,28 @@
-"""The asset `projections`: where every note lies on every map."""
+"""The assets `projections`, `aligned_projections`, `note_movement`: where notes lie, and how far they moved."""
 
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.lake.publishing import (
+    AssetWork,
     Built,
     asset_work,
     code_version,
     column_schema,
-    inline_picture,
     launchpad_schema,
     launchpad_settings,
 )
-from medembed_pipeline.lake.tables import LakeTable, vectors
+from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.maps import REVISION
-from medembed_pipeline.maps.tables import PROJECTIONS_SCHEMA
-from medembed_pipeline.settings import ProjectionSettings, load_settings
+from medembed_pipeline.maps.inputs import MapInputs, map_inputs
+from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA, note_movement_table
+from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, MAP_QUALITY_SCHEMA, PROJECTIONS_SCHEMA
+from medembed_pipeline.settings import AlignmentSettings, ProjectionSettings, load_settings
 
 SETTINGS = load_settings()
-MODELS = ("baseline", "tuned")
 PICTURED = ("umap", "tsne")
 
 
@@ -37,45 +39,80 @@ def projections(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """PCA, t-SNE and UMAP of both models, flat and in space, with how far each map can be trusted."""
     settings = launchpad_settings(context, ProjectionSettings)
     with asset_work(context, REVISION, settings) as work:
-        notes, nearest = work.input("cleaned_notes"), work.input("neighbors")
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-
-        def report(message: str) -> None:
-            context.log.info(message)
-
+        notes = work.input("cleaned_notes")
+        inputs = _tables(work)
         return work.publish(
-            lambda: make_maps(embeddings, nearest, settings, report),
+            lambda: make_maps(inputs(), settings, context.log.info),
             PROJECTIONS_SCHEMA,
-            lambda table: describe_maps(table, notes),
+            lambda table: describe_maps(work, table, notes),
         )
 
 
-def make_maps(
-    embeddings: dict[str, LakeTable], nearest: LakeTable, settings: ProjectionSettings, report: Any
-) -> Built:
-    """All maps of both models, and their trustworthiness as facts."""
-    from medembed_pipeline.maps.tables import (
-        make_projections,
-        map_quality_table,
-        neighbor_arrays,
-        projections_table,
-    )
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "umap"},
+    deps=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
+    code_version=code_version(REVISION, SETTINGS.alignment),
+    config_schema=launchpad_schema("aligned_projections", SETTINGS.alignment),
+    metadata=column_schema(ALIGNED_PROJECTIONS_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def aligned_projections(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Both models on one map, by AlignedUMAP and by a joint PCA: what moves there moved, above a noise floor."""
+    settings = launchpad_settings(context, AlignmentSettings)
+    with asset_work(context, REVISION, settings) as work:
+        notes = work.input("cleaned_notes")
+        inputs = _tables(work)
+        return work.publish(
+            lambda: make_aligned_maps(inputs(), settings, context.log.info),
+            ALIGNED_PROJECTIONS_SCHEMA,
+            lambda table: describe_aligned_maps(work, table, notes, inputs(), settings),
+        )
 
-    neighbors = nearest.read()
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet"},
+    deps=["baseline_embeddings", "tuned_embeddings", "neighbors"],
+    code_version=code_version(REVISION, SETTINGS.alignment),
+    config_schema=launchpad_schema("note_movement", SETTINGS.alignment),
+    metadata=column_schema(NOTE_MOVEMENT_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def note_movement(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """How far each note moved: exactly, in the full space, and by the neighbours it lost."""
+    settings = launchpad_settings(context, AlignmentSettings)
+    with asset_work(context, REVISION, settings) as work:
+        inputs = _tables(work)
+        return work.publish(
+            lambda: make_movement(inputs(), settings),
+            NOTE_MOVEMENT_SCHEMA,
+            lambda table: describe_movement(work, table),
+        )
+
+
+def _tables(work: AssetWork) -> Callable[[], MapInputs]:
+    """Note both embeddings and neighbors as inputs; they are read when the returned function is called."""
+    tables = {name: work.input(name) for name in ("baseline_embeddings", "tuned_embeddings", "neighbors")}
+
+    def read() -> MapInputs:
+        return map_inputs(**{name: table.read() for name, table in tables.items()})
+
+    return read
+
+
+def make_maps(inputs: MapInputs, settings: ProjectionSettings, report: Callable[[str], None]) -> Built:
+    """All maps of both models, and their trustworthiness as facts."""
+    from medembed_pipeline.maps.tables import judged, make_projections, map_quality_table, projections_table
+
     maps = []
-    matrices = {}
-    ids: list[str] = []
-    for model, table in embeddings.items():
-        rows = table.read()
-        ids = rows.column("note_id").to_pylist()
-        matrices[model] = vectors(rows.column("embedding"))
-        indices, similarities = neighbor_arrays(neighbors, model=model, note_ids=ids)
+    for model, space in inputs.spaces.items():
         for one in make_projections(
             model=model,
-            note_ids=ids,
-            embeddings=matrices[model],
-            neighbor_indices=indices,
-            neighbor_similarities=similarities,
+            note_ids=inputs.note_ids,
+            embeddings=space.embeddings,
+            neighbor_indices=space.neighbor_indices,
+            neighbor_similarities=space.neighbor_similarities,
             seed=settings.seed,
             methods=settings.methods,
             dimensions=settings.dimensions,
@@ -85,24 +122,104 @@ def make_maps(
         ):
             report(f"{one.method} in {one.dimensions} dimensions of the {model} model is done")
             maps.append(one)
-    quality = map_quality_table(maps, embeddings=matrices, seed=settings.seed)
-    return projections_table(maps, note_ids=ids), {"trustworthiness": quality.to_pylist()}
+    maps = judged(maps, embeddings=inputs.embeddings, seed=settings.seed)
+    quality = map_quality_table(maps, embeddings=inputs.embeddings, seed=settings.seed)
+    return projections_table(maps, note_ids=inputs.note_ids), {"trustworthiness": quality.to_pylist()}
 
 
-def describe_maps(table: LakeTable, notes: LakeTable) -> dict[str, Any]:
+def make_aligned_maps(inputs: MapInputs, settings: AlignmentSettings, report: Callable[[str], None]) -> Built:
+    """The maps that hold both models, their trustworthiness and noise floors as facts."""
+    from medembed_pipeline.maps.aligned import aligned_projections_table, make_aligned_projections
+    from medembed_pipeline.maps.tables import map_quality_table
+
+    found = make_aligned_projections(
+        inputs.spaces["baseline"],
+        inputs.spaces["tuned"],
+        seed=settings.seed,
+        methods=settings.methods,
+        dimensions=settings.dimensions,
+        regularisation=settings.regularisation,
+        umap_neighbors=settings.umap_neighbors,
+        minimum_distance=settings.umap_minimum_distance,
+        overlap_neighbors=settings.overlap_neighbors,
+        report=report,
+    )
+    quality = map_quality_table(found.maps, embeddings=inputs.embeddings, seed=settings.seed)
+    facts = {
+        "noise_floors": found.noise_floors,
+        "trustworthiness": quality.to_pylist(),
+        "left_out": found.left_out,
+    }
+    return aligned_projections_table(found.maps, note_ids=inputs.note_ids), facts
+
+
+def make_movement(inputs: MapInputs, settings: AlignmentSettings) -> Built:
+    """Movement and neighbour overlap of every note."""
+    baseline, tuned = inputs.spaces["baseline"], inputs.spaces["tuned"]
+    return note_movement_table(
+        inputs.note_ids,
+        baseline=baseline.embeddings,
+        tuned=tuned.embeddings,
+        baseline_neighbors=baseline.neighbor_indices,
+        tuned_neighbors=tuned.neighbor_indices,
+        overlap_neighbors=settings.overlap_neighbors,
+        seed=settings.seed,
+    )
+
+
+def describe_maps(work: AssetWork, table: LakeTable, notes: LakeTable) -> dict[str, Any]:
     """The two models side by side, coloured by specialty."""
-    from medembed_pipeline.maps.tables import MAP_QUALITY_SCHEMA
     from medembed_pipeline.pictures.maps_picture import maps_picture
 
     made = {row["method"] for row in table.footer.facts["trustworthiness"] if row["dimensions"] == 2}
-    columns = notes.read(["note_id", "specialties"]).to_pydict()
-    specialties = dict(zip(columns["note_id"], columns["specialties"], strict=True))
-    quality = pa.Table.from_pylist(table.footer.facts["trustworthiness"], schema=MAP_QUALITY_SCHEMA)
-    rows = table.read()
-    return {
-        f"{method}_map": inline_picture(
-            maps_picture(rows, specialties, method=method, quality=quality), method
-        )
-        for method in PICTURED
+    rows, specialties, quality = table.read(), _specialties(notes), _quality(table)
+    return work.publish_pictures(
+        {
+            f"{method}_map": maps_picture(rows, specialties, method=method, quality=quality)
+            for method in PICTURED
+            if method in made
+        }
+    )
+
+
+def describe_aligned_maps(
+    work: AssetWork,
+    table: LakeTable,
+    notes: LakeTable,
+    inputs: MapInputs,
+    settings: AlignmentSettings,
+) -> dict[str, Any]:
+    """Both models on the aligned map, and where the notes went that moved most."""
+    from medembed_pipeline.pictures.aligned_picture import arrows_picture
+    from medembed_pipeline.pictures.maps_picture import maps_picture
+
+    rows, specialties, quality = table.read(), _specialties(notes), _quality(table)
+    floors = table.footer.facts["noise_floors"]
+    made = {row["method"] for row in floors if row["dimensions"] == 2}
+    if not made:
+        return {}
+    moved, _ = make_movement(inputs, settings)
+    maps = {
+        f"{method}_map": maps_picture(rows, specialties, method=method, quality=quality)
+        for method in ("aligned_umap", "joint_pca")
         if method in made
     }
+    return work.publish_pictures(
+        {**maps, "arrows": arrows_picture(rows, moved, specialties, noise_floors=floors)}
+    )
+
+
+def describe_movement(work: AssetWork, table: LakeTable) -> dict[str, Any]:
+    """How movement and neighbour overlap are distributed."""
+    from medembed_pipeline.pictures.aligned_picture import movement_picture
+
+    return work.publish_pictures({"distribution": movement_picture(table.read(), facts=table.footer.facts)})
+
+
+def _specialties(notes: LakeTable) -> dict[str, list[str]]:
+    columns = notes.read(["note_id", "specialties"]).to_pydict()
+    return dict(zip(columns["note_id"], columns["specialties"], strict=True))
+
+
+def _quality(table: LakeTable) -> pa.Table:
+    return pa.Table.from_pylist(table.footer.facts["trustworthiness"], schema=MAP_QUALITY_SCHEMA)

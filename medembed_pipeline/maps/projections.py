@@ -93,7 +93,7 @@ def project(
         raise MapError(f"method = '{method}': expected one of {', '.join(METHODS)}.")
     if dimensions not in DIMENSIONS:
         raise MapError(f"dimensions = {dimensions}: expected 2 or 3.")
-    rows = _checked_rows(embeddings)
+    rows = checked_rows(embeddings)
     # A limit binds only the libraries that are loaded when it is set, so load them first.
     for library in _LIBRARIES[method]:
         importlib.import_module(library)
@@ -104,12 +104,9 @@ def project(
         if method == "pca":
             return components.astype(np.float32)
         start = _start(components, seed)
-        indices, similarities = _checked_neighbors(neighbor_indices, neighbor_similarities, len(rows), method)
-        # Rounding can lift the similarity of equal vectors above 1.
-        distances = np.maximum.accumulate(np.clip(1.0 - similarities, 0.0, 2.0), axis=1)
-        itself = np.arange(len(rows))[:, None]
-        indices = np.hstack([itself, indices])
-        distances = np.hstack([np.zeros((len(rows), 1)), distances])
+        indices, distances = neighbors_with_itself(
+            neighbor_indices, neighbor_similarities, count=len(rows), method=method
+        )
         if method == "tsne":
             coordinates = _tsne(indices, distances, start=start, perplexity=perplexity, seed=seed)
         else:
@@ -206,21 +203,10 @@ def _umap(
     """UMAP of the neighbours given; column 0 of both arrays is the note itself, as umap-learn wants it."""
     import umap
 
-    count, width = indices.shape
-    neighbors = min(neighbors, count - 1)
-    if width < neighbors:
-        raise MapError(
-            f"umap with {neighbors} neighbours needs {neighbors - 1} neighbours per note, but neighbors "
-            f"holds {width - 1}. Keep at least {neighbors - 1} neighbours, "
-            f"or set the UMAP neighbours to {width} or less."
-        )
-    known = (
-        np.ascontiguousarray(indices[:, :neighbors]),
-        np.ascontiguousarray(distances[:, :neighbors], dtype=np.float32),
-    )
+    known = umap_knn(indices, distances, neighbors)
     model = umap.UMAP(
         n_components=start.shape[1],
-        n_neighbors=neighbors,
+        n_neighbors=known[0].shape[1],
         min_dist=minimum_distance,
         metric="cosine",
         init=start,
@@ -234,7 +220,55 @@ def _umap(
         return np.asarray(model.fit_transform(rows.astype(np.float32)), dtype=np.float32)
 
 
-def _checked_rows(embeddings: npt.ArrayLike) -> FloatArray:
+def umap_knn(indices: IntArray, distances: FloatArray, neighbors: int) -> tuple[IntArray, Float32Array]:
+    """The first `neighbors` columns, as umap-learn wants them; n - 1 where there are fewer notes.
+
+    Args:
+        indices, distances: as `neighbors_with_itself` gives them.
+        neighbors: counts the note itself.
+
+    Raises:
+        MapError: the arrays hold fewer.
+    """
+    count, width = indices.shape
+    neighbors = min(neighbors, count - 1)
+    if width < neighbors:
+        raise MapError(
+            f"umap with {neighbors} neighbours needs {neighbors - 1} neighbours per note, but neighbors "
+            f"holds {width - 1}. Keep at least {neighbors - 1} neighbours, "
+            f"or set the UMAP neighbours to {width} or less."
+        )
+    return (
+        np.ascontiguousarray(indices[:, :neighbors]),
+        np.ascontiguousarray(distances[:, :neighbors], dtype=np.float32),
+    )
+
+
+def neighbors_with_itself(
+    neighbor_indices: npt.ArrayLike | None,
+    neighbor_similarities: npt.ArrayLike | None,
+    *,
+    count: int,
+    method: str,
+) -> tuple[IntArray, FloatArray]:
+    """Neighbours as int64 and cosine distances as float64, [n, k + 1] both, column 0 the note itself.
+
+    Raises:
+        MapError: they are missing, do not fit `count` notes, name the note itself, or are not finite.
+    """
+    indices, similarities = _checked_neighbors(neighbor_indices, neighbor_similarities, count, method)
+    # Rounding can lift the similarity of equal vectors above 1.
+    distances = np.maximum.accumulate(np.clip(1.0 - similarities, 0.0, 2.0), axis=1)
+    itself = np.arange(count)[:, None]
+    return np.hstack([itself, indices]), np.hstack([np.zeros((count, 1)), distances])
+
+
+def checked_rows(embeddings: npt.ArrayLike) -> FloatArray:
+    """The embeddings in float64.
+
+    Raises:
+        MapError: not a matrix, fewer than three notes, or rows that are not of unit length.
+    """
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] < 1:
         raise MapError(f"embeddings of shape {rows.shape}: expected [notes, dimensions].")

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medembed_pipeline.maps.errors import MapError
+from medembed_pipeline.maps.local_trust import local_trustworthiness
 from medembed_pipeline.maps.projections import (
     DIMENSIONS,
     METHODS,
@@ -28,22 +29,34 @@ def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = F
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
-PROJECTIONS_SCHEMA = pa.schema(
-    [
-        _field("note_id", pa.string(), "the note"),
-        _field("model", pa.string(), "baseline or tuned"),
-        _field("method", pa.string(), "pca, tsne or umap"),
-        _field("dimensions", pa.int8(), "2 or 3"),
-        _field("x", pa.float32(), "first coordinate; the unit of a map has no meaning of its own"),
-        _field("y", pa.float32(), "second coordinate"),
-        _field("z", pa.float32(), "third coordinate, null on a 2-D map", nullable=True),
-    ]
-)
+def _places_schema(methods: str) -> pa.Schema:
+    return pa.schema(
+        [
+            _field("note_id", pa.string(), "the note"),
+            _field("model", pa.string(), "baseline or tuned"),
+            _field("method", pa.string(), methods),
+            _field("dimensions", pa.int8(), "2 or 3"),
+            _field("x", pa.float32(), "first coordinate; the unit of a map has no meaning of its own"),
+            _field("y", pa.float32(), "second coordinate"),
+            _field("z", pa.float32(), "third coordinate, null on a 2-D map", nullable=True),
+            _field(
+                "trustworthiness",
+                pa.float32(),
+                "1 where the note's 15 neighbours on the map are its true ones by this model, 0 where they are "
+                "the farthest notes; null where it was not judged",
+                nullable=True,
+            ),
+        ]
+    )
+
+
+PROJECTIONS_SCHEMA = _places_schema("pca, tsne or umap")
+ALIGNED_PROJECTIONS_SCHEMA = _places_schema("aligned_umap or joint_pca")
 
 MAP_QUALITY_SCHEMA = pa.schema(
     [
         _field("model", pa.string(), "baseline or tuned"),
-        _field("method", pa.string(), "pca, tsne or umap"),
+        _field("method", pa.string(), "pca, tsne, umap, aligned_umap or joint_pca"),
         _field("dimensions", pa.int8(), "2 or 3"),
         _field(
             "trustworthiness",
@@ -58,12 +71,18 @@ MAP_QUALITY_SCHEMA = pa.schema(
 
 
 class Projection(NamedTuple):
-    """One map: `coordinates` is float32 [n, dimensions]."""
+    """One map of one model.
+
+    Attributes:
+        coordinates: float32 [n, dimensions].
+        trustworthiness: float32 [n], of each note's own place, once it is judged (`judged`).
+    """
 
     model: str
     method: str
     dimensions: int
     coordinates: Float32Array
+    trustworthiness: Float32Array | None = None
 
 
 def neighbor_arrays(
@@ -160,11 +179,37 @@ def make_projections(
             yield Projection(model, method, size, coordinates[place])
 
 
+def judged(
+    projections: Sequence[Projection],
+    *,
+    embeddings: Mapping[str, npt.ArrayLike],
+    neighbors: int = NEIGHBORS,
+    seed: int = 0,
+) -> list[Projection]:
+    """The maps, each with the local trustworthiness of every note against its own model's space.
+
+    Args:
+        projections: maps.
+        embeddings: [n, d] by model, L2-normalised, rows in the order of the maps.
+        neighbors, seed: as in `local_trustworthiness`.
+
+    Raises:
+        MapError: a model without embeddings, or as in `local_trustworthiness`.
+    """
+    figures: dict[int, Float32Array] = {}
+    for model, mine in _by_model(projections, embeddings).items():
+        trust = local_trustworthiness(
+            embeddings[model], [projections[row].coordinates for row in mine], neighbors=neighbors, seed=seed
+        )
+        figures.update(zip(mine, trust.astype(np.float32), strict=True))
+    return [one._replace(trustworthiness=figures[row]) for row, one in enumerate(projections)]
+
+
 def projections_table(projections: Sequence[Projection], *, note_ids: Sequence[str]) -> pa.Table:
     """Maps as a table with PROJECTIONS_SCHEMA, sorted by model, method, dimensions and note_id.
 
     Args:
-        projections: maps of the same notes.
+        projections: maps of the same notes, judged or not.
         note_ids: n ids, in the order of the rows of every map.
 
     Raises:
@@ -174,7 +219,7 @@ def projections_table(projections: Sequence[Projection], *, note_ids: Sequence[s
     names = pa.array([note_ids[row] for row in order], pa.string())
     count = len(note_ids)
     parts = []
-    for model, method, dimensions, coordinates in sorted(projections, key=lambda one: one[:3]):
+    for model, method, dimensions, coordinates, trust in sorted(projections, key=lambda one: one[:3]):
         if coordinates.shape != (count, dimensions):
             raise MapError(
                 f"the {method} map of '{model}' has shape {coordinates.shape}: "
@@ -189,6 +234,7 @@ def projections_table(projections: Sequence[Projection], *, note_ids: Sequence[s
             pa.array(x),
             pa.array(y),
             pa.array(z[0]) if z else pa.nulls(count, pa.float32()),
+            pa.nulls(count, pa.float32()) if trust is None else pa.array(trust[order].astype(np.float32)),
         ]
         parts.append(pa.Table.from_arrays(columns, schema=PROJECTIONS_SCHEMA))
     return pa.concat_tables(parts).combine_chunks() if parts else PROJECTIONS_SCHEMA.empty_table()
@@ -212,12 +258,8 @@ def map_quality_table(
         MapError: a model without embeddings, or as in `map_quality`.
     """
     rows = []
-    for model in sorted({one.model for one in projections}):
-        if model not in embeddings:
-            raise MapError(
-                f"no embeddings of the model '{model}'; there are: {', '.join(sorted(embeddings))}."
-            )
-        mine = sorted((one for one in projections if one.model == model), key=lambda one: one[:3])
+    for model, positions in _by_model(projections, embeddings).items():
+        mine = sorted((projections[row] for row in positions), key=lambda one: one[:3])
         figures = map_quality(
             embeddings[model], [one.coordinates for one in mine], neighbors=neighbors, seed=seed
         )
@@ -226,3 +268,17 @@ def map_quality_table(
                 {"model": model, "method": one.method, "dimensions": one.dimensions, **figure._asdict()}
             )
     return pa.Table.from_pylist(rows, schema=MAP_QUALITY_SCHEMA)
+
+
+def _by_model(
+    projections: Sequence[Projection], embeddings: Mapping[str, npt.ArrayLike]
+) -> dict[str, list[int]]:
+    """Positions of the maps of each model, by model in order of its name."""
+    found: dict[str, list[int]] = {}
+    for model in sorted({one.model for one in projections}):
+        if model not in embeddings:
+            raise MapError(
+                f"no embeddings of the model '{model}'; there are: {', '.join(sorted(embeddings))}."
+            )
+        found[model] = [row for row, one in enumerate(projections) if one.model == model]
+    return found

@@ -6,9 +6,11 @@ import pytest
 
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.tables import (
+    ALIGNED_PROJECTIONS_SCHEMA,
     MAP_QUALITY_SCHEMA,
     PROJECTIONS_SCHEMA,
     Projection,
+    judged,
     make_projections,
     map_quality_table,
     neighbor_arrays,
@@ -86,7 +88,7 @@ def test_a_note_lies_at_the_same_place_whatever_the_order_of_the_input() -> None
 
 def test_the_table_holds_every_map_sorted() -> None:
     space, ids = make_space(20), some_ids(20)
-    maps = maps_of(space, ids)
+    maps = judged(maps_of(space, ids), embeddings={"baseline": space.embeddings})
     table = projections_table(maps[::-1], note_ids=ids)
     assert table.schema.equals(PROJECTIONS_SCHEMA, check_metadata=True)
     keys = list(
@@ -99,10 +101,12 @@ def test_the_table_holds_every_map_sorted() -> None:
         expected = one.coordinates[ids.index(row["note_id"])].tolist()
         assert [row["x"], row["y"], row["z"]][: len(expected)] == expected
         assert (row["z"] is None) == (row["dimensions"] == 2)
+        assert one.trustworthiness is not None
+        assert row["trustworthiness"] == one.trustworthiness[ids.index(row["note_id"])]
 
 
 def test_every_column_is_described() -> None:
-    for schema in (PROJECTIONS_SCHEMA, MAP_QUALITY_SCHEMA):
+    for schema in (PROJECTIONS_SCHEMA, ALIGNED_PROJECTIONS_SCHEMA, MAP_QUALITY_SCHEMA):
         assert all((field.metadata or {}).get(b"description") for field in schema)
 
 
@@ -114,8 +118,19 @@ def test_quality_table() -> None:
         (method, size) for method in ("pca", "tsne", "umap") for size in (2, 3)
     ]
     assert min(table["trustworthiness"].to_pylist()) > 0.6
+    local = judged(maps_of(space, ids), embeddings={"baseline": space.embeddings})
+    means = {(one.method, one.dimensions): np.mean(one.trustworthiness) for one in local}  # type: ignore[arg-type]
+    for row in table.to_pylist():
+        assert row["trustworthiness"] == pytest.approx(means[row["method"], row["dimensions"]], abs=1e-6)
     with pytest.raises(MapError, match="no embeddings of the model 'baseline'"):
         map_quality_table(maps_of(space, ids), embeddings={"tuned": space.embeddings})
+
+
+def test_maps_that_were_not_judged_say_so() -> None:
+    table = projections_table(maps_of(make_space(20), some_ids(20)), note_ids=some_ids(20))
+    assert table["trustworthiness"].null_count == len(table)
+    with pytest.raises(MapError, match="no embeddings of the model 'baseline'"):
+        judged(maps_of(make_space(20), some_ids(20)), embeddings={})
 
 
 def test_wrong_ids_are_refused() -> None:
