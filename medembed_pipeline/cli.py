@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
@@ -46,24 +47,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prune.add_argument("--yes", action="store_true", help="remove it")
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
+    add_exploring_commands(commands)
     options = parser.parse_args(arguments)
     try:
-        if options.command == "run":
-            return run_everything()
-        if options.command == "samples":
-            return write_samples(options.notes, options.seed, options.output)
-        if options.command == "settings":
-            return print_settings()
-        if options.command == "tables":
-            return print_tables()
-        if options.command == "verify":
-            return verify()
-        if options.command == "prune":
-            return prune_lake(remove_it=options.yes)
-        return open_ui(options.port)
+        return run_command(options)
     except MedembedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def add_exploring_commands(commands: Any) -> None:
+    """The commands that work without Dagster."""
+    from medembed_pipeline.report import atlas, visualize
+
+    visualize.add_arguments(
+        commands.add_parser("visualize", help="figures and the page for any model folder and labelled file")
+    )
+    atlas.add_arguments(
+        commands.add_parser("export-atlas", help="write a Parquet that Apple's embedding-atlas opens")
+    )
+    experiment = commands.add_parser(
+        "experiment", help="train and score under a preset of its own, such as presets/published.toml"
+    )
+    experiment.add_argument("preset", type=Path, help="preset file, or the name of one in presets/")
+    experiment.add_argument("--data", type=Path, required=True, help="file of labelled rows")
+    experiment.add_argument("--output", type=Path, help="folder for the table and the picture")
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Run the command that was chosen; returns its exit status."""
+    match options.command:
+        case "run":
+            return run_everything()
+        case "samples":
+            return write_samples(options.notes, options.seed, options.output)
+        case "settings":
+            return print_settings()
+        case "tables":
+            return print_tables()
+        case "verify":
+            return verify()
+        case "prune":
+            return prune_lake(remove_it=options.yes)
+        case "visualize":
+            from medembed_pipeline.report import visualize
+
+            return visualize.run(options)
+        case "export-atlas":
+            from medembed_pipeline.report import atlas
+
+            return atlas.run(options)
+        case "experiment":
+            from medembed_pipeline.evidence.leakage import command
+
+            return command.run(options.preset, options.data, options.output)
+        case _:
+            return open_ui(options.port)
 
 
 def write_samples(notes: int, seed: int, output: Path | None) -> int:
@@ -161,17 +200,22 @@ def run_everything() -> int:
 
 
 def print_headline(lake: Lake) -> None:
-    """Print the figures of the last evaluation, and the paths to open."""
+    """Print the figures of the last evaluation, the verdict, and the paths to open."""
     from medembed_pipeline.console import headline
     from medembed_pipeline.training.checkpoints import FOLDER, current_checkpoint
+    from medembed_pipeline.verdict.released import released_path
+    from medembed_pipeline.verdict.summary import verdict_lines
 
     metrics = lake.table("embedding_metrics")
     confidence = load_settings().evaluation.confidence
     print(f"\n{headline(metrics.read(), metrics.footer.facts['scored_notes'], confidence)}\n")
+    verdict = lake.table("release_verdict")
+    for line in verdict_lines(verdict.footer.facts, verdict.read().to_pylist(), released_path(lake)):
+        print(line)
     print(f"checkpoint   {lake.path(FOLDER, current_checkpoint(lake).version)}")
     print(f"metrics      {metrics.path}")
-    print(f"maps         {lake.table_path('projections')}")
-    print("pictures     make ui, then the metadata of embedding_metrics and projections")
+    print(f"pictures     {lake.path('pictures')}")
+    print(f"report       {lake.path('report.html')} (open it in a browser)")
 
 
 def open_ui(port: int) -> int:

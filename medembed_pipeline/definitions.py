@@ -6,12 +6,25 @@ import medembed_pipeline.embeddings.assets
 import medembed_pipeline.embeddings.checks
 import medembed_pipeline.evaluation.assets
 import medembed_pipeline.evaluation.checks
+import medembed_pipeline.evidence.health.assets
+import medembed_pipeline.evidence.health.checks
+import medembed_pipeline.evidence.labels.assets
+import medembed_pipeline.evidence.labels.checks
+import medembed_pipeline.evidence.leakage.assets
+import medembed_pipeline.evidence.leakage.checks
+import medembed_pipeline.evidence.ledger.assets
+import medembed_pipeline.evidence.ledger.checks
+import medembed_pipeline.evidence.similarity.assets
+import medembed_pipeline.evidence.similarity.checks
 import medembed_pipeline.maps.assets
 import medembed_pipeline.notes.assets
 import medembed_pipeline.notes.checks
+import medembed_pipeline.report.assets
 import medembed_pipeline.training.assets
 import medembed_pipeline.triplets.assets
 import medembed_pipeline.triplets.checks
+import medembed_pipeline.verdict.assets
+import medembed_pipeline.verdict.checks
 from medembed_pipeline.automation.conditions import with_conditions
 from medembed_pipeline.automation.jobs import JOBS
 from medembed_pipeline.automation.retraining import RetrainingPolicy
@@ -28,12 +41,25 @@ ROOMS = [
     medembed_pipeline.embeddings.assets,
     medembed_pipeline.evaluation.assets,
     medembed_pipeline.maps.assets,
+    medembed_pipeline.evidence.similarity.assets,
+    medembed_pipeline.evidence.ledger.assets,
+    medembed_pipeline.evidence.labels.assets,
+    medembed_pipeline.evidence.health.assets,
+    medembed_pipeline.evidence.leakage.assets,
+    medembed_pipeline.verdict.assets,
+    medembed_pipeline.report.assets,
 ]
 CHECKS = [
     medembed_pipeline.notes.checks,
     medembed_pipeline.triplets.checks,
     medembed_pipeline.embeddings.checks,
     medembed_pipeline.evaluation.checks,
+    medembed_pipeline.evidence.similarity.checks,
+    medembed_pipeline.evidence.ledger.checks,
+    medembed_pipeline.evidence.labels.checks,
+    medembed_pipeline.evidence.health.checks,
+    medembed_pipeline.evidence.leakage.checks,
+    medembed_pipeline.verdict.checks,
 ]
 
 # Steps are forked from a process that has this module loaded: a step that has nothing to do then takes one second,

@@ -7,13 +7,21 @@ import pyarrow as pa
 from medembed_pipeline.embeddings.vectors import embeddings_schema
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA
-from medembed_pipeline.maps.tables import PROJECTIONS_SCHEMA
+from medembed_pipeline.evidence.health.table import HEALTH_SCHEMA
+from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA
+from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA
+from medembed_pipeline.evidence.ledger.confusions import SPECIALTY_CONFUSIONS_SCHEMA
+from medembed_pipeline.evidence.ledger.ledger import RETRIEVAL_LEDGER_SCHEMA
+from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA
+from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA
+from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, PROJECTIONS_SCHEMA
 from medembed_pipeline.notes.landing import REJECTED_DESCRIPTIONS, described, raw_schema
 from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA
 from medembed_pipeline.triplets.table import TRIPLETS_SCHEMA
+from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 
 HEADING = """\
 # Tables
@@ -43,6 +51,18 @@ TABLES: dict[str, tuple[str, pa.Schema]] = {
     "neighbors": ("one neighbour of one note", NEIGHBORS_SCHEMA),
     "embedding_metrics": ("one figure", METRICS_SCHEMA),
     "projections": ("a note's place on one map", PROJECTIONS_SCHEMA),
+    "aligned_projections": (
+        "a note's place on a map on which baseline and tuned can be compared",
+        ALIGNED_PROJECTIONS_SCHEMA,
+    ),
+    "note_movement": ("how far a note moved", NOTE_MOVEMENT_SCHEMA),
+    "similarity_evidence": ("one number of one figure", SIMILARITY_SCHEMA),
+    "retrieval_ledger": ("a held-out note, the worst regression first", RETRIEVAL_LEDGER_SCHEMA),
+    "specialty_confusions": ("a specialty taken for another", SPECIALTY_CONFUSIONS_SCHEMA),
+    "space_health": ("one figure of a space", HEALTH_SCHEMA),
+    "label_review": ("a labelled note, the most suspicious first", LABEL_REVIEW_SCHEMA),
+    "leak_meter": ("one figure under one way to split", LEAK_METER_SCHEMA),
+    "release_verdict": ("one rule and what came of it", VERDICT_SCHEMA),
 }
 
 

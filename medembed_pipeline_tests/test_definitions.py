@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from medembed_pipeline_tests.graph.names import GROUPS
+
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = [
     "torch",
@@ -20,19 +22,6 @@ HEAVY = [
     "ftfy",
     "scipy",
 ]
-GROUPS = {
-    "raw_transcriptions": "notes",
-    "rejected_rows": "notes",
-    "cleaned_notes": "notes",
-    "note_splits": "notes",
-    "triplets": "training",
-    "finetuned_checkpoint": "training",
-    "baseline_embeddings": "embeddings",
-    "tuned_embeddings": "embeddings",
-    "neighbors": "evaluation",
-    "embedding_metrics": "evaluation",
-    "projections": "evaluation",
-}
 
 
 def python(code: str, **environment: str) -> str:

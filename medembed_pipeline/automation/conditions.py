@@ -131,15 +131,15 @@ class UpstreamSettled(_AssetCondition):
         )
 
     def _waits_for(self, state: GraphState, key: dg.AssetKey) -> list[dg.AssetKey]:
-        """Its parents; but new notes are embedded with the checkpoint there is, however long a training runs.
+        """Its parents; but new notes are taken in with the checkpoint there is, however long a training runs.
 
         Only when the encoder's settings changed, for the checkpoint too, is the new checkpoint waited for:
         baseline and tuned vectors of different windows cannot be compared.
         """
         parents = state.parents(key)
-        if key != TUNED or state.never_made(CHECKPOINT):
+        if state.never_made(CHECKPOINT):
             return parents
-        if state.code_changed(key) and state.code_changed(CHECKPOINT):
+        if key == TUNED and state.code_changed(key) and state.code_changed(CHECKPOINT):
             return parents
         return [parent for parent in parents if parent != CHECKPOINT]
 

@@ -17,14 +17,14 @@ train = dg.define_asset_job(
 )
 evaluate = dg.define_asset_job(
     "evaluate",
-    selection=dg.AssetSelection.assets("tuned_embeddings") | dg.AssetSelection.groups("evaluation"),
-    description="Vectors, metrics and maps of the current checkpoint.",
+    selection=dg.AssetSelection.assets("tuned_embeddings") | dg.AssetSelection.groups("evaluation", "report"),
+    description="Vectors, metrics, maps, evidence, verdict and page of the current checkpoint.",
 )
 retrain = dg.define_asset_job(
     "retrain",
     selection=dg.AssetSelection.assets("triplets").downstream()
     | dg.AssetSelection.assets("baseline_embeddings"),
-    description="A new checkpoint from the notes as they stand, with its vectors, metrics and maps.",
+    description="A new checkpoint from the notes as they stand, with all that is measured of it, verdict and page.",
 )
 
 JOBS = [everything, ingest, train, evaluate, retrain]

@@ -17,11 +17,23 @@ from medembed_pipeline.automation.retraining import RetrainingPolicy
 from medembed_pipeline.definitions import CHECKS, ROOMS
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.settings import AutomationSettings
+from medembed_pipeline_tests.graph.names import LANDED
 
-LANDED = {"raw_transcriptions", "rejected_rows"}
-EVALUATED = {"neighbors", "embedding_metrics", "projections"}
 SPECS = {spec.key.path[-1]: spec for asset in dg.load_assets_from_modules(ROOMS) for spec in asset.specs}  # type: ignore[union-attr]
 CHECK_SPECS = [spec for check in dg.load_asset_checks_from_modules(CHECKS) for spec in check.check_specs]
+
+
+def reached(*names: str) -> set[str]:
+    """These assets and everything below them."""
+    found = set(names)
+    while (
+        more := {
+            name for name, spec in SPECS.items() if found & {dep.asset_key.path[-1] for dep in spec.deps}
+        }
+        - found
+    ):
+        found |= more
+    return found
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,10 @@ import pandas as pd
 import pytest
 
 from medembed_pipeline_tests.automation.live import LiveProject, live
+from medembed_pipeline_tests.graph.names import EMBEDDED, EVALUATED, NOTES
 from medembed_pipeline_tests.graph.project import ROOT, Project
 
 pytestmark = pytest.mark.live
-EVALUATED = {"neighbors", "embedding_metrics", "projections"}
-NOTES = {"raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits"}
 AUTOMATION = "\n[automation]\nenabled = true\nlanding_interval_seconds = 2\nlanding_settle_seconds = 1\n"
 HELD_TRAINING = """
 import time
@@ -83,15 +82,15 @@ def test_materialize_all_with_nothing_changed_keeps_everything(running: LiveProj
     assert running.made() == made
 
 
-def test_new_notes_reach_the_maps_without_training(running: LiveProject) -> None:
+def test_new_notes_reach_the_page_without_training(running: LiveProject) -> None:
     made = running.made()
     began = time.time()
     write_notes(running.project, "second.csv", 2, seed=2)
-    running.wait(lambda: running.made()["projections"] > made["projections"])
+    running.wait(lambda: running.made()["report"] > made["report"])
     report(running, began)
     running.wait_until_quiet()
     new = set(running.made() - made)
-    assert new == {*NOTES, "baseline_embeddings", "tuned_embeddings", *EVALUATED}
+    assert new == {*NOTES, *EMBEDDED, *EVALUATED}
     assert max((running.made() - made).values()) == 1
     newest = running.nodes()["tuned_embeddings"]["assetMaterializations"][0]["metadataEntries"]
     assert next(one["intValue"] for one in newest if one["label"] == "notes_the_checkpoint_has_not_seen") == 2
@@ -107,10 +106,10 @@ def report(running: LiveProject, began: float) -> None:
 def test_an_edited_parameter_is_taken_up_and_reaches_what_it_feeds(running: LiveProject) -> None:
     made = running.made()
     running.project.configure(more=PCA + "seed = 8\n" + AUTOMATION)
-    took = running.wait(lambda: running.made()["projections"] > made["projections"])
-    print(f"projections {took:.1f} s after the settings file was saved")
+    took = running.wait(lambda: running.made()["report"] > made["report"])
+    print(f"the page {took:.1f} s after the settings file was saved")
     running.wait_until_quiet()
-    assert running.made() - made == {"projections": 1}
+    assert running.made() - made == {"projections": 1, "report": 1}
 
 
 def test_a_change_during_training_is_trained_on_once_afterwards(running: LiveProject) -> None:
@@ -154,7 +153,7 @@ def test_a_failure_is_not_repeated_and_new_data_is_tried(running: LiveProject) -
     assert len(failed) == 1
     aside.rename(config)
     write_notes(running.project, "fifth.csv", 2, seed=5)
-    running.wait(lambda: running.made()["projections"] > made["projections"])
+    running.wait(lambda: running.made()["report"] > made["report"])
     running.wait_until_quiet()
     assert sum(run["status"] == "FAILURE" for run in running.runs()) == 1
     assert set(Path(running.project.lake_url).glob("*.parquet"))
@@ -223,7 +222,7 @@ def test_daemon_and_webserver_are_restarted_while_new_notes_are_taken_in(running
     running.wait(lambda: running.made()["raw_transcriptions"] > made["raw_transcriptions"])
     running.stop()
     running.start()
-    running.wait(lambda: running.made()["projections"] > made["projections"])
+    running.wait(lambda: running.made()["report"] > made["report"])
     running.wait_until_quiet()
     assert max((running.made() - made).values()) == 1
-    assert {*NOTES, "baseline_embeddings", "tuned_embeddings", *EVALUATED} <= set(running.made() - made)
+    assert {*NOTES, *EMBEDDED, *EVALUATED} <= set(running.made() - made)

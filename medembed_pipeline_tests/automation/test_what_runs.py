@@ -14,12 +14,10 @@ import pytest
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.training.checkpoints import current_checkpoint
+from medembed_pipeline_tests.automation.model_graph import reached
+from medembed_pipeline_tests.graph.names import EMBEDDED, EVALUATED, LANDED, NOTES
 from medembed_pipeline_tests.graph.project import Project
 
-EVALUATED = {"neighbors", "embedding_metrics", "projections"}
-LANDED = {"raw_transcriptions", "rejected_rows"}
-NOTES = {*LANDED, "cleaned_notes", "note_splits"}
-EMBEDDED = {"baseline_embeddings", "tuned_embeddings"}
 PCA = 'methods = ["pca"]\n'
 
 
@@ -148,9 +146,9 @@ def test_a_training_parameter_trains_and_leaves_baseline_and_triplets(project: P
     assert not {"baseline_embeddings", "triplets", *NOTES} & set(made)
 
 
-def test_a_projection_parameter_makes_the_projections_alone(project: Project) -> None:
+def test_a_projection_parameter_makes_the_projections_and_the_page_that_shows_them(project: Project) -> None:
     project.configure(more=PCA + "seed = 8\n")
-    assert ticks(project)["made"] == ["projections"]
+    assert sorted(ticks(project)["made"]) == ["projections", "report"]
 
 
 def test_a_new_revision_of_a_room_runs_that_room_and_what_really_changed(project: Project) -> None:
@@ -168,7 +166,7 @@ def test_a_file_that_spoils_all_rows_is_held_at_the_check(project: Project) -> N
 def test_a_launchpad_override_reaches_what_depends_on_it_and_stands(project: Project) -> None:
     override = forced("neighbors", {"ops": {"neighbors": {"config": {"neighbors": 20}}}})
     made = ticks(project, code=override)["made"]
-    assert set(made) <= {"embedding_metrics", "projections"} and made
+    assert set(made) <= reached("neighbors") - {"neighbors"} and made
     assert (
         Lake(project.lake_url).table("neighbors").footer.recipe.settings["NeighborSettings"]["neighbors"]
         == 20

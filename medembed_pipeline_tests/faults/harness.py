@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import json
 import os
+import pkgutil
 import shutil
 import signal
 import time
@@ -29,6 +30,16 @@ STEPS = [
     ["neighbors"],
     ["embedding_metrics"],
     ["projections"],
+    ["aligned_projections"],
+    ["note_movement"],
+    ["similarity_evidence"],
+    ["retrieval_ledger"],
+    ["specialty_confusions"],
+    ["space_health"],
+    ["label_review"],
+    ["leak_meter"],
+    ["release_verdict"],
+    ["report"],
 ]
 SETTINGS = """
 [encoder]
@@ -49,6 +60,13 @@ resamples = 100
 [projections]
 methods = ["pca"]
 dimensions = [2]
+[alignment]
+methods = ["joint_pca"]
+dimensions = [2]
+[label_review]
+repeats = 1
+[leakage]
+repeats = 1
 """
 LIMIT_SECONDS = 1200.0
 
@@ -61,30 +79,21 @@ def prepare(folder: Path) -> None:
     )
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     (folder / "medembed.toml").write_text(SETTINGS.format(model=folder / "model"))
+    import cleanlab.multilabel_classification.filter  # noqa: F401
+    import scipy.stats  # noqa: F401
     import sentence_transformers  # noqa: F401
     import sklearn.decomposition
+    import sklearn.linear_model
     import sklearn.metrics  # noqa: F401
 
     import medembed_pipeline.definitions
     import medembed_pipeline.encoder.model
     import medembed_pipeline.maps.tables
+    import medembed_pipeline.report.payload
     import medembed_pipeline.training.loop
     import medembed_pipeline.upkeep  # noqa: F401
-    from medembed_pipeline.pictures.figure import Picture
 
-    # Drawing writes nothing and takes most of the time of a small run.
-    pictures = {
-        "metrics_pictures": ("metrics_picture", "specialty_change_picture"),
-        "training_picture": ("training_curve_picture",),
-        "maps_picture": ("maps_picture",),
-    }
-    for module, names in pictures.items():
-        for name in names:
-            setattr(
-                importlib.import_module(f"medembed_pipeline.pictures.{module}"),
-                name,
-                lambda *_, **__: Picture(b"", b""),
-            )
+    stub_pictures()
 
     def make_model() -> None:
         from medembed_pipeline_tests.encoder.small_models import make_bert
@@ -92,6 +101,20 @@ def prepare(folder: Path) -> None:
         make_bert(folder / "model")
 
     assert in_child(make_model) == 0
+
+
+def stub_pictures() -> None:
+    """Let every picture be a few bytes, each time others: drawing takes most of the time of a small run."""
+    import medembed_pipeline.pictures as pictures
+    from medembed_pipeline.pictures.figure import Picture
+
+    def picture(*_: Any, **__: Any) -> Picture:
+        return Picture(os.urandom(64), os.urandom(64))
+
+    for found in pkgutil.iter_modules(pictures.__path__):
+        module = importlib.import_module(f"{pictures.__name__}.{found.name}")
+        for name in [name for name in vars(module) if name.endswith("_picture")]:
+            setattr(module, name, picture)
 
 
 def start_child(work: Callable[[], object], output: Path | None = None) -> int:
@@ -169,6 +192,7 @@ def materialize(lake: Path, assets: list[str] | None = None, config: dict[str, A
 def versions(lake: Path) -> dict[str, str]:
     """Data version and content hash of everything published. Reads with pyarrow: in children only."""
     from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.report.page_file import find_page
     from medembed_pipeline.training.checkpoints import POINTER
 
     opened = Lake(str(lake))
@@ -179,6 +203,9 @@ def versions(lake: Path) -> dict[str, str]:
     pointer = opened.read_json(POINTER)
     if pointer:
         found["finetuned_checkpoint"] = pointer["data_version"]
+    page = find_page(opened)
+    if page:
+        found["report"] = page.data_version
     return found
 
 

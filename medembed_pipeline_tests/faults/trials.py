@@ -264,8 +264,8 @@ def leave_an_orphan(stages: Stages, folder: Path) -> Count:
     result = Count()
     for step, assets in enumerate(STEPS):
         lake, label = stages.copy(step, folder / "lake"), f"{assets[0]}, outlived by a later run"
-        training = assets == ["finetuned_checkpoint"]
-        point = KillPoint("training.point_to" if training else "TableWriter.finish", 1, "before")
+        held_at = {"finetuned_checkpoint": "training.point_to", "report": "report.publish_page"}
+        point = KillPoint(held_at.get(assets[0], "TableWriter.finish"), 1, "before")
 
         def held(lake: Path = lake, assets: list[str] = assets, point: KillPoint = point) -> None:
             kill_points.arm(point, send=signal.SIGSTOP)

@@ -29,6 +29,12 @@ save_every_seconds = 0
 {training}
 [evaluation]
 resamples = 100
+[alignment]
+methods = ["joint_pca"]
+[label_review]
+repeats = 1
+[leakage]
+repeats = 3
 [projections]
 dimensions = [2]
 {more}

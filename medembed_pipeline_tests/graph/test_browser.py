@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from medembed_pipeline_tests.graph.names import GROUPS
 from medembed_pipeline_tests.graph.project import Project
-from medembed_pipeline_tests.test_definitions import GROUPS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medembed_pipeline_tests.graph.names import GROUPS
 from medembed_pipeline_tests.graph.project import Project
 
 TABLES = {
@@ -20,7 +21,16 @@ TABLES = {
     "tuned_embeddings": {"note_id", "embedding"},
     "neighbors": {"model", "note_id", "rank", "neighbor_id", "similarity"},
     "embedding_metrics": {"model", "split", "scope", "metric", "k", "value", "ci_low", "ci_high", "n"},
-    "projections": {"note_id", "model", "method", "dimensions", "x", "y", "z"},
+    "projections": {"note_id", "model", "method", "dimensions", "x", "y", "z", "trustworthiness"},
+    "aligned_projections": {"note_id", "model", "method", "dimensions", "x", "y", "z", "trustworthiness"},
+    "note_movement": {"note_id", "movement", "neighbor_overlap", "rank"},
+    "similarity_evidence": {"figure", "model", "group", "other", "position", "statistic", "value", "n"},
+    "retrieval_ledger": {"rank", "note_id", "change", "neighbors_baseline", "relevant_tuned", "won", "lost"},
+    "specialty_confusions": {"model", "specialty", "wrong_specialty", "weight", "share"},
+    "space_health": {"model", "figure", "name", "value", "n"},
+    "label_review": {"rank", "note_id", "suggested", "label_quality", "judgement"},
+    "leak_meter": {"protocol", "model", "metric", "k", "value", "seen_share"},
+    "release_verdict": {"rule", "kind", "passed", "value", "threshold", "reason", "evidence"},
 }
 METRICS = {
     "precision",
@@ -55,7 +65,7 @@ def test_pandas_reads_every_table_whole(finished_project: Project, table: str) -
 def test_the_tables_join_by_id_and_every_note_is_everywhere(finished_project: Project) -> None:
     notes = set(read(finished_project, "cleaned_notes")["note_id"])
     assert len(notes) == len(read(finished_project, "cleaned_notes"))
-    for table in ("note_splits", "baseline_embeddings", "tuned_embeddings", "projections"):
+    for table in ("note_splits", "baseline_embeddings", "tuned_embeddings", "projections", "note_movement"):
         assert set(read(finished_project, table)["note_id"]) == notes, table
     raw_ids = set(read(finished_project, "raw_transcriptions")["row_id"])
     assert {row for rows in read(finished_project, "cleaned_notes")["source_rows"] for row in rows} == raw_ids
@@ -124,6 +134,6 @@ def test_a_second_run_keeps_everything_and_says_so(finished_project: Project) ->
     before = {path: path.stat().st_mtime_ns for path in Path(finished_project.lake_url).glob("*.parquet")}
     versions = finished_project.data_versions()
     output = finished_project.run()
-    assert output.count("unchanged") == len(TABLES) + 1
+    assert output.count("unchanged") == len(GROUPS)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert finished_project.data_versions() == versions

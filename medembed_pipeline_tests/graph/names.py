@@ -1,0 +1,30 @@
+"""The assets by what they are for, as the tests name them."""
+
+GROUPS = {
+    "raw_transcriptions": "notes",
+    "rejected_rows": "notes",
+    "cleaned_notes": "notes",
+    "note_splits": "notes",
+    "triplets": "training",
+    "finetuned_checkpoint": "training",
+    "baseline_embeddings": "embeddings",
+    "tuned_embeddings": "embeddings",
+    "neighbors": "evaluation",
+    "embedding_metrics": "evaluation",
+    "projections": "evaluation",
+    "aligned_projections": "evaluation",
+    "note_movement": "evaluation",
+    "similarity_evidence": "evaluation",
+    "retrieval_ledger": "evaluation",
+    "specialty_confusions": "evaluation",
+    "space_health": "evaluation",
+    "label_review": "evaluation",
+    "leak_meter": "evaluation",
+    "release_verdict": "report",
+    "report": "report",
+}
+LANDED = {"raw_transcriptions", "rejected_rows"}
+NOTES = {name for name, group in GROUPS.items() if group == "notes"}
+EMBEDDED = {name for name, group in GROUPS.items() if group == "embeddings"}
+EVALUATED = {name for name, group in GROUPS.items() if group in ("evaluation", "report")}
+TABLES = set(GROUPS) - {"finetuned_checkpoint", "report"}
