@@ -33,7 +33,6 @@ from medembed_pipeline.maps.tables import (
     projections_table,
 )
 
-
 ALIGNED_METHODS = ("aligned_umap", "joint_pca")
 
 

@@ -71,6 +71,17 @@ def judge(membership: FloatArray, probabilities: FloatArray, *, threshold: float
             np.zeros(count),
             np.ones(count),
         )
+    if membership.shape[1] < 2:
+        # No other specialty can be suggested, and confident learning has nothing to compare with.
+        own = np.where(carries[:, 0], probabilities[:, 0], 1.0 - probabilities[:, 0])
+        return Judgements(
+            judged,
+            np.full(count, AGREES, dtype=object),
+            np.where(carries[:, 0], probabilities[:, 0], 0.0),
+            np.full(count, -1, dtype=np.int64),
+            np.zeros(count),
+            np.clip(own, 0.0, 1.0),
+        )
     from cleanlab.multilabel_classification import get_label_quality_scores
     from cleanlab.multilabel_classification.filter import find_label_issues
 

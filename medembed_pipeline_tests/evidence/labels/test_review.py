@@ -192,3 +192,13 @@ def test_errors_name_what_does_not_fit() -> None:
         review_of(corpus, repeats=0)
     with pytest.raises(EvaluationError, match="not L2-normalised"):
         review_of(corpus, embeddings=corpus.embeddings * 2)
+
+
+def test_a_single_specialty_leaves_nothing_to_suggest() -> None:
+    from medembed_pipeline.evidence.labels.judgements import AGREES, judge
+
+    membership = np.array([[1.0], [1.0], [0.0], [1.0]])
+    found = judge(membership, np.array([[0.9], [0.2], [0.4], [0.7]]), threshold=0.3)
+    assert found.judged.tolist() == [True, True, False, True]
+    assert set(found.judgement) == {AGREES} and set(found.suggested) == {-1}
+    assert found.quality[[0, 1, 3]].tolist() == [0.9, 0.2, 0.7]
