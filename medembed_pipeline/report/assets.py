@@ -1,0 +1,137 @@
+"""The asset `report`: one HTML file that opens by double-click."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    asset_work,
+    code_version,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.report.inputs import (
+    SHOWN,
+    open_tables,
+    outdated_tables,
+    read_sources,
+    shown_facts,
+    shown_table,
+)
+from medembed_pipeline.report.notes_part import Place
+from medembed_pipeline.report.page_file import (
+    PAGE,
+    PageFooter,
+    find_made_page,
+    publish_page,
+    sweep_texts,
+    texts_file_name,
+)
+from medembed_pipeline.report.page_revision import page_revision
+from medembed_pipeline.settings import ReportSettings, load_settings
+from medembed_pipeline.training.checkpoints import Checkpoint, current_checkpoint
+
+SETTINGS = load_settings()
+MEGABYTE = 1e6
+
+
+@dg.asset(
+    group_name="report",
+    kinds={"html"},
+    deps=[*SHOWN, "finetuned_checkpoint"],
+    code_version=code_version(page_revision(), SETTINGS.report),
+    config_schema=launchpad_schema("report", SETTINGS.report),
+    required_resource_keys={"lake"},
+)
+def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """The page: verdict, maps, and every figure down to the notes behind it; opens without network or server."""
+    settings = launchpad_settings(context, ReportSettings)
+    with asset_work(context, page_revision(), settings) as work:
+        tables = open_tables(work.lake)
+        for name, table in tables.items():
+            work.note_input(name, table.data_version)
+        checkpoint = current_checkpoint(work.lake)
+        work.note_input("finetuned_checkpoint", checkpoint.data_version)
+        sources = read_sources(work.lake)
+        # Besides what data versions cover. raw_transcriptions is no dependency on purpose: a file that lands without
+        # a new note makes no new page by itself; the next page that is made names it as a source.
+        work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources]))
+        outdated = outdated_tables(tables, {"finetuned_checkpoint": checkpoint.data_version})
+        if outdated:
+            context.log.warning(
+                f"made from other inputs than the rest of the page, which shows them all the same: "
+                f"{', '.join(outdated)}. Materialize them again."
+            )
+        footer = _unchanged(work)
+        kept = footer is not None
+        if footer is None:
+            footer = _build(work, tables, checkpoint, sources, settings)
+        size = work.lake.size(PAGE)
+        metadata: dict[str, Any] = {
+            "path": dg.MetadataValue.path(work.lake.path(PAGE)),
+            "notes": footer.notes,
+            "size_megabytes": round(size / MEGABYTE, 2),
+            "kept": kept,
+            "tables_made_from_other_inputs": len(outdated),
+        }
+        if footer.texts_file is not None:
+            metadata["texts"] = dg.MetadataValue.path(work.lake.path(footer.texts_file))
+        return dg.MaterializeResult(data_version=dg.DataVersion(footer.data_version), metadata=metadata)
+
+
+def _unchanged(work: AssetWork) -> PageFooter | None:
+    recipe = work.recipe()
+    footer = find_made_page(work.lake, recipe)
+    if footer is not None:
+        # Older work may have published between the look and the confirmation; after it, it no longer can.
+        work.lake.confirm(recipe.asset)
+        footer = find_made_page(work.lake, recipe)
+    if footer is None:
+        return None
+    sweep_texts(work.lake)
+    work.context.log.info(f"{PAGE}: same code, settings and inputs; the page of {footer.notes} notes stands")
+    return footer
+
+
+def _build(
+    work: AssetWork,
+    tables: Mapping[str, LakeTable],
+    checkpoint: Checkpoint,
+    sources: Mapping[str, list[Place]],
+    settings: ReportSettings,
+) -> PageFooter:
+    from medembed_pipeline.report.made import made_part, model_name
+    from medembed_pipeline.report.notes_part import shown_texts
+    from medembed_pipeline.report.page import render_page, render_texts_file
+    from medembed_pipeline.report.payload import HELD_OUT, build_payload
+
+    shown = {name: shown_table(table) for name, table in tables.items()}
+    manifest = checkpoint.manifest()
+    payload = build_payload(
+        shown,
+        models={
+            "baseline": model_name(manifest["base"]).rpartition("/")[2],
+            "tuned": f"checkpoint {checkpoint.version[:8]}",
+        },
+        scored=HELD_OUT,
+        made=made_part(
+            shown,
+            checkpoint={"version": checkpoint.version, "manifest": manifest},
+            more_settings={type(settings).__name__: settings.result_values()},
+        ),
+        sources=sources,
+        history=checkpoint.history(),
+    )
+    texts = shown_texts(tables["cleaned_notes"].strings("text"), settings.note_text)
+    beside = None
+    if texts is not None and len(texts) > settings.notes_in_page:
+        beside = render_texts_file(texts)
+    texts_file = texts_file_name(beside) if beside is not None else None
+    page = render_page(payload, None if beside is not None else texts, texts_file=texts_file)
+    return publish_page(
+        work.lake, work.recipe(), page, texts=beside, texts_file=texts_file, notes=len(payload["notes"]["id"])
+    )

@@ -1,0 +1,170 @@
+"""Model folders named on the command line: how each is loaded, what it is called, its vectors of some notes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
+from medembed_pipeline.encoder.spec import BUNDLED, read_json
+from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.store import KeyedStore
+from medembed_pipeline.lake.tables import vectors
+from medembed_pipeline.report.errors import ReportError
+from medembed_pipeline.settings import EncoderSettings
+
+BUNDLED_NAME = "all-MiniLM-L6-v2"
+BUNDLED_WINDOW = 512
+"""Positions of the bundled model: no window can be larger."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class NamedModel:
+    """A model to score.
+
+    Attributes:
+        name: to show; without the place it lies at.
+        spec: how it is loaded.
+        folder: its files, where it was given as a folder.
+    """
+
+    name: str
+    spec: EncoderSpec
+    folder: Path | None
+
+    def kept(self, file: str) -> Any | None:
+        """A JSON file that our checkpoints hold beside the model; None in a folder that is no such checkpoint."""
+        path = self.folder / file if self.folder is not None else None
+        if path is None or not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            return None
+
+
+def named_model(option: str, base: str) -> NamedModel:
+    """The model that an option names.
+
+    Args:
+        option: of the command line, for the message.
+        base: a model folder, a hub id (owner/name), or `bundled`.
+
+    Raises:
+        ReportError: there is no such model, or it is none that can be loaded.
+    """
+    folder = Path(base).expanduser()
+    if base != BUNDLED and not folder.is_dir() and not _HUB_ID.fullmatch(base):
+        raise ReportError(
+            f"{option} {base}: there is no such folder. Give a model folder in sentence-transformers or "
+            "transformers format, a hub id (owner/name), or `bundled`."
+        )
+    try:
+        spec = read_spec(folder if folder.is_dir() else Path(base))
+    except MedembedError as error:
+        raise ReportError(f"{option} {base}: {error}") from None
+    spec = replace(spec, max_tokens=min(spec.max_tokens, positions(Path(spec.base))))
+    if base == BUNDLED:
+        return NamedModel(BUNDLED_NAME, spec, None)
+    if folder.is_dir():
+        return NamedModel(folder.resolve().name or "model", spec, folder)
+    return NamedModel(base, spec, None)
+
+
+def positions(folder: Path) -> int:
+    """How many tokens a model folder can read at once, by its config.json; a large number where it does not say."""
+    config = read_json(folder / "config.json")
+    found = config.get("max_position_embeddings")
+    if found is None:
+        return 1 << 20
+    # RoBERTa's family counts positions from the padding id on.
+    family = ("roberta", "camembert", "mpnet", "longformer")
+    shifted = any(name in str(config.get("model_type")) for name in family)
+    return int(found) - (int(config.get("pad_token_id") or 0) + 1 if shifted else 0)
+
+
+def default_baseline(model: NamedModel) -> NamedModel:
+    """The bundled model, reading as many tokens of a note as `model` does, and long notes as it does."""
+    window = min(model.spec.max_tokens, BUNDLED_WINDOW)
+    return NamedModel(BUNDLED_NAME, EncoderSpec(BUNDLED, "mean", window, model.spec.long_notes), None)
+
+
+def with_different_names(models: Sequence[NamedModel]) -> list[NamedModel]:
+    """The models with their folder's parent in the name, then a number, where names would be alike."""
+    renamed: list[NamedModel] = []
+    used: set[str] = set()
+    for model in models:
+        name = model.name
+        if sum(other.name == name for other in models) > 1 and model.folder is not None:
+            name = f"{model.folder.resolve().parent.name}/{name}"
+        number = 2
+        unique = name
+        while unique in used:
+            unique = f"{name} ({number})"
+            number += 1
+        used.add(unique)
+        renamed.append(replace(model, name=unique))
+    return renamed
+
+
+def encoded(
+    lake: Lake,
+    model: NamedModel,
+    notes: Mapping[str, Sequence[str]],
+    settings: EncoderSettings,
+    *,
+    batch_size: int | None,
+    progress: bool,
+) -> np.ndarray:
+    """The vectors of all notes, float32 [n, d], L2-normalised; a text whose vector is kept is not encoded again.
+
+    Args:
+        lake: keeps the vectors.
+        model: loaded only where a vector is missing.
+        notes: columns note_id and text.
+        settings: device and precision, and the token budget where there is no batch size.
+        batch_size: notes that fill the model's window in one batch; shorter notes go in larger batches. None: the
+            settings' token budget.
+        progress: show a bar.
+
+    Raises:
+        MedembedError: the model cannot be loaded, or the device is not there.
+    """
+    from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_table
+    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+
+    precision = resolve_precision(settings.precision, resolve_device(settings.device))
+    store = KeyedStore(lake, "vectors", encoder_fingerprint(model.spec, precision=precision))
+    budget = batch_size * model.spec.max_tokens if batch_size is not None else settings.token_budget
+
+    def load() -> TextEncoder:
+        from medembed_pipeline.encoder.model import load_encoder
+
+        return _Budgeted(
+            load_encoder(model.spec, device=settings.device, precision=precision), budget, progress
+        )
+
+    table, _ = embeddings_table(notes["note_id"], notes["text"], load_encoder=load, store=store)
+    return vectors(table.column("embedding"))
+
+
+class _Budgeted:
+    """An encoder with its token budget and its bar."""
+
+    def __init__(self, encoder: Any, token_budget: int, progress: bool) -> None:
+        self._encoder, self._token_budget, self._progress = encoder, token_budget, progress
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        found: np.ndarray = self._encoder.encode(
+            texts, token_budget=self._token_budget, progress=self._progress
+        )
+        return found

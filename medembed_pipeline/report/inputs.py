@@ -1,0 +1,92 @@
+"""What the page reads of the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.report.arrays_part import first_neighbors
+from medembed_pipeline.report.notes_part import Place, source_places
+from medembed_pipeline.report.shown_table import ShownTable
+from medembed_pipeline.report.tables_part import TABLES
+
+MAPS = ("projections", "aligned_projections", "note_movement")
+NEEDED = ("cleaned_notes", "note_splits", "neighbors", "projections", "embedding_metrics")
+SHOWN = (*dict.fromkeys([*NEEDED, *MAPS, *TABLES]),)
+"""Every table that the page shows; those that are not NEEDED are left out where they are not there."""
+
+_COLUMNS = {
+    "cleaned_notes": [
+        "note_id",
+        "specialties",
+        "document_types",
+        "source_rows",
+        "duplicate_group",
+        "words",
+    ]
+}
+
+
+def open_tables(lake: Lake) -> dict[str, LakeTable]:
+    """The tables that the page shows, opened.
+
+    Raises:
+        TableError: a table that the page needs is not there.
+    """
+    opened = {name: lake.table(name) for name in NEEDED}
+    for name in SHOWN:
+        table = opened.get(name) or lake.find_table(name)
+        if table is not None:
+            opened[name] = table
+    return opened
+
+
+def shown_table(table: LakeTable) -> ShownTable:
+    """A table of the lake, as the payload takes it; of the large ones what the page needs."""
+    if table.name == "neighbors":
+        rows = first_neighbors(table.batches(rows=131_072), table.schema)
+    else:
+        rows = table.read(_COLUMNS.get(table.name))
+    footer = table.footer
+    return ShownTable(rows, footer.facts, footer.recipe.settings, footer.recipe.inputs, table.data_version)
+
+
+def read_sources(lake: Lake) -> dict[str, list[Place]]:
+    """Where each row landed, by row id; empty where the landed rows are no longer there."""
+    raw = lake.find_table("raw_transcriptions")
+    if raw is None:
+        return {}
+    return source_places(raw.batches(["row_id", "source_file", "source_row"], rows=65_536))
+
+
+def outdated_tables(tables: Mapping[str, LakeTable], versions: Mapping[str, str]) -> list[str]:
+    """Names of tables that were made from another version of something the page shows, too.
+
+    Args:
+        tables: opened.
+        versions: data versions of what is no table among them (`finetuned_checkpoint`).
+    """
+    current = {**{name: table.data_version for name, table in tables.items()}, **versions}
+    return [
+        name
+        for name, table in tables.items()
+        if any(
+            current.get(upstream, version) != version
+            for upstream, version in table.footer.recipe.inputs.items()
+        )
+    ]
+
+
+def shown_facts(tables: Mapping[str, LakeTable]) -> dict[str, Any]:
+    """Facts and settings that the page shows and no data version covers, by table."""
+    from medembed_pipeline.report.payload import NOTE_TABLES
+
+    return {
+        name: [
+            {} if name in NOTE_TABLES else dict(table.footer.facts),
+            table.footer.recipe.settings,
+        ]
+        for name, table in tables.items()
+    }

@@ -1,0 +1,92 @@
+"""The tables of the page: every row and column as it is, but for note ids, which become positions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
+
+TABLES = (
+    "embedding_metrics",
+    "similarity_evidence",
+    "retrieval_ledger",
+    "specialty_confusions",
+    "space_health",
+    "label_review",
+    "leak_meter",
+    "release_verdict",
+)
+
+_ID_COLUMNS = {
+    "retrieval_ledger": ("note_id", "neighbors_baseline", "neighbors_tuned", "won", "lost"),
+    "label_review": ("note_id",),
+}
+_ID_FIGURES = {
+    "similarity_evidence": (("group", "other"), ("documents", "neighbors")),
+    "space_health": (("name",), ("hub",)),
+}
+"""Columns that hold a note id in the rows of some figures and a name in the others: a position as a string there."""
+
+
+def tables_part(tables: Mapping[str, ShownTable], index: NoteIndex) -> dict[str, dict[str, list[Any]]]:
+    """Those of TABLES that are there, column by column.
+
+    Raises:
+        ReportError: a table names a note that the page does not have.
+    """
+    return {name: table_columns(name, tables[name].rows, index) for name in TABLES if name in tables}
+
+
+def table_columns(name: str, rows: pa.Table, index: NoteIndex) -> dict[str, list[Any]]:
+    """One table as JSON-able columns.
+
+    Raises:
+        ReportError: as in `tables_part`.
+    """
+    columns = {column: plain_values(rows[column]) for column in rows.column_names}
+
+    def position(note_id: str) -> int:
+        return index.of(note_id, name)
+
+    for column in _ID_COLUMNS.get(name, ()):
+        if column in columns:
+            columns[column] = [_replaced(value, position) for value in columns[column]]
+    mixed, figures = _ID_FIGURES.get(name, ((), ()))
+    for column in mixed:
+        values = columns.get(column, [])
+        for row, (figure, value) in enumerate(zip(columns["figure"], values, strict=True)):
+            if figure in figures and value is not None:
+                values[row] = str(position(value))
+    return columns
+
+
+def plain_values(column: pa.ChunkedArray) -> list[Any]:
+    """A column as JSON-able values: NaN and infinite become None; float32 in as few digits as tell it apart."""
+    kind = column.type
+    if pa.types.is_float32(kind):
+        column = pc.cast(pc.cast(column, pa.string()), pa.float64())
+    elif pa.types.is_list(kind) and pa.types.is_float32(kind.value_type):
+        column = pc.cast(pc.cast(column, pa.list_(pa.string())), pa.list_(pa.float64()))
+    return [without_nan(value) for value in column.to_pylist()]
+
+
+def without_nan(value: Any) -> Any:
+    """A JSON-able value in which NaN and infinite numbers are None, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(inner) for inner in value]
+    return value
+
+
+def _replaced(value: Any, position: Callable[[str], int]) -> Any:
+    if isinstance(value, list):
+        return [position(note_id) for note_id in value]
+    return None if value is None else position(value)

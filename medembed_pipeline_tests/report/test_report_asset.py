@@ -1,0 +1,204 @@
+"""The asset `report`: one whole file, made anew only when what it shows has changed, and no text that is not wanted."""
+
+import json
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publishing import LakeResource
+from medembed_pipeline.report.assets import report
+from medembed_pipeline.report.inputs import SHOWN
+from medembed_pipeline.report.page_file import PAGE
+from medembed_pipeline.report.verification import verify_report
+from medembed_pipeline_tests.report import small_tables as small
+from medembed_pipeline_tests.report.small_lake import (
+    OPTIONAL,
+    VERSION,
+    everything_in,
+    make_lake,
+    packed_parts,
+    write,
+    write_raw,
+)
+
+
+def materialize(folder: Path, **config: Any) -> dict[str, Any]:
+    """Make the page; returns its metadata and data version."""
+    result = dg.materialize(
+        [report],
+        resources={"lake": LakeResource(url=str(folder))},
+        run_config={"ops": {"report": {"config": config}}},
+        raise_on_error=False,
+    )
+    if not result.success:
+        failure = next(event for event in result.all_events if event.is_step_failure)
+        raise AssertionError(str(failure.step_failure_data.error))
+    found = result.asset_materializations_for_node("report")[0]
+    metadata = {name: value.value for name, value in found.metadata.items()}
+    return {**metadata, "data_version": (found.tags or {})["dagster/data_version"]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_lake(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def test_the_page_holds_payload_and_texts(folder: Path) -> None:
+    made = materialize(folder)
+    page = (folder / PAGE).read_bytes()
+    parts = packed_parts(page)
+    payload = json.loads(parts["payload"])
+    assert json.loads(parts["texts"]) == small.texts()
+    assert payload["models"] == {"baseline": "all-MiniLM-L6-v2", "tuned": f"checkpoint {VERSION[:8]}"}
+    assert payload["scored"] == "held-out test notes" and payload["notes"]["id"] == small.ids()
+    assert set(payload["tables"]) == set(SHOWN) & set(payload["tables"]) and len(payload["tables"]) == 8
+    assert payload["notes"]["source"][3] == "notes.csv:4"
+    assert payload["history"][0]["validation_map"] == 0.4
+    assert payload["made"]["settings"]["encoder"]["base"] == "model"
+    assert payload["made"]["settings"]["report"]["note_text"] == "full"
+    assert set(payload["made"]["versions"]) >= {"cleaned_notes", "neighbors", "release_verdict"}
+    assert made["notes"] == small.NOTES and made["path"] == str(folder / PAGE) and not made["kept"]
+    assert made["size_megabytes"] == round(len(page) / 1e6, 2)
+    assert b"/somewhere/private" not in page and "/somewhere/private" not in everything_in(page)
+    assert str(folder) not in everything_in(page)
+    assert [finding.state for finding in verify_report(Lake(str(folder)))] == ["ok"]
+
+
+def test_a_rerun_keeps_the_file(folder: Path) -> None:
+    first = materialize(folder)
+    status = (folder / PAGE).stat()
+    again = materialize(folder)
+    assert again["kept"] and again["data_version"] == first["data_version"]
+    assert (folder / PAGE).stat().st_ino == status.st_ino
+    assert (folder / PAGE).stat().st_mtime_ns == status.st_mtime_ns
+
+
+def test_the_same_inputs_give_the_same_bytes(folder: Path) -> None:
+    first = materialize(folder)
+    page = (folder / PAGE).read_bytes()
+    (folder / PAGE).unlink()
+    again = materialize(folder)
+    assert not again["kept"] and again["data_version"] == first["data_version"]
+    assert (folder / PAGE).read_bytes() == page
+
+
+@pytest.mark.parametrize("change", ["table", "fact", "source", "setting", "checkpoint"])
+def test_whatever_the_page_shows_makes_it_anew(folder: Path, change: str) -> None:
+    first = materialize(folder)
+    lake, config = Lake(str(folder)), {}
+    if change == "table":
+        write(lake, "leak_meter", small.evidence()["leak_meter"].slice(0, 0))
+    elif change == "fact":
+        write(lake, "leak_meter", small.evidence()["leak_meter"], facts={"memory_share_by_row": 0.5})
+    elif change == "source":
+        write_raw(lake, "renamed.csv")
+    elif change == "setting":
+        config = {"note_text": "masked"}
+    else:
+        history = folder / "checkpoints" / VERSION
+        history.rename(folder / "checkpoints" / "b44d0123456789ab")
+        pointer = json.loads((folder / "finetuned_checkpoint.json").read_text())
+        lake.write_json({**pointer, "version": "b44d0123456789ab"}, "finetuned_checkpoint.json")
+    again = materialize(folder, **config)
+    assert not again["kept"] and again["data_version"] != first["data_version"]
+
+
+def test_facts_of_the_last_run_do_not_make_it_anew(folder: Path) -> None:
+    materialize(folder)
+    write(Lake(str(folder)), "cleaned_notes", small.cleaned_notes(), facts={"texts_cleaned_now": 3})
+    assert materialize(folder)["kept"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize(("note_text", "word"), [("masked", True), ("none", False)])
+def test_text_that_is_not_wanted_is_nowhere(folder: Path, note_text: str, word: bool, beside: bool) -> None:
+    materialize(folder, note_text=note_text, notes_in_page=3 if beside else 100)
+    for path in folder.glob("report*"):
+        content = path.read_bytes()
+        assert (path.suffix == ".js") <= (beside and word)
+        for form in (content, *_unpacked(content)):
+            assert small.PHONE.encode() not in form
+            assert word or small.SECRET.encode() not in form
+    texts = packed_parts((folder / PAGE).read_bytes())["texts"]
+    assert bool(texts) is (word and not beside)
+
+
+def _unpacked(content: bytes) -> list[bytes]:
+    """Everything base64 in a file, decoded, and decompressed where it is compressed."""
+    import base64
+
+    found = []
+    for text in re.findall(rb"[A-Za-z0-9+/]{40,}={0,2}", content):
+        decoded = base64.b64decode(text + b"=" * (-len(text) % 4))
+        found.append(decoded)
+        if decoded[:2] == b"\x1f\x8b":
+            found.append(zlib.decompress(decoded, 31))
+    return found
+
+
+def test_many_notes_have_their_text_beside_the_page(folder: Path) -> None:
+    first = materialize(folder, notes_in_page=small.NOTES - 1)
+    texts = Path(first["texts"])
+    assert texts.parent == folder and texts.name in (folder / PAGE).read_text()
+    assert any(small.SECRET.encode() in form for form in _unpacked(texts.read_bytes()))
+    page = (folder / PAGE).read_bytes()
+    assert not packed_parts(page)["texts"] and small.SECRET not in everything_in(page)
+    assert {finding.state for finding in verify_report(Lake(str(folder)))} == {"ok"}
+
+    masked = materialize(folder, notes_in_page=small.NOTES - 1, note_text="masked")
+    assert masked["texts"] != first["texts"] and not texts.exists() and Path(masked["texts"]).exists()
+    materialize(folder, notes_in_page=small.NOTES)
+    assert not list(folder.glob("report_texts*"))
+
+
+def test_a_page_whose_texts_are_gone_is_made_again(folder: Path) -> None:
+    texts = Path(materialize(folder, notes_in_page=0)["texts"])
+    texts.unlink()
+    assert not materialize(folder, notes_in_page=0)["kept"] and texts.exists()
+
+
+def test_metadata_hold_no_text(folder: Path) -> None:
+    assert small.SECRET not in json.dumps({key: str(value) for key, value in materialize(folder).items()})
+
+
+def test_evidence_that_is_not_there_is_left_out(tmp_path: Path) -> None:
+    make_lake(tmp_path, without=OPTIONAL)
+    materialize(tmp_path)
+    payload = json.loads(packed_parts((tmp_path / PAGE).read_bytes())["payload"])
+    assert set(payload["tables"]) == {"embedding_metrics"}
+    assert [one["key"] for one in payload["maps"]] == ["umap-2", "pca-3"]
+
+
+def test_what_is_needed_and_not_there_is_named(folder: Path) -> None:
+    (folder / "neighbors.parquet").unlink()
+    with pytest.raises(AssertionError, match="Materialize neighbors first"):
+        materialize(folder)
+    assert not (folder / PAGE).exists()
+
+
+def test_tables_made_from_older_inputs_are_counted(folder: Path) -> None:
+    assert materialize(folder)["tables_made_from_other_inputs"] == 0
+    lake = Lake(str(folder))
+    changed = small.note_splits().set_column(1, "split", small.note_splits()["split"].combine_chunks()[::-1])
+    write(lake, "note_splits", changed)
+    # All that was written after note_splits names its version as an input.
+    assert materialize(folder)["tables_made_from_other_inputs"] == len(SHOWN) - 2
+
+
+def test_a_failing_page_leaves_the_old_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    materialize(folder)
+    page = (folder / PAGE).read_bytes()
+
+    def fail(*_: Any, **__: Any) -> bytes:
+        raise RuntimeError(small.SECRET)
+
+    monkeypatch.setattr("medembed_pipeline.report.page.render_page", fail)
+    with pytest.raises(AssertionError) as caught:
+        materialize(folder, note_text="none")
+    assert small.SECRET not in str(caught.value) and (folder / PAGE).read_bytes() == page
