@@ -1,0 +1,152 @@
+/** What each search won and lost, who is confused with whom, and how far the notes moved. */
+(function (page) {
+  "use strict";
+  const { element, number, signed, count, percent, isNumber, plural } = page.base;
+  const { figure, histogram, key } = page.charts;
+  const { heatmap, scaleBar } = page.heatmap;
+  const { table, noteButton, dots, choice, folded } = page.tables;
+
+  const barred = (change) => element("span", { class: `change ${change > 0 ? "better" : change < 0 ? "worse" : "unclear"}` }, signed(change, 1));
+
+  function ledger(app) {
+    const { report } = app;
+    const all = report.table("retrieval_ledger");
+    if (!all?.length) return null;
+    const [worse, better, same] = [(row) => row.change < 0, (row) => row.change > 0, (row) => row.change === 0]
+      .map((test) => all.filter((row) => isNumber(row.change) && test(row)));
+    const orders = { worst: () => all, best: () => [...all].filter((row) => isNumber(row.change)).sort((left, right) => right.change - left.change || left.rank - right.rank) };
+    let [order, specialty] = ["worst", ""];
+    const rows = () => orders[order]().filter((row) => !specialty || row.specialties.includes(specialty));
+    const made = table([
+      { name: "#", numeric: true, cell: (row) => String(row.rank), by: (row) => row.rank },
+      { name: "Note", cell: (row) => noteButton(app, row.note_id), by: (row) => row.specialties.join(", ") },
+      { name: "Ten nearest before", cell: (row) => dots(row.relevant_baseline, "baseline"), by: (row) => row.precision_baseline },
+      { name: "Ten nearest after", cell: (row) => dots(row.relevant_tuned, "tuned"), by: (row) => row.precision_tuned },
+      { name: "Change", numeric: true, cell: (row) => barred(row.change), by: (row) => row.change, about: "Precision at 10, after minus before" },
+      { name: "Lost", numeric: true, cell: (row) => String(row.lost.length), by: (row) => row.lost.length, about: "Relevant neighbours that are gone" },
+      { name: "Won", numeric: true, cell: (row) => String(row.won.length), by: (row) => row.won.length, about: "Relevant neighbours that are new" },
+      {
+        name: "Average precision", numeric: true, by: (row) => (isNumber(row.average_precision_tuned) ? row.average_precision_tuned - row.average_precision_baseline : null),
+        cell: (row) => `${number(row.average_precision_baseline, 2)} → ${number(row.average_precision_tuned, 2)}`,
+      },
+    ], rows(), { label: "The ledger", first: 15, open: (row) => app.open(row.note_id) });
+    const names = [...new Set(all.flatMap((row) => row.specialties))].sort();
+    const picker = element("select", { id: "ledger-specialty", on: { change: (event) => { specialty = event.target.value; made.show(rows()); } } },
+      element("option", { value: "" }, "all specialties"), names.map((name) => element("option", { value: name }, name)));
+    const bins = Array.from({ length: 21 }, () => 0);
+    for (const row of all) if (isNumber(row.change)) bins[Math.round((row.change + 1) * 10)] += 1;
+    const total = worse.length + better.length + same.length || 1;
+    return [
+      element("p", { class: "summary" }, element("strong", { class: "better" }, `${plural(better.length, "search", "searches")} got better`), ", ",
+        element("strong", { class: "worse" }, `${count(worse.length)} worse`), `, ${count(same.length)} stayed the same.`),
+      figure("Change by note", "How much precision at 10 changed for each held-out note. Good: a heavy right side, and a thin left one; look at the left end first.",
+        (width) => histogram(width, [{ name: "notes", kind: "tuned", shares: bins.map((value) => value / total) }],
+          { domain: [-1.05, 1.05], height: 170, label: "Change of precision at 10 by note", axis: "change of precision at 10" })),
+      element("p", { class: "reading" }, "Every held-out note as a search, the worst regression first. A filled dot is a neighbour that shares a specialty, the nearest at the left. " +
+        "Open the worst ten: either the model has lost something, or their labels are wrong."),
+      element("div", { class: "bar" }, choice("Order", [["worst", "worst first"], ["best", "best first"]], order, (value) => { order = value; made.show(rows()); }),
+        element("label", {}, element("span", {}, "Specialty"), picker)),
+      made,
+    ];
+  }
+
+  function confusions(app) {
+    const { report } = app;
+    const rows = report.table("specialty_confusions");
+    if (!rows?.length) return null;
+    const share = new Map(rows.map((row) => [`${row.model}|${row.specialty}|${row.wrong_specialty}`, row.share]));
+    const of = (model, specialty, wrong) => share.get(`${model}|${specialty}|${wrong}`) ?? 0;
+    const names = report.payload.specialty_names.filter((name) => rows.some((row) => row.specialty === name || row.wrong_specialty === name));
+    const pairs = [...new Map(rows.map((row) => [`${row.specialty}|${row.wrong_specialty}`, row])).values()].map((row) => ({
+      ...row, before: of("baseline", row.specialty, row.wrong_specialty), after: of("tuned", row.specialty, row.wrong_specialty),
+    })).sort((left, right) => right.after - left.after);
+    let shown = "tuned";
+    const top = Math.max(...rows.map((row) => row.share));
+    const reach = Math.max(...pairs.map((pair) => Math.abs(pair.after - pair.before)), 0.001);
+    const legend = element("div", {});
+    const map = figure("Wrong neighbours, by specialty",
+      "Row: the specialty that searches. Column: the specialty of the wrong notes it gets among its ten nearest. Dark is much confusion. " +
+      "Good: a pale square. Under “change”, vermillion is less confusion than before and blue is more.",
+      (width) => {
+        const changes = shown === "change";
+        const domain = changes ? [-reach, reach] : [0, top];
+        legend.replaceChildren(scaleBar(domain, changes, (value) => (changes ? signed(100 * value, 0) + " points" : percent(value))));
+        const value = (row, column) => {
+          const [one, other] = [names[row], names[column]];
+          if (one === other) return null;
+          return changes ? of("tuned", one, other) - of("baseline", one, other) : of(shown, one, other);
+        };
+        return heatmap(width, {
+          rows: names, columns: names, value, domain, diverging: changes, label: "Confusions between specialties",
+          words: (row, column) => `Of what ${names[row]} finds, ${percent(of("baseline", names[row], names[column]), 1)} was wrongly ${names[column]} before, ` +
+            `${percent(of("tuned", names[row], names[column]), 1)} after`,
+        });
+      }, legend);
+    return [
+      table([
+        { name: "Searching for", cell: (row) => row.specialty, by: (row) => row.specialty },
+        { name: "finds wrongly", cell: (row) => row.wrong_specialty, by: (row) => row.wrong_specialty },
+        { name: "Before", numeric: true, cell: (row) => percent(row.before, 1), by: (row) => row.before },
+        { name: "After", numeric: true, cell: (row) => percent(row.after, 1), by: (row) => row.after },
+        {
+          name: "Change", numeric: true, by: (row) => row.after - row.before,
+          cell: (row) => element("span", { class: `change ${row.after < row.before ? "better" : row.after > row.before ? "worse" : "unclear"}` }, `${signed(100 * (row.after - row.before), 1)} points`),
+        },
+        { name: "Notes", numeric: true, cell: (row) => count(row.queries), by: (row) => row.queries },
+      ], pairs, { label: "The largest confusions", first: 10 }),
+      choice("Show", [["tuned", "after"], ["baseline", "before"], ["change", "change"]], shown, (value) => { shown = value; map.redraw(); }),
+      map,
+    ];
+  }
+
+  /** Shares of the values in equal bins over the domain. */
+  function binned(values, domain, bins) {
+    const shares = Array.from({ length: bins }, () => 0);
+    let known = 0;
+    for (const value of values) {
+      if (!Number.isFinite(value)) continue;
+      known += 1;
+      shares[Math.max(0, Math.min(bins - 1, Math.floor(((value - domain[0]) / (domain[1] - domain[0])) * bins)))] += 1;
+    }
+    return shares.map((share) => share / (known || 1));
+  }
+
+  function movement(app) {
+    const { report } = app;
+    const { distance, overlap, floor } = report.movement;
+    if (!distance && !overlap) return null;
+    const parts = [];
+    if (distance) {
+      const top = Math.min(2, Math.ceil(10 * distance.reduce((most, value) => (value > most ? value : most), 0.1)) / 10);
+      parts.push(figure("How far notes moved",
+        "Distance between a note's place before and after in the full space, once one space is turned onto the other: 0 is unmoved, 1.41 a right angle, 2 opposite. " +
+        "A fine-tuning moves most notes somewhat; a few that moved far are worth opening. Movement is neither good nor bad by itself.",
+        (width) => histogram(width, [{ name: "notes", kind: "tuned", shares: binned(distance, [0, top], 40) }],
+          { domain: [0, top], height: 180, label: "How far notes moved", axis: "distance moved", marker: isNumber(floor) && floor > 0.005 ? { value: floor, name: "noise floor" } : null })));
+    }
+    if (overlap) {
+      parts.push(figure("Neighbours that stayed",
+        "Share of a note's nearest neighbours that are the same before and after. All at 100% would mean that nothing was learned; all at zero that the old order is gone.",
+        (width) => histogram(width, [{ name: "notes", kind: "tuned", shares: binned(overlap, [-0.05, 1.05], 11) }],
+          { domain: [-0.05, 1.05], height: 170, label: "Neighbours that stayed", axis: "share of neighbours kept" })));
+    }
+    const by = distance ?? overlap;
+    const order = Array.from({ length: report.size }, (_, at) => at).filter((at) => Number.isFinite(by[at]))
+      .sort((left, right) => (distance ? by[right] - by[left] : by[left] - by[right])).slice(0, 200);
+    const turn = (at) => {
+      const [before, after] = [report.nearestIs("baseline", at), report.nearestIs("tuned", at)];
+      return before && after ? `${before} → ${after}` : "–";
+    };
+    parts.push(folded("The notes that moved most", table([
+      { name: "Note", cell: (at) => noteButton(app, at) },
+      ...(distance ? [{ name: "Moved", numeric: true, cell: (at) => number(distance[at], 2), by: (at) => distance[at] }] : []),
+      ...(overlap ? [{ name: "Neighbours kept", numeric: true, cell: (at) => percent(overlap[at]), by: (at) => overlap[at] }] : []),
+      { name: "Nearest note", cell: turn, by: turn },
+      { name: "Split", cell: (at) => report.split(at), by: (at) => report.split(at) },
+    ], order, { label: "The notes that moved most", first: 15, open: (at) => app.open(at) })));
+    parts.push(element("p", {}, element("a", { href: "#at=map", on: { click: () => app.store.set({ colour: distance ? "movement" : "overlap", lit: "" }) } }, "Show it on the map")));
+    return [element("div", { class: "pair" }, parts.slice(0, -2)), ...parts.slice(-2)];
+  }
+
+  page.sections = { ...page.sections, ledger, confusions, movement, binned };
+})((globalThis.medembedPage ??= {}));

@@ -1,0 +1,96 @@
+/** What is shown, kept in the page's address, so that a link shows the same view. */
+(function (page) {
+  "use strict";
+
+  /**
+   * @typedef {{map: string, colour: string, t: number, note: string, find: string, lit: string, arrows: boolean,
+   *   view: string, at: string}} State
+   * map: key of the map; t: 0 baseline to 1 tuned; note: id; lit: key of the legend entry shown alone;
+   * view: yaw, pitch, zoom and shift of the camera; at: the section.
+   */
+
+  /** @returns {State} */
+  const defaults = (map) => ({
+    map, colour: "specialty", t: 1, note: "", find: "", lit: "", arrows: false, view: "", at: "",
+  });
+
+  /** @param {State} base @param {string} hash @returns {State} */
+  function parsed(base, hash) {
+    const given = new URLSearchParams(hash.replace(/^#/, ""));
+    const state = { ...base };
+    for (const name of ["map", "colour", "note", "find", "lit", "view", "at"]) {
+      if (given.has(name)) state[name] = given.get(name);
+    }
+    const mix = Number(given.get("t") ?? NaN);
+    if (mix >= 0 && mix <= 1) state.t = mix;
+    if (given.has("arrows")) state.arrows = given.get("arrows") === "1";
+    return state;
+  }
+
+  /** Only what differs from the defaults. @param {State} base @param {State} state */
+  function written(base, state) {
+    const given = new URLSearchParams();
+    for (const [name, value] of Object.entries(state)) {
+      if (value === base[name]) continue;
+      given.set(name, typeof value === "boolean" ? (value ? "1" : "0") : String(value));
+    }
+    return given.toString();
+  }
+
+  /** Holds the state, tells listeners what changed, and writes the address. */
+  class Store {
+    constructor(base) {
+      this.base = base;
+      this.state = parsed(base, location.hash);
+      this.listeners = [];
+      this.timer = 0;
+      addEventListener("hashchange", () => this.read());
+      addEventListener("popstate", () => this.read());
+    }
+
+    /** @param {(state: State, changed: Set<string>) => void} listener */
+    listen(listener) {
+      this.listeners.push(listener);
+    }
+
+    tell(changed) {
+      if (changed.size) for (const listener of this.listeners) listener(this.state, changed);
+    }
+
+    /** Merge, tell, write. `push` makes a step that the Back button undoes. */
+    set(patch, push = false) {
+      const changed = new Set(Object.keys(patch).filter((name) => this.state[name] !== patch[name]));
+      if (push && changed.size) this.write(false);
+      this.state = { ...this.state, ...patch };
+      this.tell(changed);
+      if (push && changed.size) this.write(true);
+      else this.later();
+    }
+
+    later() {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.write(false), 120);
+    }
+
+    write(push) {
+      clearTimeout(this.timer);
+      const hash = `#${written(this.base, this.state)}`;
+      if (hash === (location.hash || "#")) return;
+      if (push) history.pushState(null, "", hash);
+      else history.replaceState(null, "", hash);
+    }
+
+    read() {
+      const before = this.state;
+      this.state = parsed(this.base, location.hash);
+      // A bare link to a section moves the page and leaves the view as it is.
+      const given = [...new URLSearchParams(location.hash.slice(1)).keys()];
+      if (given.length === 1 && given[0] === "at") this.state = { ...before, at: this.state.at };
+      const changed = new Set(Object.keys(this.state).filter((name) => this.state[name] !== before[name]));
+      this.tell(changed);
+      this.later();
+    }
+  }
+
+  page.state = { defaults, parsed, written, Store };
+})((globalThis.medembedPage ??= {}));

@@ -1,0 +1,189 @@
+/** The map: from the state to what is drawn, and from a pointer to a note. */
+(function (page) {
+  "use strict";
+  const { svg } = page.base;
+  const { channels, SHAPES } = page.palette;
+  const camera = page.camera;
+
+  /** The painter that this browser can carry. */
+  function painter(canvas, redraw) {
+    try {
+      return new page.webgl.WebglPainter(canvas, redraw);
+    } catch {
+      return new page.canvas.CanvasPainter(canvas);
+    }
+  }
+
+  /** Diameter of a point, in pixels, that leaves clusters readable: 9 at 400 notes, 6 at 5,000, 4 at 100,000. */
+  const diameter = (size, window) =>
+    Math.max(2.5, Math.min(10, 26 * size ** -0.17)) * Math.max(0.75, Math.min(1.1, Math.sqrt(window / 600)));
+
+  class Viewer {
+    /** @param {HTMLElement} stage holds canvas and overlay @param {any} report */
+    constructor(stage, report) {
+      this.report = report;
+      this.stage = stage;
+      this.canvas = document.createElement("canvas");
+      this.overlay = svg("svg", { class: "overlay", "aria-hidden": "true" });
+      stage.prepend(this.canvas, this.overlay);
+      this.view = camera.start();
+      this.mix = 1;
+      this.map = null;
+      this.scheme = null;
+      this.lit = "";
+      this.found = /** @type {Set<number>|null} */ (null);
+      this.selected = -1;
+      this.pointed = -1;
+      this.arrows = false;
+      this.due = false;
+      this.frames = 0;
+      this.looks = new Uint8Array(4 * report.size);
+      this.colours = new Uint8Array(4 * report.size);
+      this.screen = new Float32Array(3 * report.size);
+      this.painter = painter(this.canvas, () => this.redraw());
+      this.width = this.height = 0;
+      this.resize();
+      new ResizeObserver(() => this.resize()).observe(stage);
+    }
+
+    get flat() {
+      return this.map?.dimensions === 2;
+    }
+
+    /** The model whose places are nearer to what is shown. */
+    get model() {
+      return this.mix >= 0.5 ? "tuned" : "baseline";
+    }
+
+    resize() {
+      const box = this.stage.getBoundingClientRect();
+      if (!box.width || !box.height) return;
+      this.ratio = Math.min(2, globalThis.devicePixelRatio || 1);
+      [this.width, this.height] = [box.width, box.height];
+      this.canvas.width = Math.round(box.width * this.ratio);
+      this.canvas.height = Math.round(box.height * this.ratio);
+      this.overlay.setAttribute("viewBox", `0 0 ${box.width} ${box.height}`);
+      this.draw();
+    }
+
+    show(map) {
+      this.map = map;
+      const places = this.report.places(map);
+      this.centred = this.report.once(`centred ${map.key}`, () => camera.centred(places.baseline, places.tuned, map.dimensions));
+      this.redraw();
+    }
+
+    /** Colour and shape of every note. */
+    paint(scheme) {
+      this.scheme = scheme;
+      this.entryOf = Uint8Array.from({ length: this.report.size }, (_, at) => scheme.of(at));
+      const tints = scheme.entries.map((entry) => channels(entry.colour));
+      const colours = new Uint8Array(4 * this.report.size);
+      for (let at = 0; at < this.report.size; at += 1) {
+        colours.set(tints[this.entryOf[at]], 4 * at);
+        colours[4 * at + 3] = 255;
+      }
+      this.colours = colours;
+      this.light();
+    }
+
+    /** Whether a note belongs to a legend entry. */
+    belongs(at, place) {
+      return this.scheme.has ? this.scheme.has(at, place) : this.entryOf[at] === place;
+    }
+
+    /** Dim what is neither found nor of the legend entry shown alone. */
+    light() {
+      const looks = new Uint8Array(4 * this.report.size);
+      const place = this.scheme.entries.findIndex((entry) => entry.key === this.lit);
+      for (let at = 0; at < this.report.size; at += 1) {
+        const on = (place < 0 || this.belongs(at, place)) && (!this.found || this.found.has(at));
+        const drawn = place >= 0 && on ? place : this.entryOf[at];
+        looks[4 * at] = SHAPES[this.scheme.entries[drawn].shape];
+        looks[4 * at + 1] = on ? (this.found ? 2 : 1) : 0;
+      }
+      this.looks = looks;
+      this.redraw();
+    }
+
+    isLit(at) {
+      return this.looks[4 * at + 1] > 0;
+    }
+
+    redraw() {
+      if (this.due) return;
+      this.due = true;
+      requestAnimationFrame(() => {
+        this.due = false;
+        this.draw();
+      });
+    }
+
+    scene() {
+      const zoom = Math.min(3, Math.max(0.7, this.view.zoom ** 0.35));
+      const ground = channels(getComputedStyle(document.documentElement).getPropertyValue("--surface").trim());
+      return {
+        size: this.report.size, before: this.centred.before, after: this.centred.after, colours: this.colours, looks: this.looks,
+        matrix: camera.matrix(this.view, this.width / this.height, this.flat), mix: this.mix,
+        point: zoom * diameter(this.report.size, Math.min(this.width, this.height)), flat: this.flat, distance: camera.DISTANCE,
+        arrows: this.arrows && this.map.comparable, floor: (this.map.noise_floor ?? 0) / this.centred.scale,
+        ground: ground.map((value) => value / 255), ratio: this.ratio,
+      };
+    }
+
+    draw() {
+      if (!this.map || !this.scheme || !this.width) return;
+      this.painter.draw(this.scene());
+      this.drawOverlay();
+      this.frames += 1;
+    }
+
+    /** Places of all notes on the stage, in CSS pixels. */
+    places() {
+      const { before, after } = this.centred;
+      const matrix = camera.matrix(this.view, this.width / this.height, this.flat);
+      return camera.project(matrix, before, after, this.mix, this.width, this.height, this.screen);
+    }
+
+    /** @returns {{x: number, y: number}} */
+    placeOf(at) {
+      const { before, after } = this.centred;
+      const cut = (cloud) => cloud.subarray(3 * at, 3 * at + 3);
+      const matrix = camera.matrix(this.view, this.width / this.height, this.flat);
+      const [x, y] = camera.project(matrix, cut(before), cut(after), this.mix, this.width, this.height, new Float32Array(3));
+      return { x, y };
+    }
+
+    /** The note under a place on the stage, -1 for none. Dimmed notes do not answer. */
+    pick(x, y, reach = 9) {
+      if (!this.map) return -1;
+      return camera.nearest(this.places(), x, y, reach, (at) => this.isLit(at));
+    }
+
+    /** Local trustworthiness of a note's place on the map that is shown. */
+    trust(at, model = this.model) {
+      const values = this.report.places(this.map).trust[model];
+      return values ? values[at] / 255 : null;
+    }
+
+    drawOverlay() {
+      const parts = [];
+      if (this.selected >= 0) {
+        const from = this.placeOf(this.selected);
+        for (const { at } of this.report.neighbors(this.model, this.selected).slice(0, 5)) {
+          const to = this.placeOf(at);
+          const kind = this.report.relevant(this.selected, at) ? "right" : "wrong";
+          parts.push(svg("line", { class: `tie ${kind}`, x1: from.x, y1: from.y, x2: to.x, y2: to.y }));
+        }
+        parts.push(svg("circle", { class: "chosen", cx: from.x, cy: from.y, r: 9 }));
+      }
+      if (this.pointed >= 0) {
+        const { x, y } = this.placeOf(this.pointed);
+        parts.push(svg("circle", { class: "pointed", cx: x, cy: y, r: 8 }));
+      }
+      this.overlay.replaceChildren(...parts);
+    }
+  }
+
+  page.viewer = { Viewer };
+})((globalThis.medembedPage ??= {}));
