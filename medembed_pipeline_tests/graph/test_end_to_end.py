@@ -112,7 +112,11 @@ def test_the_checkpoint_loads_without_us_and_gives_the_tuned_vectors(finished_pr
     notes = read(finished_project, "cleaned_notes").head(20)
     tuned = read(finished_project, "tuned_embeddings").set_index("note_id")["embedding"]
     ours = np.stack([tuned[note] for note in notes["note_id"]])
-    np.testing.assert_allclose(model.encode(notes["text"].tolist()), ours, atol=1e-4)
+    manifest = json.loads((lake / "checkpoints" / pointer["version"] / "manifest.json").read_text())
+    theirs = model.encode(notes["text"].tolist())
+    # They compute in float32; where the hardware computes in bfloat16, we do, to three digits.
+    np.testing.assert_allclose(theirs, ours, atol=1e-4 if manifest["precision"] == "float32" else 1e-2)
+    assert (theirs * ours).sum(axis=1).min() > 0.999
 
 
 def test_pictures_are_in_the_metadata_and_small(finished_project: Project) -> None:
