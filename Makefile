@@ -44,16 +44,20 @@ format: .venv/installed-test ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: live
-live: .venv/installed-test ## automation against a running daemon, driven through GraphQL (five minutes)
+live: .venv/installed-test ## automation against a running daemon, driven through GraphQL (fifteen minutes)
 	$(BIN)/python -m pytest -m live
 
 .PHONY: faults
-faults: .venv/installed-test ## kill, fill the disk and run twice at once; count what survives (half an hour)
+faults: .venv/installed-test ## kill, fill the disk and run twice at once; count what survives (forty minutes)
 	$(BIN)/python -m medembed_pipeline_tests.faults.kill --points 50 --times 20 --bad-files 200
 
 .PHONY: incremental
 incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per asset (ten minutes)
 	$(BIN)/python -m medembed_pipeline_tests.measure_incremental
+
+.PHONY: demonstration
+demonstration: .venv/installed-test ## automation on: files are dropped, nobody touches anything; seconds per asset (ten minutes)
+	$(BIN)/python -m medembed_pipeline_tests.measure_automation
 
 .PHONY: clean
 clean: ## remove .venv, caches and Dagster's history; the data lake stays

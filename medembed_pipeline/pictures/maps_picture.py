@@ -32,8 +32,7 @@ _READING = {
     "pca": "The first two of many principal components: much lies outside of this plane.",
     "tsne": _INDEPENDENT,
     "umap": _INDEPENDENT,
-    "aligned_umap": "Same coordinates on both sides: a note that keeps its neighbours stays near its place. "
-    "Axes and empty space have no meaning.",
+    "aligned_umap": "Same coordinates on both sides: a note that keeps its neighbours stays near its place.",
     "joint_pca": "Same coordinates on both sides: what moves has moved, but much lies outside of this plane.",
 }
 _MODELS = (("baseline", "Baseline"), ("tuned", "Tuned"))
