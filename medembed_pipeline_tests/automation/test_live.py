@@ -32,6 +32,7 @@ def held(*arguments, **named):
 assets.fine_tune = held
 """
 PCA = 'methods = ["pca"]\n'
+EDITED = 'methods = ["pca", "tsne"]\n'
 
 
 def write_notes(project: Project, name: str, count: int, seed: int) -> None:
@@ -105,7 +106,7 @@ def report(running: LiveProject, began: float) -> None:
 
 def test_an_edited_parameter_is_taken_up_and_reaches_what_it_feeds(running: LiveProject) -> None:
     made = running.made()
-    running.project.configure(more=PCA + "seed = 8\n" + AUTOMATION)
+    running.project.configure(more=EDITED + AUTOMATION)
     took = running.wait(lambda: running.made()["report"] > made["report"])
     print(f"the page {took:.1f} s after the settings file was saved")
     running.wait_until_quiet()
@@ -117,7 +118,7 @@ def test_a_change_during_training_is_trained_on_once_afterwards(running: LivePro
     hold = running.project.folder / "hold"
     hold.touch()
     running.project.configure(
-        training="seed = 8", more=PCA + "seed = 8\n" + AUTOMATION + 'retraining = "on_change"\n'
+        training="seed = 8", more=EDITED + AUTOMATION + 'retraining = "on_change"\n'
     )
     running.wait(lambda: is_training(running) and running.made()["triplets"] > made["triplets"])
     trained_on = running.made()["triplets"]
@@ -178,7 +179,7 @@ LONG = "epochs = 400\nearly_stopping_patience = 0\nlog_every_steps = 1\n"
 
 
 def test_a_training_cancelled_in_the_ui_stops_at_once_and_goes_on_where_it_was(running: LiveProject) -> None:
-    running.project.configure(training=LONG + "seed = 9", more=PCA + "seed = 8\n" + AUTOMATION)
+    running.project.configure(training=LONG + "seed = 9", more=EDITED + AUTOMATION)
     running.wait(lambda: len(steps(running, training_run(running))) > 20 if training_run(running) else False)
     run_id = training_run(running)
     running.cancel(run_id)
