@@ -73,7 +73,8 @@ def aligned_projections(context: dg.AssetExecutionContext) -> dg.MaterializeResu
 @dg.asset(
     group_name="evaluation",
     kinds={"parquet"},
-    deps=["baseline_embeddings", "tuned_embeddings", "neighbors"],
+    # cleaned_notes is not read, but new notes then reach it in the same run as the other maps.
+    deps=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
     code_version=code_version(REVISION, SETTINGS.alignment),
     config_schema=launchpad_schema("note_movement", SETTINGS.alignment),
     metadata=column_schema(NOTE_MOVEMENT_SCHEMA),

@@ -272,3 +272,10 @@ def test_an_edited_source_that_is_not_loaded_yet_is_not_made_for_ever(graph: Mod
     assert graph.settle() == ["report"]
     graph.land("new")
     assert graph.settle().count("projections") == 1
+
+
+def test_new_notes_reach_the_page_in_one_run_after_cleaning(graph: ModelGraph) -> None:
+    graph.land("1% more")
+    assert graph.tick() == {"cleaned_notes"}
+    graph.run("cleaned_notes")
+    assert graph.tick() == WITHOUT_TRAINING - {"cleaned_notes"}
