@@ -19,7 +19,7 @@ from pathlib import Path
 ASSETS = ["raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits", "baseline_embeddings"]
 TRAINED = ["triplets", "finetuned_checkpoint"]
 LAST = ["tuned_embeddings"]
-FEW = 60
+FEW = 200
 SETTINGS = """
 [encoder]
 base = "{model}"
