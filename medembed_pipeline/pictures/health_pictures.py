@@ -220,7 +220,7 @@ def occurrence_ranges(largest: int) -> list[tuple[int, int]]:
 
 
 def specialty_spread_picture(health: pa.Table) -> Picture:
-    """The mean cosine distance within each specialty, before and after, the most collapsed on top.
+    """The median cosine distance within each specialty, before and after, the most collapsed on top.
 
     Args:
         health: the table `space_health`, figure `specialty_spread`.
@@ -236,7 +236,7 @@ def specialty_spread_picture(health: pa.Table) -> Picture:
     with new_figure(
         height=height,
         title="Spread within each specialty",
-        subtitle="Mean cosine distance of its held-out notes, the tightest on top. Tuning means to move them nearer\n"
+        subtitle="Median cosine distance of its held-out notes, the tightest on top. Tuning means to move them nearer\n"
         "to 0; at 0 every note of the specialty is the same to the model, and its detail is gone.",
     ) as figure:
         axes = figure.subplots()
@@ -285,7 +285,7 @@ def specialty_spread_picture(health: pa.Table) -> Picture:
         axes.set_ylim(len(lines) - 0.4, -0.6)
         furthest = max(row["value"] for line in lines for row in line[1:])
         axes.set_xlim(0, max(1.0, furthest * 1.03))
-        axes.set_xlabel("mean cosine distance within the specialty", fontsize=9.5)
+        axes.set_xlabel("median cosine distance within the specialty", fontsize=9.5)
         _key(figure, height, (("■", "baseline"), ("●", "tuned")))
         return drawn(figure)
 

@@ -181,11 +181,13 @@ def test_a_leak_between_the_splits_is_retrained(good: Notes, kind: str) -> None:
 def test_a_scored_note_that_was_trained_on_is_retrained(good: Notes, kind: str) -> None:
     verdict, outcomes, _ = judged(evidence(good, trained_on={**NOTHING_SEEN, kind: 1}))
     assert verdict == "retrain" and broken(outcomes) == {"scored_notes_are_unseen"}
+    assert outcomes["scored_notes_are_unseen"].evidence == "note_splits"
 
 
 def test_the_leak_meters_own_finding_counts_too(good: Notes) -> None:
     verdict, outcomes, text = judged(evidence(good, seen_share=0.125))
     assert verdict == "retrain" and broken(outcomes) == {"scored_notes_are_unseen"} and "12.5%" in text
+    assert outcomes["scored_notes_are_unseen"].evidence == "leak_meter"
 
 
 def test_forgetting_beyond_the_limit_is_retrained_and_the_worst_set_is_named(good: Notes) -> None:

@@ -1,3 +1,3 @@
 """Whether the tuned space is a healthy one: hubs, collapse, detail within specialties, forgetting."""
 
-REVISION = "1"
+REVISION = "2"

@@ -9,11 +9,14 @@ import numpy as np
 from medembed_pipeline.evaluation.relevance import LabelMatrix
 from medembed_pipeline.evaluation.vectors import FloatArray, rows_per_block
 
+MOST_SPREAD_NOTES = 2_000
+"""The spread of a larger specialty is that of so many of its notes: more change a median little."""
+
 _BYTES_PER_PAIR = 32  # similarity, distance, exponential, and whether the sets meet
 
 
 class PairFigure(NamedTuple):
-    """A mean over pairs: `value` is NaN where `pairs` is 0."""
+    """A figure over pairs: `value` is NaN where `pairs` is 0."""
 
     value: float
     pairs: int
@@ -79,10 +82,13 @@ def effective_rank(rows: FloatArray) -> float:
 
 
 def specialty_spread(rows: FloatArray, labels: LabelMatrix) -> dict[str, PairFigure]:
-    """The mean cosine distance of the pairs of different notes within each specialty; 0 is a collapsed one.
+    """The median cosine distance of the pairs of different notes within each specialty; 0 is a collapsed one.
 
-    Exact in O(n * d) through the sum of each specialty's vectors. Specialties of fewer than two notes are
-    left out.
+    The median, since notes that a specialty shares with others, or that are misfiled under it, hold up a mean: with
+    one note in ten outside, a specialty that fell into a point would keep a fifth of its mean distance. The median
+    falls to 0 with it as long as fewer than 29% of the notes are outside (half of the pairs).
+
+    Specialties of fewer than two notes are left out; of more than MOST_SPREAD_NOTES so many are taken, evenly spaced.
 
     Args:
         rows: float64 [n, d] unit rows.
@@ -90,12 +96,12 @@ def specialty_spread(rows: FloatArray, labels: LabelMatrix) -> dict[str, PairFig
     """
     found = {}
     for column, name in enumerate(labels.names):
-        members = rows[labels.membership[:, column] > 0]
-        count = len(members)
-        if count < 2:
+        members = np.flatnonzero(labels.membership[:, column] > 0)
+        if len(members) < 2:
             continue
-        total = members.sum(axis=0)
-        pairs = count * (count - 1) // 2
-        similarity = (float(total @ total) - count) / (2 * pairs)
-        found[name] = PairFigure(min(max(1.0 - similarity, 0.0), 2.0), pairs)
+        chosen = np.linspace(0, len(members) - 1, min(len(members), MOST_SPREAD_NOTES)).astype(np.int64)
+        own = rows[members[chosen]]
+        similarity = (own @ own.T)[np.triu_indices(len(own), k=1)]
+        spread = 1.0 - float(np.median(similarity))
+        found[name] = PairFigure(min(max(spread, 0.0), 2.0), len(similarity))
     return found

@@ -106,10 +106,28 @@ def test_spread_equals_brute_force_and_shows_the_collapsed_specialty() -> None:
     for name, figure in found.items():
         members = [row for row, names in enumerate(only) if name in names]
         distances = pairwise_distances(rows[members], metric="cosine")[np.triu_indices(len(members), k=1)]
-        assert figure.value == pytest.approx(distances.mean(), abs=1e-12)
+        assert figure.value == pytest.approx(np.median(distances), abs=1e-12)
         assert figure.pairs == len(distances)
     assert found["specialty 1"].value == pytest.approx(0, abs=1e-12)
     assert min(figure.value for name, figure in found.items() if name != "specialty 1") > 0.1
+
+
+@pytest.mark.parametrize("outside", [0.1, 0.25])
+def test_a_collapsed_specialty_shows_though_some_of_its_notes_lie_elsewhere(outside: float) -> None:
+    count = 60
+    rows = random_rows(2 * count, 24)
+    rows[round(outside * count) : count] = rows[0]
+    found = specialty_spread(rows, label_matrix([["one"]] * count + [["two"]] * count))
+    assert found["one"].value == pytest.approx(0, abs=1e-12) and found["two"].value > 0.5
+
+
+def test_of_a_large_specialty_some_notes_tell_the_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, labels = random_rows(400, 24), label_matrix([["one"]] * 400)
+    whole = specialty_spread(rows, labels)["one"]
+    monkeypatch.setattr("medembed_pipeline.evidence.health.geometry.MOST_SPREAD_NOTES", 100)
+    part = specialty_spread(rows, labels)["one"]
+    assert (whole.pairs, part.pairs) == (400 * 399 // 2, 100 * 99 // 2)
+    assert part.value == pytest.approx(whole.value, abs=0.02)
 
 
 def test_a_specialty_of_one_note_has_no_spread() -> None:
