@@ -36,7 +36,7 @@ test: .venv/installed-test ## format, lint, types and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: format
 format: .venv/installed-test ## format the code and mend what the linter can

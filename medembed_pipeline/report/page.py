@@ -1,4 +1,4 @@
-"""The page as bytes: template, styles and scripts of `page/` in one file, with the data, that asks nothing of anybody."""
+"""The page as bytes: template, styles, scripts and data in one file, that asks nothing of anybody."""
 
 from __future__ import annotations
 

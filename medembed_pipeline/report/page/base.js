@@ -34,6 +34,12 @@
     return /** @type {SVGElement} */ (fill(document.createElementNS(SVG, tag), attributes, children));
   }
 
+  /** Empty an element and fill it again; null children are left out. */
+  function refill(target, ...children) {
+    target.replaceChildren();
+    return fill(target, {}, children);
+  }
+
   /** @param {any} value @returns {value is number} */
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
@@ -94,7 +100,7 @@
   }
 
   page.base = {
-    element, svg, isNumber, number, signed, percent, count, plural, interval, words, capital, listed, shortened,
+    element, svg, refill, isNumber, number, signed, percent, count, plural, interval, words, capital, listed, shortened,
     clipped, wantsCalm, announce,
   };
 })((globalThis.medembedPage ??= {}));

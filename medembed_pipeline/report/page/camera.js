@@ -3,7 +3,7 @@
   "use strict";
 
   const DISTANCE = 3.2;
-  const FOCAL = 2.6;
+  const FOCAL = 3.3;
 
   /** @typedef {{yaw: number, pitch: number, zoom: number, x: number, y: number}} View x, y in half windows */
 
@@ -29,7 +29,7 @@
     const across = view.zoom / Math.max(1, aspect);
     const down = view.zoom * Math.min(1, aspect);
     if (flat) {
-      const reach = 0.86;
+      const reach = 0.94;
       return new Float32Array([across * reach, 0, 0, 0, 0, down * reach, 0, 0, 0, 0, 0, 0, view.x, view.y, 0, 1]);
     }
     const [sy, cy, sp, cp] = [Math.sin(view.yaw), Math.cos(view.yaw), Math.sin(view.pitch), Math.cos(view.pitch)];
@@ -123,7 +123,7 @@
     });
     radii.sort();
     // A few outliers must not make everything else small, nor lie behind the eye.
-    const usual = radii[Math.floor(0.99 * (radii.length - 1))] * 1.12;
+    const usual = radii[Math.floor(0.99 * (radii.length - 1))] * 1.06;
     const scale = Math.max(usual, radii[radii.length - 1] / 2.2) || 1;
     for (const cloud of [before, after]) for (let at = 0; at < cloud.length; at += 1) cloud[at] /= scale;
     return { before, after, scale };

@@ -44,11 +44,14 @@
       if (this.screen.length !== 3 * scene.size) this.screen = new Float32Array(3 * scene.size);
       page.camera.project(scene.matrix, scene.before, scene.after, scene.mix, width, height, this.screen);
       context.clearRect(0, 0, width, height);
-      const order = scene.flat ? null : Uint32Array.from({ length: scene.size }, (_, at) => at)
-        .sort((left, right) => this.screen[3 * right + 2] - this.screen[3 * left + 2]);
+      if (scene.arrows) this.drawArrows(scene, width, height);
+      const behind = scene.flat
+        ? (left, right) => scene.looks[4 * left + 2] - scene.looks[4 * right + 2]
+        : (left, right) => this.screen[3 * right + 2] - this.screen[3 * left + 2];
+      const order = Uint32Array.from({ length: scene.size }, (_, at) => at).sort(behind);
       for (const level of [0, 1, 2]) {
         for (let place = 0; place < scene.size; place += 1) {
-          const at = order ? order[place] : place;
+          const at = order[place];
           if (scene.looks[4 * at + 1] !== level) continue;
           const near = scene.flat ? 1 : scene.distance / this.screen[3 * at + 2];
           const pixels = Math.max(2, Math.round(scene.point * scene.ratio * near * [0.7, 1, 1.35][level]));
@@ -57,7 +60,6 @@
           context.drawImage(stamp, this.screen[3 * at] - stamp.width / 2, this.screen[3 * at + 1] - stamp.width / 2);
         }
       }
-      if (scene.arrows) this.drawArrows(scene, width, height);
     }
 
     drawArrows(scene, width, height) {
@@ -71,7 +73,7 @@
           scene.after[place] - scene.before[place], scene.after[place + 1] - scene.before[place + 1],
           scene.after[place + 2] - scene.before[place + 2],
         );
-        context.globalAlpha = (moved <= scene.floor ? 0.1 : 0.85) * (scene.looks[4 * at + 1] === 0 ? 0.05 : 1);
+        context.globalAlpha = (moved <= scene.floor ? 0.08 : scene.strength) * (scene.looks[4 * at + 1] === 0 ? 0.05 : 1);
         const [red, green, blue] = scene.colours.subarray(4 * at, 4 * at + 3);
         context.strokeStyle = `rgb(${red} ${green} ${blue})`;
         const angle = Math.atan2(heads[place + 1] - tails[place + 1], heads[place] - tails[place]);

@@ -29,6 +29,25 @@
     return [low, high];
   }
 
+  let ruler = /** @type {CanvasRenderingContext2D|null} */ (null);
+
+  /** Width of words in the page's letters, in pixels. */
+  function widthOf(words, size = 13, weight = 400) {
+    ruler ??= document.createElement("canvas").getContext("2d");
+    ruler.font = `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
+    return ruler.measureText(words).width;
+  }
+
+  /** Cut so that it fits into `room` pixels. */
+  function fitted(words, room, size = 13, weight = 400) {
+    if (widthOf(words, size, weight) <= room) return words;
+    let length = Math.max(1, Math.floor((words.length * room) / widthOf(words, size, weight)));
+    while (length > 1 && widthOf(clipped(words, length), size, weight) > room) length -= 1;
+    return clipped(words, length);
+  }
+
+  const widest = (all, size, weight) => Math.max(0, ...all.map((words) => widthOf(words, size, weight)));
+
   const text = (x, y, words, attributes = {}) => svg("text", { x, y, ...attributes }, words);
   const title = (words) => svg("title", {}, words);
   const line = (x1, y1, x2, y2, kind) => svg("line", { x1, y1, x2, y2, class: kind });
@@ -79,28 +98,33 @@
    *   baseline, tuned, change: {value, low, high}
    */
   function dumbbells(width, rows, { label, domain = null, digits = 3, format = null } = {}) {
-    const narrow = width < 560;
-    const left = narrow ? 8 : Math.min(210, Math.max(90, 12 + 7.2 * Math.max(...rows.map((row) => row.name.length))));
-    const right = width - (narrow ? 10 : 184);
-    const step = narrow ? 46 : 34;
+    const narrow = width < 600;
+    const spelled = (change, whole) => (!change ? "" : whole && isNumber(change.low)
+      ? `${signed(change.value, digits)} (${signed(change.low, digits)} to ${signed(change.high, digits)})` : signed(change.value, digits));
+    const written = (whole) => rows.map(({ change }) => spelled(change, whole));
+    const fits = !narrow || rows.every((row) => widthOf(row.name) + widthOf(spelled(row.change, true), 12.5, 600) < width - 24);
+    const changes = written(fits);
+    const left = narrow ? 8 : Math.min(0.36 * width, 16 + widest(rows.map((row) => row.name)));
+    const right = width - (narrow ? 10 : 14 + widest(changes, 12.5, 600));
+    const step = narrow ? 48 : 32;
     const bottom = 8 + step * rows.length;
     const values = rows.flatMap((row) => [row.baseline, row.tuned].filter(Boolean).flatMap((one) => [one.value, one.low, one.high]).concat(row.ceiling ?? []));
     const x = scale(domain ?? extent(values, { zero: true }), [left + 6, right - 6], narrow ? 4 : 6);
+    const apart = values.some(isNumber) && rows.some((row) => isNumber(row.tuned?.low)) ? 4 : 0;
     const parts = axisBelow(x, 4, bottom, format);
     rows.forEach((row, place) => {
-      const y = 8 + step * place + (narrow ? 32 : step / 2);
-      parts.push(narrow ? text(left, y - 16, row.name, { class: "name" }) : text(left - 4, y + 4, clipped(row.name, 30), { "text-anchor": "end", class: "name" }));
+      const y = 8 + step * place + (narrow ? 33 : step / 2);
+      const room = narrow ? width - 16 - widthOf(changes[place], 12.5, 600) : left - 14;
+      parts.push(text(narrow ? left : left - 6, narrow ? y - 16 : y + 4, fitted(row.name, room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
       if (row.baseline && row.tuned) parts.push(line(x(row.baseline.value), y, x(row.tuned.value), y, "between"));
       if (isNumber(row.ceiling)) {
         parts.push(svg("g", { class: "ceiling" }, title(`${row.name}: no model could do better than ${number(row.ceiling, digits)} with these labels`),
           line(x(row.ceiling), y - 11, x(row.ceiling), y + 11, "limit")));
       }
-      if (row.baseline) parts.push(mark(x, y + 4, row.baseline, "baseline", spoken(`${row.name}, baseline`, row.baseline, digits)));
-      if (row.tuned) parts.push(mark(x, y - 4, row.tuned, "tuned", spoken(`${row.name}, tuned`, row.tuned, digits)));
-      if (row.change) {
-        const words = isNumber(row.change.low)
-          ? `${signed(row.change.value, digits)} (${signed(row.change.low, digits)} to ${signed(row.change.high, digits)})` : signed(row.change.value, digits);
-        parts.push(text(narrow ? width - 4 : right + 4, narrow ? y - 16 : y + 4, words,
+      if (row.baseline) parts.push(mark(x, y + apart, row.baseline, "baseline", spoken(`${row.name}, baseline`, row.baseline, digits)));
+      if (row.tuned) parts.push(mark(x, y - apart, row.tuned, "tuned", spoken(`${row.name}, tuned`, row.tuned, digits)));
+      if (changes[place]) {
+        parts.push(text(narrow ? width - 4 : right + 8, narrow ? y - 16 : y + 4, changes[place],
           { class: `change ${judged(row.change, row.lowerIsBetter)}`, "text-anchor": narrow ? "end" : "start" }));
       }
     });
@@ -109,10 +133,15 @@
 
   /** Differences with their intervals, one row each, a band for what is tolerated. */
   function forest(width, rows, { label, tolerance = 0, digits = 3 } = {}) {
-    const narrow = width < 560;
-    const left = narrow ? 8 : Math.min(230, Math.max(110, 12 + 7.2 * Math.max(...rows.map((row) => row.name.length))));
-    const right = width - (narrow ? 10 : 150);
-    const step = narrow ? 40 : 24;
+    const narrow = width < 600;
+    const names = rows.map((row) => `${row.name} (${row.n})`);
+    const levels = rows.map((row) => `${number(row.before, 2)} → ${number(row.after, 2)}`);
+    const changes = rows.map((row) => signed(row.value, 2));
+    const changeRoom = widest(changes, 12.5, 600) + 10;
+    const levelRoom = widest(levels, 12.5);
+    const left = narrow ? 8 : Math.min(0.36 * width, 16 + widest(names));
+    const right = width - (narrow ? 10 : 14 + changeRoom + levelRoom);
+    const step = narrow ? 42 : 24;
     const bottom = 8 + step * rows.length;
     const x = scale(extent([...rows.flatMap((row) => [row.value, row.low, row.high]), -tolerance], { zero: true }), [left + 8, right - 8], narrow ? 4 : 6);
     const parts = [];
@@ -122,26 +151,32 @@
     }
     parts.push(...axisBelow(x, 4, bottom, (value) => signed(value, x.digits)));
     rows.forEach((row, place) => {
-      const y = 8 + step * place + (narrow ? 28 : step / 2);
+      const y = 8 + step * place + (narrow ? 30 : step / 2);
       const kind = judged(row);
       const words = `${row.name}: ${number(row.before, digits)} to ${number(row.after, digits)}, change ${signed(row.value, digits)}` +
         `${isNumber(row.low) ? ` (${signed(row.low, digits)} to ${signed(row.high, digits)})` : ""}, ${row.n} notes`;
-      parts.push(narrow ? text(left, y - 13, `${row.name} (${row.n})`, { class: "name" })
-        : text(left - 4, y + 4, `${clipped(row.name, 30)} (${row.n})`, { "text-anchor": "end", class: "name" }));
+      const room = narrow ? width - 24 - changeRoom : left - 14;
+      const beside = narrow ? y - 14 : y + 4;
+      parts.push(text(narrow ? left : left - 6, beside, fitted(names[place], room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
       parts.push(mark(x, y, row, kind, words));
-      parts.push(text(narrow ? width - 4 : right + 4, narrow ? y - 13 : y + 4, `${number(row.before, 2)} → ${number(row.after, 2)}  ${signed(row.value, 2)}`,
-        { class: `change ${kind}`, "text-anchor": narrow ? "end" : "start" }));
+      if (!narrow) parts.push(text(width - 4 - changeRoom, beside, levels[place], { class: "change unclear", "text-anchor": "end" }));
+      parts.push(text(width - 4, beside, changes[place], { class: `change ${kind}`, "text-anchor": "end" }));
     });
     return picture(width, bottom + 24, label ?? "Change by specialty", ...parts);
   }
 
-  /** Overlaid histograms. @param {Array<{name: string, kind: string, shares: number[]}>} series over `domain` in equal bins */
-  function histogram(width, series, { label, domain = [-1, 1], height = 200, axis = "", top = null, marker = null } = {}) {
-    const [left, right, head, bottom] = [46, width - 10, 10, height - 36];
-    const used = series.flatMap((one) => one.shares.flatMap((share, bin) => (share > 0 ? [bin] : [])));
+  /** First and one after the last bin that hold something, with a bin of air. @returns {[number, number]} */
+  function used(series) {
     const bins = series[0].shares.length;
-    const from = used.length ? Math.max(0, Math.min(...used) - 1) : 0;
-    const to = used.length ? Math.min(bins, Math.max(...used) + 2) : bins;
+    const held = series.flatMap((one) => one.shares.flatMap((share, bin) => (share > 0 ? [bin] : [])));
+    return held.length ? [Math.max(0, Math.min(...held) - 1), Math.min(bins, Math.max(...held) + 2)] : [0, bins];
+  }
+
+  /** Overlaid histograms. @param {Array<{name: string, kind: string, shares: number[]}>} series over `domain` in equal bins */
+  function histogram(width, series, { label, domain = [-1, 1], height = 200, axis = "", top = null, marker = null, span = null } = {}) {
+    const [left, right, head, bottom] = [46, width - 10, 10, height - 36];
+    const bins = series[0].shares.length;
+    const [from, to] = span ?? used(series);
     const edge = (bin) => domain[0] + (bin * (domain[1] - domain[0])) / bins;
     const x = scale([edge(from), edge(to)], [left, right], width < 420 ? 4 : 7);
     const y = scale([0, top ?? Math.max(...series.flatMap((one) => one.shares))], [bottom, head], 3);
@@ -167,7 +202,7 @@
   /** Box plots. @param {Array<{name: string, kind: string, minimum, q1, median, q3, maximum, mean, std}>} rows */
   function boxes(width, rows, { label } = {}) {
     const narrow = width < 560;
-    const left = narrow ? 8 : 170;
+    const left = narrow ? 8 : 16 + widest(rows.map((row) => row.name));
     const step = narrow ? 44 : 30;
     const bottom = 6 + step * rows.length;
     const x = scale(extent(rows.flatMap((row) => [row.minimum, row.maximum])), [left + 6, width - 12], narrow ? 4 : 7);
@@ -230,5 +265,5 @@
     return made;
   }
 
-  page.charts = { scale, extent, dumbbells, forest, histogram, boxes, lines, figure, key, judged, picture, title, text };
+  page.charts = { scale, extent, dumbbells, forest, histogram, used, boxes, lines, figure, key, judged, picture, title, text, widthOf, fitted, widest };
 })((globalThis.medembedPage ??= {}));

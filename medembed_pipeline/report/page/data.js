@@ -60,6 +60,7 @@
       this.size = payload.notes.id.length;
       this.models = payload.models;
       this.packedTexts = packedTexts;
+      this.hasTexts = Boolean(packedTexts || textsFile);
       this.textsFile = textsFile;
       this.texts = /** @type {string[]|null} */ (null);
       this.position = new Map(payload.notes.id.map((id, at) => [id, at]));
@@ -83,10 +84,6 @@
 
     setting(section, field) {
       return this.payload.made?.settings?.[section]?.[field] ?? null;
-    }
-
-    get hasTexts() {
-      return Boolean(this.packedTexts || this.textsFile);
     }
 
     /** The notes' texts, unpacked at the first call. @returns {Promise<string[]|null>} */

@@ -1,44 +1,44 @@
 /** Heatmaps: rows x columns of figures, light to dark (or dark to light), or around zero in two colours. */
 (function (page) {
   "use strict";
-  const { svg, isNumber, number, clipped } = page.base;
-  const { picture, title, text } = page.charts;
+  const { svg, isNumber, number } = page.base;
+  const { picture, title, text, fitted, widest } = page.charts;
 
   const MOST = 60;
   const LIGHT = { low: [244, 247, 250], high: [11, 60, 111], below: [190, 74, 0] };
   const DARK = { low: [30, 36, 44], high: [168, 216, 250], below: [240, 138, 60] };
+  const LARGEST_LETTERS = 11.5;
 
   const mixed = (from, to, share) => `rgb(${from.map((value, at) => Math.round(value + (to[at] - value) * share)).join(" ")})`;
 
-  /** @param {number[]} domain with `diverging`, zero is the middle */
+  /** @param {number[]} domain with `diverging`, zero is the middle, and more is worse */
   function tint(value, domain, diverging) {
     const ends = page.palette.isDark() ? DARK : LIGHT;
     if (diverging) {
       const reach = Math.max(Math.abs(domain[0]), Math.abs(domain[1])) || 1;
-      return mixed(ends.low, value < 0 ? ends.below : ends.high, Math.min(1, Math.abs(value) / reach));
+      return mixed(ends.low, value > 0 ? ends.below : ends.high, Math.min(1, Math.abs(value) / reach));
     }
     return mixed(ends.low, ends.high, Math.max(0, Math.min(1, (value - domain[0]) / (domain[1] - domain[0] || 1))));
   }
 
   /**
    * @param {{rows: string[], columns: string[], value: (row: number, column: number) => number|null, domain: number[],
-   *   label: string, digits?: number, diverging?: boolean, marked?: (row: number, column: number) => boolean,
-   *   words?: (row: number, column: number) => string, rowName?: string, columnName?: string}} given
+   *   label: string, digits?: number, diverging?: boolean, largest?: number, marked?: (row: number, column: number) => boolean,
+   *   words?: (row: number, column: number) => string}} given
    */
   function heatmap(width, given) {
     const rows = given.rows.slice(0, MOST);
     const columns = given.columns.slice(0, MOST);
-    const longest = (names) => Math.max(3, ...names.map((name) => name.length));
-    const letters = width < 480 ? 14 : 26;
-    const left = Math.min(0.36 * width, 8 + 6.2 * Math.min(letters, longest(rows)));
-    const cell = Math.max(4, Math.min(26, (width - left - 4) / Math.max(1, columns.length)));
-    const named = cell >= 9;
-    const head = named ? 8 + 6.2 * Math.min(letters, longest(columns)) * 0.94 : 8;
+    const most = width < 480 ? 92 : 170;
+    const left = Math.min(0.36 * width, 12 + Math.min(most, widest(rows, LARGEST_LETTERS)));
+    // What is too wide for a phone scrolls sideways and stays legible.
+    const cell = Math.max(9, Math.min(given.largest ?? 26, (width - left - 4) / Math.max(1, columns.length)));
+    const letters = Math.min(LARGEST_LETTERS, 0.98 * cell);
+    const head = 12 + Math.min(most, widest(columns, letters));
     const digits = given.digits ?? 2;
     const parts = [];
-    const fits = Math.max(3, Math.floor((left - 8) / 6.2));
     rows.forEach((name, row) => {
-      if (named) parts.push(text(left - 5, head + cell * (row + 0.5) + 4, clipped(name, fits), { "text-anchor": "end", class: "tick" }));
+      parts.push(text(left - 5, head + cell * (row + 0.46) + 0.36 * letters, fitted(name, left - 8, letters), { "text-anchor": "end", class: "tick", "font-size": letters }));
       columns.forEach((other, column) => {
         const value = given.value(row, column);
         if (!isNumber(value)) return;
@@ -52,14 +52,12 @@
         }
       });
     });
-    if (named) {
-      columns.forEach((name, column) => {
-        const [x, y] = [left + cell * (column + 0.65), head - 5];
-        parts.push(text(x, y, clipped(name, Math.min(letters, Math.floor((head - 8) / 5.8))), { class: "tick", transform: `rotate(-90 ${x.toFixed(1)} ${y.toFixed(1)})` }));
-      });
-    }
+    columns.forEach((name, column) => {
+      const [x, y] = [left + cell * (column + 0.46) + 0.36 * letters, head - 5];
+      parts.push(text(x, y, fitted(name, head - 8, letters), { class: "tick", "font-size": letters, transform: `rotate(-90 ${x.toFixed(1)} ${y.toFixed(1)})` }));
+    });
     const height = head + cell * rows.length + 8;
-    return picture(width, height, given.label, ...parts);
+    return picture(Math.max(width, left + cell * columns.length + 4), height, given.label, ...parts);
   }
 
   /** The scale of a heatmap. */

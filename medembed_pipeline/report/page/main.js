@@ -139,6 +139,10 @@
     }
     themes(app);
     app.panel = new page.panel.Panel(app, document.getElementById("note"));
+    if (app.mapview) {
+      app.mapview.viewer.ties = (model) => app.panel.ties(model);
+      app.mapview.viewer.redraw();
+    }
     followLinks(app);
     for (const [id, title] of SECTIONS) {
       await pause();

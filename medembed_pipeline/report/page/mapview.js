@@ -157,7 +157,9 @@
         ...(quality ? [`Trustworthiness of the whole map (1 is perfect): ${number(map.quality.baseline, 2)} baseline, ${number(map.quality.tuned, 2)} tuned. `] : []),
         map.comparable
           ? "Motion between the two models means something here" +
-            (map.noise_floor ? `; arrows shorter than what an unchanged note would move by (${number(map.noise_floor, 2)} map units) are faded.` : ".")
+            (map.noise_floor >= 0.005 * this.viewer.centred.scale
+              ? `; arrows shorter than what an unchanged note would move by (${number(map.noise_floor, 2)} map units) are faded.`
+              : ", for a note that did not change does not move.")
           : "The two models have maps of their own here, the tuned one turned onto the baseline: that a note moves between them " +
             "proves nothing, so there are no arrows. " + this.comparableOffer());
       this.hint.textContent = (map.dimensions === 3 ? "Drag turns, Shift and drag shifts" : "Drag shifts") +
@@ -281,9 +283,9 @@
       const { viewer, report } = this;
       viewer.found = found ? new Set(found) : null;
       if (viewer.scheme) viewer.light();
-      this.foundCount.textContent = !found ? ""
-        : `${plural(found.length, "note")} found${report.hasTexts ? "" : " by id and specialty (this page holds no text)"}` +
-          `${found.length > 12 ? "; the first 12:" : found.length ? ":" : "."}`;
+      const where = report.texts ? "" : ` by id and specialty (${report.hasTexts ? "the text cannot be read" : "this page holds no text"})`;
+      const more = !found?.length ? "." : found.length > 12 ? "; the first 12:" : ":";
+      this.foundCount.textContent = found ? `${plural(found.length, "note")} found${where}${more}` : "";
       this.foundList.replaceChildren(...(found ?? []).slice(0, 12).map((at) => element("li", {},
         element("button", { type: "button", "data-note": at, on: { click: () => this.app.open(at) } },
           element("strong", {}, report.label(at)), ` ${report.shortId(at)} `,

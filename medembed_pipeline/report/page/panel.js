@@ -1,7 +1,7 @@
 /** The opened note: its text, what is known of it, and its neighbours before and after. */
 (function (page) {
   "use strict";
-  const { element, number, signed, count, percent, shortened } = page.base;
+  const { element, refill, number, signed, count, percent, shortened } = page.base;
 
   const FIRST = 5;
 
@@ -41,7 +41,7 @@
       this.root.hidden = !id;
       document.body.classList.toggle("with-note", Boolean(id));
       if (id && at < 0) {
-        this.root.replaceChildren(this.closer(), element("p", {}, `There is no note ${shortened(id, 40)} in this report.`));
+        refill(this.root, this.closer(), element("p", {}, `There is no note ${shortened(id, 40)} in this report.`));
       } else if (at >= 0) {
         this.draw();
         this.root.scrollTop = 0;
@@ -61,7 +61,7 @@
       const { at, report, root } = this;
       if (at < 0 || root.hidden) return;
       const inHeading = document.activeElement?.tagName === "H2" && root.contains(document.activeElement);
-      root.replaceChildren(
+      refill(root,
         element("header", {}, element("h2", { tabindex: -1 }, report.label(at)), this.closer()),
         this.facts(), this.warning(), this.neighborhood(), this.text());
       if (inHeading) root.querySelector("h2").focus({ preventScroll: true });
@@ -105,6 +105,11 @@
         "Believe the lists below, not the picture.");
     }
 
+    /** The neighbours that the map ties to the opened note: those of the list. */
+    ties(model) {
+      return this.at < 0 ? [] : neighborsOf(this.report, this.at, model, this.heldOut).slice(0, FIRST);
+    }
+
     neighborhood() {
       const { at, report } = this;
       const row = report.ledgerRow(at);
@@ -114,7 +119,7 @@
       if (!before.length && !after.length) return null;
       const pool = (name, value) => element("button", {
         type: "button", "aria-pressed": String(heldOut === value),
-        on: { click: () => { this.heldOut = value; this.draw(); } },
+        on: { click: () => { this.heldOut = value; this.draw(); this.app.mapview?.viewer.redraw(); } },
       }, name);
       const more = Math.max(before.length, after.length) > this.shown;
       return element("section", { class: "neighborhood" },

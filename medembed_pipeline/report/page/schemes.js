@@ -7,7 +7,7 @@
   /**
    * @typedef {{key: string, name: string, colour: string, shape: string}} Entry
    * @typedef {{title: string, reading: string, entries: Entry[], of: (at: number) => number,
-   *   has?: (at: number, entry: number) => boolean}} Scheme
+   *   has?: (at: number, entry: number) => boolean, rareInFront?: boolean}} Scheme
    * `of` is the entry that a note is drawn as, `has` the entries it belongs to (a note of two specialties has both).
    */
 
@@ -23,7 +23,7 @@
     entries.push(entry("none", none, NONE));
     const drawn = (set) => (set.length === 0 ? without : Math.min(...set) < other ? Math.min(...set) : other);
     return {
-      title, reading, entries,
+      title, reading, entries, rareInFront: true,
       of: (at) => drawn(sets[at]),
       has: (at, place) =>
         place < other ? sets[at].includes(place)

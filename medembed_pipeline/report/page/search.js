@@ -51,7 +51,8 @@
   /** The words around the first place where the query is found. */
   function around(text, query, length) {
     const places = patterns(query).map((pattern) => text.search(pattern)).filter((place) => place >= 0);
-    const from = places.length ? Math.max(0, Math.min(...places) - length / 3) : 0;
+    const first = places.length ? Math.max(0, Math.min(...places) - Math.floor(length / 3)) : 0;
+    const from = first > 0 ? text.indexOf(" ", first) + 1 : 0;
     return (from > 0 ? "… " : "") + page.base.shortened(text.slice(from), length);
   }
 

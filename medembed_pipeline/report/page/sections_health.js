@@ -1,7 +1,7 @@
 /** Labels that look wrong, what a leaking split would have shown, and the health of the space. */
 (function (page) {
   "use strict";
-  const { element, number, signed, count, percent, isNumber, words, capital, plural } = page.base;
+  const { element, number, signed, count, percent, isNumber, words, plural } = page.base;
   const { figure, dumbbells, key } = page.charts;
   const { table, noteButton, choice, folded } = page.tables;
 
@@ -59,7 +59,7 @@
       key(["baseline square", "baseline"], ["tuned", "tuned"]));
     const share = (protocol) => report.fact("leak_meter", `memory_share_${protocol}`);
     return [
-      choice("Figure", metrics.map(([pair, row]) => [pair, capital(page.sections.metricName(row.metric, row.k))]), chosen, (pair) => { chosen = pair; made.redraw(); }),
+      choice("Figure", metrics.map(([pair, row]) => [pair, page.sections.metricTitle(row.metric, row.k)]), chosen, (pair) => { chosen = pair; made.redraw(); }),
       made,
       table([
         { name: "Scored how", cell: ([, name]) => name },
@@ -113,7 +113,7 @@
       name, baseline: { value: find("baseline", "specialty_spread", name) }, tuned: { value: find("tuned", "specialty_spread", name) },
     })).filter((row) => isNumber(row.baseline.value) && isNumber(row.tuned.value)).sort((left, right) => left.tuned.value - right.tuned.value);
     if (spread.length) {
-      parts.push(figure("Spread within each specialty", "Mean cosine distance between the notes of one specialty, the tightest first. Tuning draws them together. " +
+      parts.push(figure("Spread within each specialty", "Median cosine distance between the notes of one specialty, the tightest first. Tuning draws them together. " +
         "Bad: blue circles near zero, where a specialty has collapsed to a point and its notes can no longer be told apart.",
         (width) => dumbbells(width, spread, { label: "Spread within each specialty", digits: 2 }), key(["baseline square", "baseline"], ["tuned", "tuned"])));
     }

@@ -2,7 +2,7 @@
 (function (page) {
   "use strict";
   const { element, number, signed, count, percent, isNumber, plural } = page.base;
-  const { figure, histogram, key } = page.charts;
+  const { figure, histogram } = page.charts;
   const { heatmap, scaleBar } = page.heatmap;
   const { table, noteButton, dots, choice, folded } = page.tables;
 
@@ -40,7 +40,8 @@
       element("p", { class: "summary" }, element("strong", { class: "better" }, `${plural(better.length, "search", "searches")} got better`), ", ",
         element("strong", { class: "worse" }, `${count(worse.length)} worse`), `, ${count(same.length)} stayed the same.`),
       figure("Change by note", "How much precision at 10 changed for each held-out note. Good: a heavy right side, and a thin left one; look at the left end first.",
-        (width) => histogram(width, [{ name: "notes", kind: "tuned", shares: bins.map((value) => value / total) }],
+        (width) => histogram(width, [["worse", "negative", (bin) => bin < 10], ["the same", "same", (bin) => bin === 10], ["better", "tuned", (bin) => bin > 10]]
+          .map(([name, kind, within]) => ({ name, kind, shares: bins.map((value, bin) => (within(bin) ? value / total : 0)) })),
           { domain: [-1.05, 1.05], height: 170, label: "Change of precision at 10 by note", axis: "change of precision at 10" })),
       element("p", { class: "reading" }, "Every held-out note as a search, the worst regression first. A filled dot is a neighbour that shares a specialty, the nearest at the left. " +
         "Open the worst ten: either the model has lost something, or their labels are wrong."),
@@ -55,18 +56,20 @@
     const rows = report.table("specialty_confusions");
     if (!rows?.length) return null;
     const share = new Map(rows.map((row) => [`${row.model}|${row.specialty}|${row.wrong_specialty}`, row.share]));
+    const weight = new Map(rows.map((row) => [`${row.model}|${row.specialty}|${row.wrong_specialty}`, row.weight]));
     const of = (model, specialty, wrong) => share.get(`${model}|${specialty}|${wrong}`) ?? 0;
     const names = report.payload.specialty_names.filter((name) => rows.some((row) => row.specialty === name || row.wrong_specialty === name));
     const pairs = [...new Map(rows.map((row) => [`${row.specialty}|${row.wrong_specialty}`, row])).values()].map((row) => ({
       ...row, before: of("baseline", row.specialty, row.wrong_specialty), after: of("tuned", row.specialty, row.wrong_specialty),
-    })).sort((left, right) => right.after - left.after);
+      slots: weight.get(`tuned|${row.specialty}|${row.wrong_specialty}`) ?? 0,
+    })).sort((left, right) => right.slots - left.slots || right.after - left.after);
     let shown = "tuned";
     const top = Math.max(...rows.map((row) => row.share));
     const reach = Math.max(...pairs.map((pair) => Math.abs(pair.after - pair.before)), 0.001);
     const legend = element("div", {});
     const map = figure("Wrong neighbours, by specialty",
-      "Row: the specialty that searches. Column: the specialty of the wrong notes it gets among its ten nearest. Dark is much confusion. " +
-      "Good: a pale square. Under “change”, vermillion is less confusion than before and blue is more.",
+      "Row: the specialty that searches. Column: the specialty of the wrong notes it gets among its ten nearest. Strong colour is much confusion. " +
+      "Good: a faint square. Under “change”, blue is less confusion than before and vermillion is more.",
       (width) => {
         const changes = shown === "change";
         const domain = changes ? [-reach, reach] : [0, top];
@@ -83,11 +86,14 @@
         });
       }, legend);
     return [
+      element("p", { class: "reading" }, "Which specialty's notes come up wrongly, the most frequent first; the share is of all that the specialty's searches find. " +
+        "Good: shares that fall. A pair that stays large is either alike in truth or filed inconsistently."),
       table([
         { name: "Searching for", cell: (row) => row.specialty, by: (row) => row.specialty },
         { name: "finds wrongly", cell: (row) => row.wrong_specialty, by: (row) => row.wrong_specialty },
-        { name: "Before", numeric: true, cell: (row) => percent(row.before, 1), by: (row) => row.before },
-        { name: "After", numeric: true, cell: (row) => percent(row.after, 1), by: (row) => row.after },
+        { name: "Wrong neighbours", numeric: true, cell: (row) => number(row.slots, 1), by: (row) => row.slots, about: "Places among the ten nearest, after; a neighbour of several specialties counts in parts" },
+        { name: "Share before", numeric: true, cell: (row) => percent(row.before, 1), by: (row) => row.before },
+        { name: "Share after", numeric: true, cell: (row) => percent(row.after, 1), by: (row) => row.after },
         {
           name: "Change", numeric: true, by: (row) => row.after - row.before,
           cell: (row) => element("span", { class: `change ${row.after < row.before ? "better" : row.after > row.before ? "worse" : "unclear"}` }, `${signed(100 * (row.after - row.before), 1)} points`),

@@ -1,10 +1,10 @@
 /** Distributions and heatmaps of similarity, example searches, and the training. */
 (function (page) {
   "use strict";
-  const { element, number, percent, isNumber, words, capital } = page.base;
-  const { figure, histogram, boxes, lines, key } = page.charts;
+  const { element, number, isNumber, words } = page.base;
+  const { figure, histogram, used, boxes, lines, key } = page.charts;
   const { heatmap, scaleBar, MOST } = page.heatmap;
-  const { choice, folded, table } = page.tables;
+  const { table } = page.tables;
 
   const MODELS = [["baseline", "Before"], ["tuned", "After"]];
 
@@ -29,12 +29,14 @@
     const kinds = [["positive", "share a specialty"], ["negative", "share none"]];
     if (counts.length) {
       const series = Object.fromEntries(MODELS.map(([model]) => [model, kinds.map(([kind, name]) => ({ name, kind, shares: shares(model, kind) }))]));
-      const top = Math.max(...Object.values(series).flat().flatMap((one) => one.shares));
+      const all = Object.values(series).flat();
+      const top = Math.max(...all.flatMap((one) => one.shares));
+      const span = used(all);
       parts.push(element("div", { class: "pair" }, MODELS.map(([model, name]) => figure(`${name}: similarity of pairs`,
         model === "baseline"
           ? "Pairs of held-out notes that share a specialty (blue) and pairs that share none (vermillion), by cosine similarity. Both charts have the same scale."
           : "Good: the two hills stand apart, blue at the right. Bad: they overlap as before, or both have moved to the right together.",
-        (width) => histogram(width, series[model], { label: `${name}: similarity of pairs`, axis: "cosine similarity", top }),
+        (width) => histogram(width, series[model], { label: `${name}: similarity of pairs`, axis: "cosine similarity", top, span }),
         key(["positive", "share a specialty"], ["negative", "share none"])))));
     }
     const rows = MODELS.flatMap(([model, name]) => kinds.map(([kind, what]) => ({
@@ -59,12 +61,12 @@
   }
 
   /** Before and after as heatmaps with one scale. */
-  function twin(app, { title, reading, rows, columns, value, marked = null, words: spoken = null, domain }) {
+  function twin(app, { title, reading, rows, columns, value, marked = null, words: spoken = null, domain, wide = false }) {
     return [
       element("h3", {}, title), element("p", { class: "reading" }, reading),
       scaleBar(domain, false, (at) => number(at, 2)),
-      element("div", { class: "pair" }, MODELS.map(([model, name]) => figure(name, "", (width) => heatmap(width, {
-        rows, columns, domain, label: `${title}, ${name.toLowerCase()}`, value: (row, column) => value(model, row, column),
+      element("div", { class: wide ? null : "pair" }, MODELS.map(([model, name]) => figure(name, "", (width) => heatmap(width, {
+        largest: wide ? 17 : 26, rows, columns, domain, label: `${title}, ${name.toLowerCase()}`, value: (row, column) => value(model, row, column),
         marked: marked ? (row, column) => marked(row, column) : undefined, words: spoken ? (row, column) => spoken(model, row, column) : undefined,
       })))),
     ];
@@ -87,7 +89,8 @@
       const names = report.payload.specialty_names.filter((name) => known.has(name));
       parts.push(...twin(app, {
         title: "Specialty by specialty", rows: names, columns: names, domain: robust(bySpecialty.map((row) => row.value)),
-        reading: "Mean similarity of the notes of two specialties. Good: a dark diagonal and a pale rest after the tuning. A dark block off the diagonal is two specialties that the model cannot tell apart.",
+        reading: "Mean similarity of the notes of two specialties. Good: a strong diagonal and a faint rest after the tuning. A strong block off the diagonal is two specialties that the model cannot tell apart.",
+        wide: names.length > 30,
         value: (model, row, column) => cell(model, names[row], names[column])?.value ?? null,
         words: (model, row, column) => `${names[row]} × ${names[column]}: ${number(cell(model, names[row], names[column])?.value)} (${page.base.count(cell(model, names[row], names[column])?.n)} pairs)`,
       }));
@@ -101,7 +104,7 @@
       const cut = Math.max(queries.length, columns.length) > MOST ? ` The first ${MOST} are shown.` : "";
       parts.push(...twin(app, {
         title: "Note by note", rows: queries.map(name), columns: columns.map(name), domain: robust(documents.map((row) => row.value)),
-        reading: `Held-out notes against held-out notes, in the order of their specialties; a dot marks pairs that share one. Good: dark cells where the dots are, pale ones elsewhere.${cut}`,
+        reading: `Held-out notes against held-out notes, in the order of their specialties; a dot marks pairs that share one. Good: strong colour where the dots are, faint elsewhere.${cut}`,
         value: (model, row, column) => cells.get(`${model}|${queries[row]}|${columns[column]}`)?.value ?? null,
         marked: (row, column) => cells.get(`tuned|${queries[row]}|${columns[column]}`)?.relevant === true,
         words: (model, row, column) => `${name(queries[row])} (${report.shortId(Number(queries[row]))}) × ${name(columns[column])} (${report.shortId(Number(columns[column]))}): ` +

@@ -15,8 +15,10 @@
     positive_similarity: "mean similarity of positive pairs", positive_similarity_std: "its standard deviation",
     negative_similarity: "mean similarity of negative pairs", negative_similarity_std: "its standard deviation (negative pairs)",
   };
-  const LOWER = new Set(["davies_bouldin", "negative_similarity"]);
   const metricName = (metric, k) => `${NAMES[metric] ?? words(metric)}${isNumber(k) ? ` at ${k}` : ""}`;
+
+  /** The same, at the start of a line. */
+  const metricTitle = (metric, k) => HEADLINES.find((one) => one[0] === metric && one[1] === (k ?? null))?.[2] ?? capital(metricName(metric, k));
 
   /** Section that holds the evidence of a table. */
   const PLACES = {
@@ -57,7 +59,7 @@
     const find = finder(metricRows(report));
     const [before, after, change] = ["baseline", "tuned", "difference"].map((model) => find(model, "all", metric, k));
     const headline = before && after
-      ? `${capital(metricName(metric, k))} goes from ${number(before.value)} to ${number(after.value)}` +
+      ? `${metricTitle(metric, k)} goes from ${number(before.value)} to ${number(after.value)}` +
         (change ? ` (${signed(change.value)}${isNumber(change.ci_low) ? `, interval ${signed(change.ci_low)} to ${signed(change.ci_high)}` : ""})` : "") +
         ` on ${count(after.n)} notes.`
       : "";
@@ -177,18 +179,17 @@
     const { report } = app;
     const given = report.payload.comparison;
     if (!given?.length) return null;
-    const models = given.map(({ name, metrics: columns }) => {
-      const rows = page.data.rows(columns);
-      const own = rows.some((row) => row.model === "tuned") ? "tuned" : rows.find((row) => row.model !== "difference" && row.model !== "baseline")?.model ?? "baseline";
-      return { name, find: finder(rows.filter((row) => row.model === own).map((row) => ({ ...row, model: "it" }))) };
-    });
-    const known = HEADLINES.filter(([metric, k]) => models.some((model) => asMark(model.find("it", "all", metric, k))));
+    const models = given.map(({ name, metrics: columns }) => ({ name, find: finder(page.data.rows(columns)) }));
+    const known = HEADLINES.filter(([metric, k]) => models.some((model) => asMark(model.find("tuned", "all", metric, k))));
     if (!known.length) return null;
     let [chosen] = known.filter(([metric, k]) => metric === "precision" && k === 5).concat(known);
     const made = figure("Models side by side",
-      "The same held-out notes for every model; whiskers are intervals. Intervals that overlap widely do not tell two models apart.",
-      (width) => dumbbells(width, models.map((model) => ({ name: model.name, tuned: asMark(model.find("it", "all", chosen[0], chosen[1])) })).filter((row) => row.tuned),
-        { label: "Models side by side" }));
+      "Every model on the same notes: blue circles, against the same baseline, the grey square; whiskers are intervals. Intervals that overlap widely do not tell two models apart.",
+      (width) => dumbbells(width, models.map(({ name, find }) => {
+        const [baseline, tuned, change] = ["baseline", "tuned", "difference"].map((model) => asMark(find(model, "all", chosen[0], chosen[1])));
+        return { name, baseline, tuned, change };
+      }).filter((row) => row.tuned), { label: "Models side by side" }),
+      key(["baseline square", "baseline"], ["tuned", "this model"]));
     const id = ([metric, k]) => `${metric}|${k}`;
     return [
       choice("Figure", known.map((one) => [id(one), one[2]]), id(chosen), (picked) => {
@@ -199,12 +200,12 @@
       table([
         { name: "Model", cell: (row) => row.name, by: (row) => row.name },
         ...known.map(([metric, k, name]) => ({
-          name, numeric: true, by: (row) => row.find("it", "all", metric, k)?.value ?? null,
-          cell: (row) => number(row.find("it", "all", metric, k)?.value),
+          name, numeric: true, by: (row) => row.find("tuned", "all", metric, k)?.value ?? null,
+          cell: (row) => number(row.find("tuned", "all", metric, k)?.value),
         })),
       ], models, { label: "Models side by side" }),
     ];
   }
 
-  page.sections = { ...page.sections, verdict, metrics, specialties, comparison, ceilingOf, metricName, metricRows, LOWER };
+  page.sections = { ...page.sections, verdict, metrics, specialties, comparison, ceilingOf, metricName, metricTitle, metricRows };
 })((globalThis.medembedPage ??= {}));

@@ -14,9 +14,15 @@
     }
   }
 
-  /** Diameter of a point, in pixels, that leaves clusters readable: 9 at 400 notes, 6 at 5,000, 4 at 100,000. */
+  /** Diameter of a point, in pixels, that leaves clusters readable: 9 at 400 notes, 6 at 5,000, 3 at 100,000. */
   const diameter = (size, window) =>
-    Math.max(2.5, Math.min(10, 26 * size ** -0.17)) * Math.max(0.75, Math.min(1.1, Math.sqrt(window / 600)));
+    Math.max(2.5, Math.min(10, 29 * size ** -0.19)) * Math.max(0.75, Math.min(1.1, Math.sqrt(window / 600)));
+
+  /** Which entries lie in front on a flat map: what a reader looks for, never the grey. @returns {number[]} */
+  function fronts(scheme) {
+    const last = scheme.entries.length;
+    return scheme.entries.map(({ colour }, place) => (["grey", "pale"].includes(colour) ? 0 : scheme.rareInFront ? place + 1 : last - place));
+  }
 
   class Viewer {
     /** @param {HTMLElement} stage holds canvas and overlay @param {any} report */
@@ -35,6 +41,7 @@
       this.selected = -1;
       this.pointed = -1;
       this.arrows = false;
+      this.ties = (/** @type {string} */ _model) => /** @type {Array<{at: number, relevant: boolean}>} */ ([]);
       this.due = false;
       this.frames = 0;
       this.looks = new Uint8Array(4 * report.size);
@@ -95,14 +102,19 @@
     /** Dim what is neither found nor of the legend entry shown alone. */
     light() {
       const looks = new Uint8Array(4 * this.report.size);
+      let lit = 0;
       const place = this.scheme.entries.findIndex((entry) => entry.key === this.lit);
+      const front = fronts(this.scheme);
       for (let at = 0; at < this.report.size; at += 1) {
         const on = (place < 0 || this.belongs(at, place)) && (!this.found || this.found.has(at));
+        lit += Number(on);
         const drawn = place >= 0 && on ? place : this.entryOf[at];
         looks[4 * at] = SHAPES[this.scheme.entries[drawn].shape];
+        looks[4 * at + 2] = front[drawn];
         looks[4 * at + 1] = on ? (this.found ? 2 : 1) : 0;
       }
       this.looks = looks;
+      this.litCount = lit;
       this.redraw();
     }
 
@@ -121,12 +133,14 @@
 
     scene() {
       const zoom = Math.min(3, Math.max(0.7, this.view.zoom ** 0.35));
+      // Many arrows are drawn fainter, so that bundles show instead of a solid patch.
+      const strength = Math.max(0.22, Math.min(0.85, 0.85 * Math.sqrt(250 / Math.max(1, this.litCount))));
       const ground = channels(getComputedStyle(document.documentElement).getPropertyValue("--surface").trim());
       return {
         size: this.report.size, before: this.centred.before, after: this.centred.after, colours: this.colours, looks: this.looks,
         matrix: camera.matrix(this.view, this.width / this.height, this.flat), mix: this.mix,
         point: zoom * diameter(this.report.size, Math.min(this.width, this.height)), flat: this.flat, distance: camera.DISTANCE,
-        arrows: this.arrows && this.map.comparable, floor: (this.map.noise_floor ?? 0) / this.centred.scale,
+        arrows: this.arrows && this.map.comparable, floor: (this.map.noise_floor ?? 0) / this.centred.scale, strength,
         ground: ground.map((value) => value / 255), ratio: this.ratio,
       };
     }
@@ -136,6 +150,7 @@
       this.painter.draw(this.scene());
       this.drawOverlay();
       this.frames += 1;
+      this.firstFrameAt ??= performance.now();
     }
 
     /** Places of all notes on the stage, in CSS pixels. */
@@ -170,9 +185,9 @@
       const parts = [];
       if (this.selected >= 0) {
         const from = this.placeOf(this.selected);
-        for (const { at } of this.report.neighbors(this.model, this.selected).slice(0, 5)) {
+        for (const { at, relevant } of this.ties(this.model)) {
           const to = this.placeOf(at);
-          const kind = this.report.relevant(this.selected, at) ? "right" : "wrong";
+          const kind = relevant ? "right" : "wrong";
           parts.push(svg("line", { class: `tie ${kind}`, x1: from.x, y1: from.y, x2: to.x, y2: to.y }));
         }
         parts.push(svg("circle", { class: "chosen", cx: from.x, cy: from.y, r: 9 }));

@@ -5,8 +5,9 @@
   /**
    * @typedef {{size: number, before: Float32Array, after: Float32Array, colours: Uint8Array, looks: Uint8Array,
    *   matrix: Float32Array, mix: number, point: number, flat: boolean, distance: number, arrows: boolean,
-   *   floor: number, ground: number[], ratio: number}} Scene
-   * colours: n x 4; looks: n x 4 (shape, level, 0, 0), level 0 dimmed, 1 plain, 2 bright; point: diameter in pixels.
+   *   floor: number, strength: number, ground: number[], ratio: number}} Scene
+   * colours: n x 4; looks: n x 4 (shape, level, front, 0), level 0 dimmed, 1 plain, 2 bright, a
+   * larger front lies over a smaller one on a flat map; point: diameter in pixels; strength: opacity of an arrow.
    */
 
   const POINT_VERTEX = `#version 300 es
@@ -18,10 +19,10 @@ void main() {
   vec4 place = matrix * vec4(mix(before, after, mixing), 1.0);
   level = look.y;
   float size = diameter * (level < 0.5 ? 0.7 : level > 1.5 ? 1.35 : 1.0) * (flat_ > 0.5 ? 1.0 : distance_ / place.w);
-  float depth = place.z / place.w * 0.3 + (level < 0.5 ? 0.65 : level > 1.5 ? -0.65 : 0.0);
+  float depth = (flat_ > 0.5 ? 0.2 - 0.0015 * look.z : place.z / place.w * 0.3) + (level < 0.5 ? 0.65 : level > 1.5 ? -0.65 : 0.0);
   gl_Position = vec4(place.xy, clamp(depth, -0.99, 0.99) * place.w, place.w);
   pixels = max(size, 2.0) + 1.5;
-  gl_PointSize = pixels;
+  gl_PointSize = pixels < 6.0 ? pixels - 1.5 : pixels;
   tint = colour; shape = int(look.x + 0.5);
 }`;
 
@@ -44,6 +45,8 @@ float edge(int kind, vec2 p) {
   return length(p) - 0.88;
 }
 void main() {
+  // Shapes cannot be told at this size, and a plain square is drawn three times as fast.
+  if (pixels < 6.0) { result = vec4(tint.rgb, 1.0) * (level < 0.5 ? 0.16 : 1.0); return; }
   vec2 p = (gl_PointCoord * 2.0 - 1.0) * vec2(1.0, -1.0);
   bool hollow = shape >= 8 && shape <= 12;
   int kind = hollow ? (shape == 8 ? 0 : shape - 8) : shape;
@@ -54,14 +57,14 @@ void main() {
   float opacity = inside * (level < 0.5 ? 0.16 : tint.a);
   if (opacity < 0.03) discard;
   // A thin rim in the colour of the page tells points that touch apart.
-  float rim = (hollow || pixels < 7.0 || level < 0.5) ? 0.0 : smoothstep(-soft * 2.2, -soft * 1.2, d) * 0.75;
+  float rim = (hollow || pixels < 7.0 || level < 0.5) ? 0.0 : smoothstep(-soft * 1.6, -soft * 0.4, d) * 0.6;
   result = vec4(mix(tint.rgb, ground, rim) * opacity, opacity);
 }`;
 
   const ARROW_VERTEX = `#version 300 es
 precision highp float;
 in vec3 before; in vec3 after; in vec4 colour; in vec4 look;
-uniform mat4 matrix; uniform vec2 window; uniform float floor_, ratio;
+uniform mat4 matrix; uniform vec2 window; uniform float floor_, ratio, strength;
 out vec4 tint; out float across;
 void main() {
   vec4 tail = matrix * vec4(before, 1.0), head = matrix * vec4(after, 1.0);
@@ -83,7 +86,7 @@ void main() {
     across = hand * 0.7;
   }
   float moved = distance(before, after);
-  float faded = moved <= floor_ ? 0.10 : 0.85;
+  float faded = moved <= floor_ ? 0.08 : strength;
   float level = look.y;
   tint = vec4(colour.rgb, faded * (level < 0.5 ? 0.05 : 1.0));
   gl_Position = vec4(place / (window * 0.5), 0.0, 1.0);
@@ -111,7 +114,7 @@ void main() {
     ["before", "after", "colour", "look"].forEach((name, place) => gl.bindAttribLocation(made, place, name));
     gl.linkProgram(made);
     const uniforms = {};
-    for (const name of ["matrix", "mixing", "diameter", "distance_", "flat_", "ground", "window", "floor_", "ratio"]) {
+    for (const name of ["matrix", "mixing", "diameter", "distance_", "flat_", "ground", "window", "floor_", "ratio", "strength"]) {
       uniforms[name] = gl.getUniformLocation(made, name);
     }
     return { made, uniforms };
@@ -177,6 +180,7 @@ void main() {
       gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+      if (scene.arrows) this.drawArrows(scene, width, height);
       gl.enable(gl.DEPTH_TEST);
       gl.depthFunc(gl.LEQUAL);
       const { made, uniforms } = this.points;
@@ -189,7 +193,6 @@ void main() {
       gl.uniform3f(uniforms.ground, ...scene.ground);
       gl.bindVertexArray(this.arrays[0]);
       gl.drawArrays(gl.POINTS, 0, scene.size);
-      if (scene.arrows) this.drawArrows(scene, width, height);
       gl.bindVertexArray(null);
     }
 
@@ -202,6 +205,7 @@ void main() {
       gl.uniform2f(uniforms.window, width, height);
       gl.uniform1f(uniforms.floor_, scene.floor);
       gl.uniform1f(uniforms.ratio, scene.ratio);
+      gl.uniform1f(uniforms.strength, scene.strength);
       gl.bindVertexArray(this.arrays[1]);
       gl.drawArraysInstanced(gl.TRIANGLES, 0, 9, scene.size);
     }
