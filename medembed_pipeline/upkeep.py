@@ -17,7 +17,14 @@ from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.lake.verification import Finding, verify_tables
 from medembed_pipeline.report.verification import verify_report
 from medembed_pipeline.settings import Settings
-from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, POINTER, checkpoint_of
+from medembed_pipeline.training.checkpoints import (
+    FOLDER,
+    MANIFEST,
+    POINTER,
+    CheckpointError,
+    checkpoint_behind,
+    checkpoint_of,
+)
 from medembed_pipeline.training.verification import verify_checkpoint
 from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.released import RELEASED, TABLE, pointer_name, released_version
@@ -197,7 +204,7 @@ def remove(lake: Lake, items: Collection[Removable]) -> None:
 def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[list[str], list[Removable]]:
     """Versions that are kept, and folders that are not."""
     pointer = lake.read_json(POINTER) or {}
-    always = {pointer.get("version"), released_version(lake), *protected}
+    always = {pointer.get("version"), released_version(lake), _measured_version(lake), *protected}
     whole, old = [], []
     for version in _versions(lake):
         if lake.exists(FOLDER, version, MANIFEST):
@@ -211,6 +218,15 @@ def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[lis
         if version not in kept:
             old.append(_found(lake, f"a checkpoint beyond the {keep} that are kept", FOLDER, version))
     return kept, old
+
+
+def _measured_version(lake: Lake) -> str | None:
+    """The checkpoint that the tables of today measure, which need not be the current one yet."""
+    try:
+        tuned = lake.find_table("tuned_embeddings")
+        return checkpoint_behind(lake, tuned).version if tuned else None
+    except (CheckpointError, TableError):
+        return None
 
 
 def _vectors(lake: Lake, settings: Settings, kept: list[str]) -> list[Removable]:

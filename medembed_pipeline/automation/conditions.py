@@ -89,6 +89,19 @@ class NotUnderWay(_AssetCondition):
         return key not in state.under_way
 
 
+class NotBeingRead(_AssetCondition):
+    """No run is in the middle of work on what it holds now.
+
+    Else that run would measure new notes with old vectors, or the vectors of one checkpoint against those of another.
+    A training keeps what it has read, and lasts: it is not waited for, and neither does it wait.
+    """
+
+    words = "no run is reading it"
+
+    def holds(self, state: GraphState, key: dg.AssetKey, context: Any) -> bool:
+        return key in TRAINING or not state.being_read(key, but_after=CHECKPOINT)
+
+
 class PolicyAllows(_AssetCondition):
     """The retraining policy; see `RetrainingPolicy`."""
 
@@ -219,7 +232,7 @@ def follow_code() -> dg.AutomationCondition[Any]:
 
 
 def _may_run() -> dg.AutomationCondition[Any]:
-    return (NotInVain() & NotUnderWay()).with_label("it may run")
+    return (NotInVain() & NotUnderWay() & NotBeingRead()).with_label("it may run")
 
 
 def _inputs_ready(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:

@@ -53,7 +53,8 @@ class GraphState:
     under_way: frozenset[dg.AssetKey] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.under_way = frozenset(_under_way(self.instance))
+        self._runs = _under_way(self.instance)
+        self.under_way = frozenset(key for keys in self._runs for key in keys)
         records = self.instance.get_asset_records(list(self.graph.materializable_asset_keys))
         self._latest = {
             record.asset_entry.asset_key: record.asset_entry.last_materialization_record for record in records
@@ -69,6 +70,23 @@ class GraphState:
     def parents(self, key: dg.AssetKey) -> list[dg.AssetKey]:
         """The assets that an asset reads, by declaration."""
         return sorted(self.graph.get(key).parent_keys)
+
+    def being_read(self, key: dg.AssetKey, *, but_after: dg.AssetKey) -> bool:
+        """Whether a run under way is still to make something below an asset.
+
+        Args:
+            key: the asset.
+            but_after: runs that are still to make this one are not counted: they may take hours until they read.
+        """
+        below = self._below(key)
+        return any(below & keys for keys in self._runs if but_after not in keys)
+
+    def _below(self, key: dg.AssetKey) -> frozenset[dg.AssetKey]:
+        found: set[dg.AssetKey] = set()
+        for other in self.keys:
+            if found & set(self.parents(other)) or key in self.parents(other):
+                found.add(other)
+        return frozenset(found)
 
     def data_version(self, key: dg.AssetKey) -> str | None:
         """Hash of what the asset's latest materialization holds; None where there is none."""
@@ -134,13 +152,13 @@ def _tags(record: dg.EventLogRecord | None) -> dict[str, str]:
     return dict(materialization.tags or {}) if materialization else {}
 
 
-def _under_way(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
-    """Assets that a queued or running run is to make and has not made yet."""
-    keys: set[dg.AssetKey] = set()
+def _under_way(instance: dg.DagsterInstance) -> list[set[dg.AssetKey]]:
+    """For each queued or running run, the assets that it is to make and has not made yet."""
+    runs = []
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         planned = _asset_keys(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
-        keys |= planned - _asset_keys(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)
-    return keys
+        runs.append(planned - _asset_keys(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION))
+    return runs
 
 
 def _asset_keys(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> set[dg.AssetKey]:

@@ -10,7 +10,7 @@ import numpy as np
 from medembed_pipeline.evaluation.relevance import held_out_notes
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable, vectors
-from medembed_pipeline.training.checkpoints import current_checkpoint
+from medembed_pipeline.training.checkpoints import Checkpoint, checkpoint_behind
 
 MODELS = ("baseline", "tuned")
 
@@ -32,12 +32,18 @@ class HeldOut:
     excluded: int
 
 
+def measured_checkpoint(work: AssetWork) -> Checkpoint:
+    """The checkpoint that made the tuned vectors, noted as an input."""
+    checkpoint = checkpoint_behind(work.lake, work.input("tuned_embeddings"))
+    work.note_input("finetuned_checkpoint", checkpoint.data_version)
+    return checkpoint
+
+
 def held_out(work: AssetWork) -> HeldOut:
     """The scored notes of the lake as it stands."""
     notes = work.input("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]).to_pydict()
     splits = work.input("note_splits").read().to_pydict()
-    checkpoint = current_checkpoint(work.lake)
-    work.note_input("finetuned_checkpoint", checkpoint.data_version)
+    checkpoint = measured_checkpoint(work)
     group_of = dict(zip(notes["note_id"], notes["duplicate_group"], strict=True))
     specialties_of = dict(zip(notes["note_id"], notes["specialties"], strict=True))
     split_of = dict(zip(splits["note_id"], splits["split"], strict=True))

@@ -178,12 +178,14 @@ class AssetWork:
         self._revision = revision
         self._settings = settings
         self._inputs: dict[str, str] = {}
+        self._tables: dict[str, LakeTable] = {}
 
     def input(self, name: str) -> LakeTable:
-        """Open an upstream table and note its version."""
-        table = self.lake.table(name)
-        self.note_input(name, table.data_version)
-        return table
+        """Open an upstream table and note its version; asked for again, it is the same version still."""
+        if name not in self._tables:
+            self._tables[name] = self.lake.table(name)
+            self.note_input(name, self._tables[name].data_version)
+        return self._tables[name]
 
     def note_input(self, name: str, version: str) -> None:
         """Note the version of something that is read and is no table."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.evaluation.inputs import measured_checkpoint
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
     AssetWork,
@@ -33,7 +34,7 @@ from medembed_pipeline.report.page_file import (
 )
 from medembed_pipeline.report.page_revision import page_revision
 from medembed_pipeline.settings import ReportSettings, load_settings
-from medembed_pipeline.training.checkpoints import Checkpoint, current_checkpoint
+from medembed_pipeline.training.checkpoints import Checkpoint
 
 SETTINGS = load_settings()
 MEGABYTE = 1e6
@@ -54,8 +55,7 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         tables = open_tables(work.lake)
         for name, table in tables.items():
             work.note_input(name, table.data_version)
-        checkpoint = current_checkpoint(work.lake)
-        work.note_input("finetuned_checkpoint", checkpoint.data_version)
+        checkpoint = measured_checkpoint(work)
         sources = read_sources(work.lake)
         # Besides what data versions cover. raw_transcriptions is no dependency on purpose: a file that lands without
         # a new note makes no new page by itself; the next page that is made names it as a source.

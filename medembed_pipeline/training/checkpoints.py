@@ -9,7 +9,7 @@ from medembed_pipeline.encoder import EncoderSpec, read_spec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.lake.tables import LakeTable, Recipe
 
 FOLDER = "checkpoints"
 POINTER = "finetuned_checkpoint.json"
@@ -85,8 +85,30 @@ def point_to(lake: Lake, checkpoint: Checkpoint, recipe: Recipe) -> None:
         lake.write_json(pointer, POINTER)
 
 
+def checkpoint_behind(lake: Lake, tuned_embeddings: LakeTable) -> Checkpoint:
+    """The checkpoint that made a table of tuned vectors: what is measured on them is of this one.
+
+    It need not be the current one: a training may end while its predecessor is still being measured.
+
+    Raises:
+        CheckpointError: it has been removed.
+    """
+    wanted = tuned_embeddings.footer.recipe.inputs["finetuned_checkpoint"]
+    pointer = lake.read_json(POINTER) or {}
+    if pointer.get("data_version") == wanted and lake.exists(FOLDER, pointer["version"], MANIFEST):
+        return checkpoint_of(lake, pointer["version"])
+    for version in lake.names(FOLDER):
+        if lake.exists(FOLDER, version, MANIFEST):
+            manifest = lake.read_json(FOLDER, version, MANIFEST) or {}
+            if digest(manifest.get("files")) == wanted:
+                return checkpoint_of(lake, version)
+    raise CheckpointError(
+        f"the checkpoint behind tuned_embeddings is not in {lake.path(FOLDER)} any more. Materialize tuned_embeddings."
+    )
+
+
 def current_checkpoint(lake: Lake) -> Checkpoint:
-    """The checkpoint that embeddings and metrics use.
+    """The checkpoint that new notes are embedded with.
 
     Raises:
         CheckpointError: none has been made yet.

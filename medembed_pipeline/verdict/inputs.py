@@ -7,12 +7,12 @@ from collections.abc import Collection
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medembed_pipeline.evaluation.inputs import HeldOut, held_out, rows_of
+from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint, rows_of
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.checks import count_crossings
 from medembed_pipeline.settings import VerdictSettings
-from medembed_pipeline.training.checkpoints import Checkpoint, current_checkpoint
+from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.evidence import (
     Evidence,
     metric_key,
@@ -49,7 +49,7 @@ class VerdictInputs:
 
     def __init__(self, work: AssetWork) -> None:
         self.tables: dict[str, LakeTable] = {name: work.input(name) for name in TABLES}
-        self.checkpoint: Checkpoint = current_checkpoint(work.lake)
+        self.checkpoint: Checkpoint = measured_checkpoint(work)
         # The verdict names the version, so a version that holds the same is another verdict.
         work.note_input("checkpoint_version", self.checkpoint.version)
         self._held_out: HeldOut = held_out(work)

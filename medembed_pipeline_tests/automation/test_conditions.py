@@ -279,3 +279,33 @@ def test_new_notes_reach_the_page_in_one_run_after_cleaning(graph: ModelGraph) -
     assert graph.tick() == {"cleaned_notes"}
     graph.run("cleaned_notes")
     assert graph.tick() == WITHOUT_TRAINING - {"cleaned_notes"}
+
+
+def test_what_a_run_is_reading_is_not_changed_under_it(graph: ModelGraph) -> None:
+    requests: list[set[str]] = []
+
+    def meanwhile() -> None:
+        graph.land("and more")
+        requests.append(graph.tick())
+
+    graph.while_running["similarity_evidence"] = meanwhile
+    graph.land("more")
+    graph.settle()
+    assert requests == [set()], "the notes that landed meanwhile wait for the run that measures"
+    assert graph.tick() == set(), "and were taken in after it"
+    assert graph.held["cleaned_notes"] != graph.held["raw_transcriptions"]
+
+
+def test_a_new_checkpoint_waits_for_the_measuring_of_the_one_before(graph: ModelGraph) -> None:
+    requests: list[set[str]] = []
+
+    def meanwhile() -> None:
+        graph.code["finetuned_checkpoint"] = "more epochs"
+        graph.run("finetuned_checkpoint")
+        requests.append(graph.tick())
+
+    graph.while_running["space_health"] = meanwhile
+    graph.land("more")
+    made = graph.settle()
+    assert requests == [set()]
+    assert made.count("tuned_embeddings") == 2 and graph.tick() == set()

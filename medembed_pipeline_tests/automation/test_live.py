@@ -117,9 +117,7 @@ def test_a_change_during_training_is_trained_on_once_afterwards(running: LivePro
     made = running.made()
     hold = running.project.folder / "hold"
     hold.touch()
-    running.project.configure(
-        training="seed = 8", more=EDITED + AUTOMATION + 'retraining = "on_change"\n'
-    )
+    running.project.configure(training="seed = 8", more=EDITED + AUTOMATION + 'retraining = "on_change"\n')
     running.wait(lambda: is_training(running) and running.made()["triplets"] > made["triplets"])
     trained_on = running.made()["triplets"]
     write_notes(running.project, "third.csv", 4, seed=3)

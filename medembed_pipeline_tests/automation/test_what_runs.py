@@ -148,7 +148,9 @@ def test_a_training_parameter_trains_and_leaves_baseline_and_triplets(project: P
 
 def test_a_projection_parameter_makes_the_projections_and_the_page_that_shows_them(project: Project) -> None:
     project.configure(more=PCA + "seed = 8\n")
-    assert ticks(project)["made"] == ["projections"], "principal components need no seed: nothing below changes"
+    assert ticks(project)["made"] == ["projections"], (
+        "principal components need no seed: nothing below changes"
+    )
     project.configure(more='methods = ["pca", "tsne"]\n')
     assert sorted(ticks(project)["made"]) == ["projections", "report"]
 

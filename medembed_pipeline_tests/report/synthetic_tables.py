@@ -223,6 +223,12 @@ def _similarity(payload: Mapping[str, Any], scored: list[int], generator: np.ran
             ("silhouette", 0.07 * epoch),
         ):
             add("progress", "tuned", group, None, epoch, statistic="value", value=value)
+    for epoch in (0, 1, 2):
+        for place in scored:
+            note_id = payload["notes"]["id"][place]
+            for axis in "xy":
+                value = float(generator.normal())
+                add("progress_map", "tuned", note_id, None, epoch, statistic=axis, value=value)
     return rows
 
 

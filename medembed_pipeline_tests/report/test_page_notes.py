@@ -152,3 +152,17 @@ def test_confusions_label_review_and_leak_meter_change_what_they_show(
     one.page.click("#confusions .choice >> text=change")
     assert one.page.inner_html("#confusions figure .plot") != before
     assert "61%" in one.page.inner_text("#leak table")
+
+
+def test_the_map_of_every_epoch_shows_every_held_out_note(
+    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+) -> None:
+    one = opened(page_path, "#at=training")
+    one.page.query_selector("#training .epochs").scroll_into_view_if_needed()
+    one.wait("document.querySelectorAll('#training .epochs svg.chart').length === 3")
+    scored = [place for place, value in enumerate(shown_payload["notes"]["scored"]) if value]
+    words = one.ask(
+        "[...document.querySelectorAll('#training .epochs .place title')].map((one) => one.textContent)"
+    )
+    ids = [shown_payload["notes"]["id"][place][:8] for place in scored]
+    assert sorted(text.rpartition(", ")[2] for text in words) == sorted(3 * ids)

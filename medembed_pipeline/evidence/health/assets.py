@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 
 from medembed_pipeline.encoder import EncoderSpec
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, measured_checkpoint, rows_of
 from medembed_pipeline.evidence.health import REVISION
 from medembed_pipeline.evidence.health.detail import kinds_by_name
 from medembed_pipeline.evidence.health.forgetting import (
@@ -30,7 +30,6 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import EncoderSettings, HealthSettings, load_settings
-from medembed_pipeline.training.checkpoints import current_checkpoint
 
 SETTINGS = load_settings()
 NAME_COLUMN = "sample_name"
@@ -127,7 +126,7 @@ def general_records(work: AssetWork, settings: EncoderSettings) -> list[dict[str
     triplets = general_triplets()
     specs = {
         "baseline": EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes),
-        "tuned": current_checkpoint(work.lake).encoder_spec(settings.long_notes),
+        "tuned": measured_checkpoint(work).encoder_spec(settings.long_notes),
     }
     right = {
         model: triplets_right(encode_triplets(work.lake, spec, settings, triplets))

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, measured_checkpoint, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
 from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA, leak_meter
@@ -20,7 +20,6 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import LeakageSettings, load_settings
-from medembed_pipeline.training.checkpoints import current_checkpoint
 
 SETTINGS = load_settings()
 
@@ -53,7 +52,7 @@ def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
                 columns["specialties"],
                 columns["document_types"],
                 columns["duplicate_group"],
-                trained=current_checkpoint(work.lake).trained_note_ids(),
+                trained=measured_checkpoint(work).trained_note_ids(),
                 held_out=scored.note_ids,
             )
             return leak_meter(

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import MODELS, HeldOut, held_out, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, HeldOut, held_out, measured_checkpoint, rows_of
 from medembed_pipeline.evidence.similarity import REVISION
 from medembed_pipeline.evidence.similarity.epochs import encoded_epochs, epochs_version
 from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA, similarity_table
@@ -19,7 +19,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import EncoderSettings, SimilaritySettings, load_settings
-from medembed_pipeline.training.checkpoints import Checkpoint, current_checkpoint
+from medembed_pipeline.training.checkpoints import Checkpoint
 
 SETTINGS = load_settings()
 
@@ -46,7 +46,7 @@ def similarity_evidence(context: dg.AssetExecutionContext) -> dg.MaterializeResu
     encoder: EncoderSettings = context.resources.encoder
     with asset_work(context, REVISION, settings) as work:
         scored = labelled(held_out(work))
-        checkpoint = current_checkpoint(work.lake)
+        checkpoint = measured_checkpoint(work)
         notes, nearest = work.input("cleaned_notes"), work.input("neighbors")
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
         specs = checkpoint.epoch_specs(encoder.long_notes)

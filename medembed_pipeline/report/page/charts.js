@@ -240,6 +240,21 @@
     return picture(width, height, label, ...parts);
   }
 
+  /** A small square map. @param {Array<{x: number, y: number, look: any, words: string}>} points @param {number[][]} domains of x and y */
+  function scatter(width, points, domains, { label }) {
+    const side = Math.min(width, 340);
+    const [x, y] = [scale(domains[0], [6, side - 6]), scale(domains[1], [side - 6, 6])];
+    const { hex, outline, isHollow } = page.palette;
+    return picture(side, side, label, svg("rect", { x: 0.5, y: 0.5, width: side - 1, height: side - 1, class: "frame" }),
+      ...points.map((point) => {
+        const hollow = isHollow(point.look.shape);
+        return svg("path", {
+          d: outline(point.look.shape, x(point.x), y(point.y), 3.4), class: "place", fill: hollow ? "none" : hex(point.look.colour),
+          stroke: hollow ? hex(point.look.colour) : "none", "stroke-width": hollow ? 1.3 : 0,
+        }, title(point.words));
+      }));
+  }
+
   /** Names of the series with their colours. */
   const key = (...entries) => element("p", { class: "key" }, entries.map(([kind, name]) => element("span", {}, element("i", { class: `swatch ${kind}` }), name)));
 
@@ -251,7 +266,7 @@
     const plot = element("div", { class: "plot" });
     let drawn = 0;
     const redraw = () => {
-      const width = Math.floor(plot.clientWidth);
+      const width = Math.floor(plot.getBoundingClientRect().width);
       if (!width || width === drawn) return;
       drawn = width;
       plot.replaceChildren(draw(width));
@@ -265,5 +280,5 @@
     return made;
   }
 
-  page.charts = { scale, extent, dumbbells, forest, histogram, used, boxes, lines, figure, key, judged, picture, title, text, widthOf, fitted, widest };
+  page.charts = { scale, extent, dumbbells, forest, histogram, used, boxes, lines, scatter, figure, key, judged, picture, title, text, widthOf, fitted, widest };
 })((globalThis.medembedPage ??= {}));

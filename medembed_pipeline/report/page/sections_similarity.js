@@ -2,7 +2,7 @@
 (function (page) {
   "use strict";
   const { element, number, isNumber, words } = page.base;
-  const { figure, histogram, used, boxes, lines, key } = page.charts;
+  const { figure, histogram, used, boxes, lines, scatter, extent, key } = page.charts;
   const { heatmap, scaleBar, MOST } = page.heatmap;
   const { table } = page.tables;
 
@@ -135,6 +135,32 @@
     ];
   }
 
+  /** The held-out notes on one map, after each epoch that was kept. */
+  function epochMaps(app) {
+    const { report } = app;
+    const rows = evidence(report, "progress_map");
+    if (!rows.length) return [];
+    const { entries, of } = page.schemes.scheme(report, "specialty", "tuned", null);
+    const places = new Map();
+    for (const row of rows) {
+      // The table names notes by id; a page made later may name them by position.
+      const at = report.position.get(row.group) ?? Number(row.group);
+      const name = `${row.position}|${at}`;
+      if (!places.has(name)) places.set(name, { at, epoch: row.position, look: entries[of(at)], words: `${report.label(at)}, ${report.shortId(at)}` });
+      places.get(name)[row.statistic] = row.value;
+    }
+    const points = [...places.values()];
+    const domains = ["x", "y"].map((axis) => extent(points.map((point) => point[axis])));
+    const epochs = [...new Set(points.map((point) => point.epoch))].sort((left, right) => left - right);
+    return [
+      element("h3", {}, "The map at each epoch"),
+      element("p", { class: "reading" }, "The held-out notes in one common map, before training and after each kept epoch, coloured by specialty as in the map above. " +
+        "Good: colours draw together and stay apart from one another. Bad: everything draws together."),
+      element("div", { class: "epochs" }, epochs.map((epoch) => figure(epoch === 0 ? "Before training" : `After epoch ${epoch}`, "",
+        (width) => scatter(width, points.filter((point) => point.epoch === epoch), domains, { label: `Map at epoch ${epoch}` })))),
+    ];
+  }
+
   function training(app) {
     const { report } = app;
     const progress = evidence(report, "progress");
@@ -152,7 +178,7 @@
       }
     }
     for (const points of series.values()) points.sort((left, right) => left[0] - right[0]);
-    if (!series.size) return null;
+    if (!series.size && !evidence(report, "progress_map").length) return null;
     const charts = [];
     const take = (names) => names.filter((name) => series.get(name)?.some(([, value]) => isNumber(value)));
     const chart = (title, reading, names, options = {}) => {
@@ -167,7 +193,7 @@
     chart("Validation notes", "Retrieval on validation notes, which the model is not trained on. The kept epoch is the best one here.", ["validation_precision_at_5", "validation_map", "validation_triplet_accuracy"]);
     chart("Held-out notes by epoch", "The metrics of each kept epoch; epoch 0 is the model before training. Good: they rise and level off.", ["precision@1", "precision@5", "precision@10", "map"]);
     chart("Shape of the space by epoch", "Silhouette and separation of the specialties; they should rise together with retrieval.", ["silhouette", "separation", "margin"]);
-    return [element("div", { class: "pair" }, charts)];
+    return [element("div", { class: "pair" }, charts), ...epochMaps(app)];
   }
 
   page.sections = { ...page.sections, distributions, heatmaps, examples, training };
