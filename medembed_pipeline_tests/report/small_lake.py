@@ -78,6 +78,8 @@ def write_checkpoint(lake: Lake) -> None:
     )
     lake.write_json(manifest, FOLDER, VERSION, MANIFEST)
     lake.write_json({"version": VERSION, "data_version": digest(files), "recipe": {"inputs": {}}}, POINTER)
+    vectors = Recipe("tuned_embeddings", "1", {}, {"finetuned_checkpoint": digest(files)})
+    lake.write_table(vectors, pa.table({"note_id": ["the page reads no vector"]}))
 
 
 def packed_parts(page: bytes) -> dict[str, str]:

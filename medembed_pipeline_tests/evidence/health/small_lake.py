@@ -90,8 +90,9 @@ def materialize(
 ) -> dg.ExecuteInProcessResult:
     """Materialize on the small lake, with a base model and a checkpoint."""
     base, tuned = models
-    for room in ("evaluation.inputs", "evidence.health.assets"):
-        monkeypatch.setattr(f"medembed_pipeline.{room}.current_checkpoint", lambda _: OtherCheckpoint(tuned))
+    monkeypatch.setattr(
+        "medembed_pipeline.evaluation.inputs.checkpoint_behind", lambda *_: OtherCheckpoint(tuned)
+    )
     encoder = EncoderSettings(base=str(base), max_tokens=32, precision="float32", device="cpu")
     return dg.materialize(
         definitions,

@@ -49,7 +49,8 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
     }
     shares = {"SplitSettings": {"train": 0.7, "validation": 0.1, "test": 0.2, "seed": 7}}
     for name, table in tables.items():
-        lake.write_table(Recipe(name, "1", shares if name == "note_splits" else {}, {}), table)
+        inputs = {"finetuned_checkpoint": "1"} if name == "tuned_embeddings" else {}
+        lake.write_table(Recipe(name, "1", shares if name == "note_splits" else {}, inputs), table)
     checkpoint = folder / FOLDER / "abc"
     checkpoint.mkdir(parents=True)
     (checkpoint / "trained_notes.json").write_text(json.dumps(sorted(planted.trained)))

@@ -90,6 +90,6 @@ def materialize(
 ) -> dg.ExecuteInProcessResult:
     """Materialize assets and run their checks on the small lake."""
     monkeypatch.setattr(
-        "medembed_pipeline.evaluation.inputs.current_checkpoint", lambda _: UntrainedCheckpoint()
+        "medembed_pipeline.evaluation.inputs.checkpoint_behind", lambda *_: UntrainedCheckpoint()
     )
     return dg.materialize(definitions, resources={"lake": LakeResource(url=str(lake.folder))})

@@ -44,7 +44,10 @@ def one_thread() -> Iterator[None]:
 
 
 def write(lake: Lake, name: str, table: pa.Table, schema: pa.Schema | None = None) -> None:
-    lake.write_table(Recipe(name, "1", {}, {}), table, schema=schema or table.schema)
+    inputs = {}
+    if name == "tuned_embeddings":
+        inputs = {"finetuned_checkpoint": checkpoint_of(lake, "v1").data_version}
+    lake.write_table(Recipe(name, "1", {}, inputs), table, schema=schema or table.schema)
 
 
 @pytest.fixture(scope="module")
