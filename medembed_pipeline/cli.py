@@ -220,11 +220,17 @@ def print_headline(lake: Lake) -> None:
 
 def open_ui(port: int) -> int:
     """Run `dagster dev`, bound to 127.0.0.1; a change of the settings file is taken up while it runs."""
+    from medembed_pipeline.automation.abandoned_runs import fail_abandoned_runs
     from medembed_pipeline.automation.supervision import run_dagster_dev
     from medembed_pipeline.dagster_home import prepare_dagster_home
 
     load_settings()
-    prepare_dagster_home()
+    home = prepare_dagster_home()
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for run_id in fail_abandoned_runs(instance):
+            print(f"Run {run_id} was left by a process that died; it is started again.")
     os.environ.setdefault(DATA_LAKE_VARIABLE, data_lake_url())
     workspace = project_root() / "workspace.yaml"
     where = ["-w", str(workspace)] if workspace.is_file() else ["-m", "medembed_pipeline.definitions"]
