@@ -49,10 +49,12 @@ def main() -> int:
         print(f"{options.more} more notes landed; seconds until each asset was made again:")
         print(watch(running, made), "\n", flush=True)
         running.wait_until_quiet(LIMIT_SECONDS)
-        began = time.monotonic()
-        run_id = running.launch("everything")
-        running.wait(lambda: running.status(run_id) == "SUCCESS", LIMIT_SECONDS)
-        print(f'"Materialize all", nothing changed: {time.monotonic() - began:.0f} s')
+        # The first of the two trains on the new notes, whatever the retraining policy: a person asked for it.
+        for what in ("also trains on the new notes", "nothing changed"):
+            began = time.monotonic()
+            run_id = running.launch("everything")
+            running.wait(lambda run_id=run_id: running.status(run_id) == "SUCCESS", LIMIT_SECONDS)  # type: ignore[misc]
+            print(f'"Materialize all", {what}: {time.monotonic() - began:.0f} s', flush=True)
         if options.screenshots:
             take_screenshots(running, options.screenshots)
     return 0
