@@ -258,12 +258,10 @@ class NeighborSettings(Section):
 class EvaluationSettings(Section):
     """The figures on held-out notes."""
 
-    resamples: int = Field(1000, ge=100, le=10_000, description="Bootstrap resamples behind every interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
     minimum_specialty_notes: int = Field(
         3, ge=2, le=1000, description="A specialty with fewer held-out notes gets no figure of its own."
     )
-    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the bootstrap.")
 
 
 class ProjectionSettings(Section):
@@ -394,16 +392,26 @@ class VerdictSettings(Section):
         0.05,
         ge=0,
         le=1,
-        description="A specialty may fall by so much of the main metric before it counts as worse.",
+        description="A specialty may fall by so much of the main metric before it counts as worse: 0.05 of P@5 is one "
+        "wrong neighbour more in four searches.",
+    )
+    slice_tolerance: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="The same for the notes of each value of a slice ([evaluation] slices).",
     )
     significance: float = Field(
-        0.05, gt=0, lt=0.5, description="Level of the tests by specialty, Holm-corrected across them."
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="Level of the tests; Holm-corrected across specialties, and across slices.",
     )
     smallest_test_groups: int = Field(
         20,
         ge=2,
         le=100_000,
-        description="With fewer held-out duplicate groups the gain is not judged, and the verdict inconclusive.",
+        description="With fewer held-out groups the gain is not judged, and the verdict is inconclusive.",
     )
     smallest_detail_share: float = Field(
         0.5,
@@ -428,9 +436,6 @@ class VerdictSettings(Section):
     )
     largest_unreachable_share: float = Field(
         0.25, ge=0, le=1, description="Hub alarm: share of notes that no search reaches, where it also grew."
-    )
-    largest_forgetting: float = Field(
-        0.1, ge=0, le=1, description="Loss of accuracy on general sentence pairs that is still no alarm."
     )
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.evaluation import REVISION
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, read_embeddings, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, read_embeddings, rows_of, texts_of
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
@@ -61,21 +61,23 @@ def neighbors(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
 @dg.asset(
     group_name="evaluation",
     kinds={"parquet", "numpy"},
-    deps=[*INPUTS, "neighbors"],
+    deps=INPUTS,
     code_version=code_version(REVISION, SETTINGS.evaluation),
     config_schema=launchpad_schema("embedding_metrics", SETTINGS.evaluation),
     metadata=column_schema(METRICS_SCHEMA),
     required_resource_keys={"lake"},
 )
 def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-    """Baseline, tuned and their paired difference on held-out test notes, with bootstrap intervals."""
+    """Baseline, tuned, their paired difference, and plain word matching on held-out test notes, with intervals."""
     settings = launchpad_settings(context, EvaluationSettings)
     with asset_work(context, REVISION, settings) as work:
         scored = held_out(work)
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        nearest = work.input("neighbors")
+        notes = work.input("cleaned_notes")
 
         def build() -> Built:
+            from medembed_pipeline.evaluation.lexical import lexical_vectors
+
             counts = evaluation_counts(scored.specialties, minimum_notes=settings.minimum_specialty_notes)
             if not counts.notes_scored:
                 raise dg.Failure("no held-out test note has a specialty, so there is nothing to score")
@@ -84,12 +86,10 @@ def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult
                 baseline=rows_of(embeddings["baseline"], scored.note_ids),
                 tuned=rows_of(embeddings["tuned"], scored.note_ids),
                 specialties=scored.specialties,
-                duplicate_groups=scored.duplicate_groups,
-                resamples=settings.resamples,
+                groups=scored.groups,
+                lexical=lexical_vectors(texts_of(notes, scored.note_ids), fit_on=notes.strings("text")),
                 confidence=settings.confidence,
-                seed=settings.seed,
                 minimum_notes=settings.minimum_specialty_notes,
-                neighbors=nearest.read(),
             )
             facts = {
                 "scored_notes": counts.notes_scored,

@@ -1,22 +1,16 @@
-"""How well the specialties separate as clusters: cosine silhouette and Davies-Bouldin index, weighted."""
+"""How well the specialties separate as clusters: cosine silhouette and Davies-Bouldin index, and what each group does to
+them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
+from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
 
 _SMALLEST_DISTANCE = 1e-12  # cosine distances and squared Euclidean ones below this are rounding
-
-
-class ClusterStatistics(NamedTuple):
-    """Both figures, float64 [draws, 1 + classes]: column 0 over all, then each class; NaN where undefined."""
-
-    silhouette: FloatArray
-    davies_bouldin: FloatArray
 
 
 def single_label_classes(membership: FloatArray) -> IntArray:
@@ -38,30 +32,32 @@ def single_label_classes(membership: FloatArray) -> IntArray:
     return np.where((classes >= 0) & (sizes[classes] >= 2), classes, -1)
 
 
-def cluster_statistics(
-    rows: FloatArray,
-    classes: IntArray,
-    weights: FloatArray,
-    *,
-    class_count: int,
-    block_draws: int | None = None,
-) -> ClusterStatistics:
-    """Cosine silhouette and Davies-Bouldin index under each row of weights.
+@dataclass(frozen=True)
+class ClusterFigures:
+    """Both figures: column 0 over all, then each class; NaN where undefined."""
+
+    silhouette: Jackknife
+    davies_bouldin: Jackknife
+
+
+def cluster_figures(
+    rows: FloatArray, classes: IntArray, groups: IntArray, *, class_count: int, group_count: int
+) -> ClusterFigures:
+    """Cosine silhouette and Davies-Bouldin index, with and without each group.
 
     silhouette: a note's value is (b - a) / max(a, b), with a its mean cosine distance to the other notes of
     its class and b the smallest mean distance to another class; 0 where both are 0. The mean distance of a
     note to a class is 1 - (note . sum of the class) / size, so that the sums of the classes give the exact
-    value in O(n * classes * d) for one row of weights, without a matrix of all pairs. A class's figure is the
-    mean over its notes, the overall figure the mean over all notes.
+    value without a matrix of all pairs. A class's figure is the mean over its notes, the overall figure the
+    mean over all notes.
 
     davies_bouldin: Euclidean, on the unit vectors. A class's figure is R_i = max over j of (s_i + s_j) /
     d_ij, with s the mean distance of the notes of a class to its centroid, and d the distance of two
     centroids; the overall figure is the mean over the classes. Lower is better. It is NaN where two centroids
     coincide (scikit-learn skips that pair, which flatters a collapsed model).
 
-    Weights: a note counts weights[i] times in every sum, centroid, scatter and mean, and nothing is held
-    fixed; a note is never compared with a copy of itself. A class takes part in a draw where at least two
-    different notes of it have weight, the rule that holds for the notes themselves.
+    A class of which a group leaves fewer than two notes is gone with it, and its other note takes no part. What a
+    group does in several classes at once is added up; else the figures without a group are exact.
 
     References: P. J. Rousseeuw, "Silhouettes", J. Comput. Appl. Math. 20 (1987); D. L. Davies, D. W. Bouldin,
     "A cluster separation measure", IEEE TPAMI 1 (1979).
@@ -69,121 +65,229 @@ def cluster_statistics(
     Args:
         rows: float64 [n, d] unit rows.
         classes: int64 [n], the class of each note, -1 where it takes no part (see `single_label_classes`).
-        weights: float64 [draws, n].
+        groups: int64 [n], group of each note, below group_count.
         class_count: classes are numbered below this.
-        block_draws: draws per block; by default as many as fit into the shared memory budget.
     """
-    draws = len(weights)
-    silhouette = np.full((draws, 1 + class_count), np.nan)
-    davies_bouldin = np.full((draws, 1 + class_count), np.nan)
     taking_part = np.flatnonzero(classes >= 0)
-    taking_part = taking_part[np.argsort(classes[taking_part], kind="stable")]
-    present, sizes = np.unique(classes[taking_part], return_counts=True)
-    if len(present) < 2:
-        return ClusterStatistics(silhouette, davies_bouldin)
-    # Sorted by class, each class is a slice: no gathering inside the loops.
-    starts = np.cumsum(sizes) - sizes
-    slices = [slice(int(start), int(start + size)) for start, size in zip(starts, sizes, strict=True)]
-    vectors = rows[taking_part]
+    taking_part = taking_part[np.lexsort((groups[taking_part], classes[taking_part]))]
+    present, class_of = np.unique(classes[taking_part], return_inverse=True)
     columns = np.concatenate([[0], 1 + present])
-    step = block_draws or rows_per_block(8 * (6 * len(taking_part) + 6 * len(present) ** 2))
-    for start in range(0, draws, step):
-        block = np.ascontiguousarray(weights[start : start + step, taking_part].T)
-        sums = _class_sums(vectors, slices, block)
-        part_of_draws = (slice(start, start + step), columns)
-        silhouette[part_of_draws] = _silhouette(sums, slices, block)
-        davies_bouldin[part_of_draws] = _davies_bouldin(sums, slices, block)
-    return ClusterStatistics(silhouette, davies_bouldin)
+    if len(present) < 2:
+        nothing = _undefined(group_count, 1 + class_count)
+        return ClusterFigures(nothing, nothing)
+    parts = _parts(rows[taking_part], class_of.reshape(-1), groups[taking_part])
+    return ClusterFigures(
+        _spread(_silhouette(parts, group_count), columns, 1 + class_count),
+        _spread(_davies_bouldin(parts, group_count), columns, 1 + class_count),
+    )
 
 
 @dataclass(frozen=True)
-class _ClassSums:
-    """Everything both figures need, for a block of draws.
+class _Parts:
+    """Notes sorted by class and group; a cell is the notes of one group in one class.
 
     Attributes:
-        totals: [classes, draws], weight of each class, 1 where it has none.
-        enough: [classes, draws], whether at least two different notes of the class have weight.
-        own: [n, draws], scalar product of each note with the weighted sum of its own class.
-        nearest: [n, draws], largest mean similarity of each note to another class that has enough notes.
-        centroids: [classes, classes, draws], scalar products of the centroids.
+        vectors: [n, d].
+        class_of, group_of: [n].
+        starts: [classes + 1], where each class starts.
+        sizes: [classes].
+        products: [n, classes], scalar product of each note with the sum of each class.
+        sums: [classes, d].
+        cell_class, cell_group, cell_size: [cells].
+        cell_sums: [cells, d].
+        gone: [cells], the class is gone without the cell.
+        groups: [1 + classes], groups behind all, and behind each class.
     """
 
-    totals: FloatArray
-    enough: BoolArray
-    own: FloatArray
-    nearest: FloatArray
-    centroids: FloatArray
+    vectors: FloatArray
+    class_of: IntArray
+    group_of: IntArray
+    starts: IntArray
+    sizes: IntArray
+    products: FloatArray
+    sums: FloatArray
+    cell_class: IntArray
+    cell_group: IntArray
+    cell_size: IntArray
+    cell_sums: FloatArray
+    gone: BoolArray
+    groups: IntArray
 
 
-def _class_sums(vectors: FloatArray, slices: list[slice], weights: FloatArray) -> _ClassSums:
-    """From unit vectors [n, d], sorted by class, and weights [n, draws]."""
-    starts = [part.start for part in slices]
-    totals = np.add.reduceat(weights, starts, axis=0)
-    enough = np.add.reduceat((weights > 0).astype(np.int64), starts, axis=0) >= 2
-    totals = np.where(totals > 0, totals, 1.0)
-    own = np.empty_like(weights)
-    nearest = np.full_like(weights, -np.inf)
-    centroids = np.empty((len(slices), len(slices), weights.shape[1]))
-    for index, part in enumerate(slices):
-        members = vectors[part]
-        # The same product in the cheaper order: through the pairs of a small class, through the sum of a
-        # large one.
-        if len(members) < vectors.shape[1]:
-            products = (vectors @ members.T) @ weights[part]
-        else:
-            products = vectors @ (members.T @ weights[part])
-        own[part] = products[part]
-        products /= totals[index]
-        centroids[:, index] = np.add.reduceat(products * weights, starts, axis=0) / totals
-        products[part] = -np.inf
-        products[:, ~enough[index]] = -np.inf
-        np.maximum(nearest, products, out=nearest)
-    return _ClassSums(totals=totals, enough=enough, own=own, nearest=nearest, centroids=centroids)
+def _parts(vectors: FloatArray, class_of: IntArray, group_of: IntArray) -> _Parts:
+    sizes = np.bincount(class_of)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    sums = np.add.reduceat(vectors, starts[:-1], axis=0)
+    first = np.flatnonzero(np.diff(class_of, prepend=-1) | np.diff(group_of, prepend=-1))
+    cell_class, cell_size = class_of[first], np.diff(np.append(first, len(class_of)))
+    behind = [len(np.unique(group_of)), *np.bincount(cell_class).tolist()]
+    return _Parts(
+        vectors,
+        class_of,
+        group_of,
+        starts,
+        sizes,
+        vectors @ sums.T,
+        sums,
+        cell_class,
+        group_of[first],
+        cell_size,
+        np.add.reduceat(vectors, first, axis=0),
+        sizes[cell_class] - cell_size < 2,
+        np.array(behind, dtype=np.int64),
+    )
 
 
-def _silhouette(sums: _ClassSums, slices: list[slice], weights: FloatArray) -> FloatArray:
-    """[draws, 1 + classes]."""
-    totals = np.zeros_like(sums.totals)
-    for index, part in enumerate(slices):
-        # The class sum without the note and its copies, whose similarity to it is 1.
-        others = sums.totals[index] - weights[part]
-        similarity = np.divide(
-            sums.own[part] - weights[part], others, out=np.zeros_like(others), where=others > 0
-        )
-        within = _distance(1.0 - similarity)
-        between = _distance(1.0 - sums.nearest[part])
-        largest = np.maximum(within, between)
-        comparable = (largest > 0) & np.isfinite(largest)
-        value = np.divide(between - within, largest, out=np.zeros_like(largest), where=comparable)
-        totals[index] = (value * weights[part]).sum(axis=0)
-    usable = sums.enough & (sums.enough.sum(axis=0) >= 2)
-    totals = np.where(usable, totals, 0.0)
-    counts = np.where(usable, sums.totals, 0.0)
-    numerator = np.vstack([totals.sum(axis=0), totals])
-    denominator = np.vstack([counts.sum(axis=0), counts])
-    return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0).T
+def _silhouette(parts: _Parts, group_count: int) -> Jackknife:
+    """Columns: all, then the classes that are there."""
+    count, classes = len(parts.vectors), len(parts.sizes)
+    rows = np.arange(count)
+    own = (parts.products[rows, parts.class_of] - 1.0) / (parts.sizes[parts.class_of] - 1)
+    others = parts.products / parts.sizes
+    others[rows, parts.class_of] = -np.inf
+    nearest = others.argmax(axis=1)
+    best = others[rows, nearest]
+    others[rows, nearest] = -np.inf
+    second = others.max(axis=1)
+    within = _distance(1.0 - own)
+    value = _silhouette_value(within, _distance(1.0 - best))
+
+    sums = np.zeros((group_count, 1 + classes))
+    sizes = np.zeros_like(sums)
+    for column in (np.zeros(count, dtype=np.int64), 1 + parts.class_of):
+        np.add.at(sums, (parts.group_of, column), value)
+        np.add.at(sizes, (parts.group_of, column), 1.0)
+    effect, lost = np.zeros_like(sums), np.zeros_like(sums)
+    squared = np.zeros(1 + classes)
+    left_size = parts.sizes[parts.cell_class] - parts.cell_size
+    step = rows_per_block(8 * 8 * len(parts.cell_class))
+    for number in range(classes):
+        same = parts.cell_class == number
+        for start in range(int(parts.starts[number]), int(parts.starts[number + 1]), step):
+            block = slice(start, min(start + step, int(parts.starts[number + 1])))
+            shared = parts.vectors[block] @ parts.cell_sums.T
+            # Another class without the cell; where it is gone, or was the nearest, the next one takes its place.
+            left = (parts.products[block][:, parts.cell_class] - shared) / np.maximum(left_size, 1)
+            left[:, parts.gone] = -np.inf
+            rest = np.where(parts.cell_class == nearest[block, None], second[block, None], best[block, None])
+            between = np.maximum(rest, left)
+            between[:, same] = best[block, None]
+            own_left = np.tile(within[block, None], (1, len(parts.cell_class)))
+            own_left[:, same] = _distance(
+                1.0
+                - (parts.products[block, number, None] - 1.0 - shared[:, same])
+                / np.maximum(left_size[same] - 1, 1)
+            )
+            without = _silhouette_value(own_left, _distance(1.0 - between))
+            # With no class left to compare with, a note takes no part either.
+            out = np.isneginf(between)
+            out[:, same] |= parts.gone[same]
+            change = np.where(out, value[block, None], value[block, None] - without)
+            other = parts.cell_group != parts.group_of[block, None]
+            change *= other
+            for column in (0, 1 + number):
+                np.add.at(effect[:, column], parts.cell_group, change.sum(axis=0))
+                np.add.at(lost[:, column], parts.cell_group, (out & other).sum(axis=0).astype(np.float64))
+                squared[column] += np.square(change).sum()
+    found = ratio_jackknife(sums, sizes, effect=effect, lost=lost, squared_effects=squared)
+    return Jackknife(found.value, found.left_out, found.double_counted, parts.groups)
 
 
-def _davies_bouldin(sums: _ClassSums, slices: list[slice], weights: FloatArray) -> FloatArray:
-    """[draws, 1 + classes]."""
-    squares = np.einsum("iib->ib", sums.centroids)
-    scatters = np.empty_like(squares)
-    for index, part in enumerate(slices):
-        distances = np.sqrt(_distance(1.0 + squares[index] - 2.0 * sums.own[part] / sums.totals[index]))
-        scatters[index] = (weights[part] * distances).sum(axis=0) / sums.totals[index]
-    apart = np.sqrt(_distance(squares[:, None] + squares[None, :] - 2.0 * sums.centroids))
-    compared = sums.enough[:, None] & sums.enough[None, :] & ~np.eye(len(slices), dtype=np.bool_)[:, :, None]
-    ratios = np.full_like(apart, -np.inf)
-    np.divide(scatters[:, None] + scatters[None, :], apart, out=ratios, where=compared & (apart > 0))
-    ratios[compared & (apart == 0)] = np.nan
-    worst = ratios.max(axis=1)
-    worst[np.isneginf(worst)] = np.nan
-    counts = np.where(sums.enough.sum(axis=0) >= 2, sums.enough.sum(axis=0), 0)
-    total = np.where(sums.enough, worst, 0.0).sum(axis=0)
-    overall = np.divide(total, counts, out=np.full_like(total, np.nan), where=counts > 0)
-    return np.vstack([overall, worst]).T
+def _silhouette_value(within: FloatArray, between: FloatArray) -> FloatArray:
+    largest = np.maximum(within, between)
+    comparable = (largest > 0) & np.isfinite(largest)
+    return np.divide(between - within, largest, out=np.zeros_like(largest), where=comparable)
+
+
+def _davies_bouldin(parts: _Parts, group_count: int) -> Jackknife:
+    """Columns: all, then the classes that are there."""
+    classes = len(parts.sizes)
+    centroids = parts.sums / parts.sizes[:, None]
+    products = centroids @ centroids.T
+    squares = np.einsum("ii->i", products)
+    scatters = _scatters(parts, squares)
+    apart = np.sqrt(_distance(squares[:, None] + squares[None, :] - 2.0 * products))
+    ratios = _ratios(scatters[:, None] + scatters[None, :], apart)
+    np.fill_diagonal(ratios, -np.inf)
+    rows = np.arange(classes)
+    worst_of = ratios.argmax(axis=1)
+    worst = ratios[rows, worst_of]
+    others = ratios.copy()
+    others[rows, worst_of] = -np.inf
+    second = others.max(axis=1)
+
+    left = (parts.sizes[parts.cell_class] - parts.cell_size).astype(np.float64)
+    size = np.maximum(left, 1.0)
+    # Products of each cell's class, without the cell, with every centroid and with itself.
+    moved = (parts.sums[parts.cell_class] - parts.cell_sums) / size[:, None]
+    with_all = moved @ centroids.T
+    own_square = np.einsum("ij,ij->i", moved, moved)
+    own_scatter = _scatters_without(parts, moved, own_square)
+    distance = np.sqrt(_distance(own_square[:, None] + squares[None, :] - 2.0 * with_all))
+    ratio = _ratios(own_scatter[:, None] + scatters[None, :], distance)
+    cells = np.arange(len(parts.cell_class))
+    ratio[cells, parts.cell_class] = -np.inf
+    ratio[parts.gone] = -np.inf
+    rest = np.where(worst_of[None, :] == parts.cell_class[:, None], second[None, :], worst[None, :])
+    figures = np.maximum(rest, ratio)
+    figures[cells, parts.cell_class] = ratio.max(axis=1)
+    figures[np.isneginf(figures)] = np.nan
+    figures[cells[parts.gone], parts.cell_class[parts.gone]] = np.nan
+    number = classes - parts.gone.astype(np.float64)
+    overall = np.nansum(figures, axis=1) / number
+    overall[np.isnan(figures).sum(axis=1) > parts.gone] = np.nan
+    value = np.concatenate([[worst.mean()], worst])
+    without = np.hstack([overall[:, None], figures])
+    left_out = np.zeros((group_count, 1 + classes))
+    np.add.at(left_out, parts.cell_group, without - value)
+    left_out += value
+    return Jackknife(value, left_out, np.zeros(1 + classes), parts.groups)
+
+
+def _ratios(scatter: FloatArray, apart: FloatArray) -> FloatArray:
+    return np.divide(scatter, apart, out=np.full_like(apart, np.nan), where=apart > 0)
+
+
+def _scatters(parts: _Parts, squares: FloatArray) -> FloatArray:
+    """Mean distance of the notes of each class to its centroid. [classes]."""
+    rows = np.arange(len(parts.vectors))
+    own = parts.products[rows, parts.class_of] / parts.sizes[parts.class_of]
+    distances = np.sqrt(_distance(1.0 + squares[parts.class_of] - 2.0 * own))
+    return np.asarray(np.add.reduceat(distances, parts.starts[:-1]) / parts.sizes)
+
+
+def _scatters_without(parts: _Parts, moved: FloatArray, squares: FloatArray) -> FloatArray:
+    """The same of each cell's class without the cell. [cells]."""
+    found = np.zeros(len(moved))
+    for number in range(len(parts.sizes)):
+        part = slice(int(parts.starts[number]), int(parts.starts[number + 1]))
+        cells = np.flatnonzero(parts.cell_class == number)
+        distances = np.sqrt(_distance(1.0 + squares[cells] - 2.0 * parts.vectors[part] @ moved[cells].T))
+        kept = parts.group_of[part, None] != parts.cell_group[cells]
+        left = parts.sizes[number] - parts.cell_size[cells]
+        found[cells] = (distances * kept).sum(axis=0) / np.maximum(left, 1)
+    return found
 
 
 def _distance(values: FloatArray) -> FloatArray:
     """Distances with rounding below zero and just above it taken off."""
     return np.where(values < _SMALLEST_DISTANCE, 0.0, values)
+
+
+def _undefined(groups: int, columns: int) -> Jackknife:
+    return Jackknife(
+        np.full(columns, np.nan),
+        np.full((groups, columns), np.nan),
+        np.zeros(columns),
+        np.zeros(columns, dtype=np.int64),
+    )
+
+
+def _spread(found: Jackknife, columns: IntArray, width: int) -> Jackknife:
+    """The figures in their columns among `width`; the others are undefined."""
+    wide = _undefined(len(found.left_out), width)
+    wide.value[columns] = found.value
+    wide.left_out[:, columns] = found.left_out
+    wide.double_counted[columns] = found.double_counted
+    wide.groups[columns] = found.groups
+    return wide

@@ -22,13 +22,13 @@ class HeldOut:
     Attributes:
         note_ids: their ids, sorted.
         specialties: a set per note, empty where it has none.
-        duplicate_groups: a group per note.
+        groups: a group per note: near-duplicates share one.
         excluded: test notes set aside because the checkpoint was trained on a member of their group.
     """
 
     note_ids: list[str]
     specialties: list[list[str]]
-    duplicate_groups: list[str]
+    groups: list[str]
     excluded: int
 
 
@@ -67,3 +67,10 @@ def rows_of(table: LakeTable, note_ids: Sequence[str]) -> np.ndarray:
     ids, matrix = read_embeddings(table)
     row_of = {note_id: row for row, note_id in enumerate(ids)}
     return matrix[np.array([row_of[note_id] for note_id in note_ids], dtype=np.int64)]
+
+
+def texts_of(notes: LakeTable, note_ids: Sequence[str]) -> list[str]:
+    """Texts of some notes, in their order."""
+    columns = notes.read(["note_id", "text"]).to_pydict()
+    text_of = dict(zip(columns["note_id"], columns["text"], strict=True))
+    return [text_of[note_id] for note_id in note_ids]

@@ -1,61 +1,62 @@
-"""The whole table of evaluation figures, for two models on the same held-out notes, in one call."""
+"""The whole table of evaluation figures, for models on the same held-out notes, in one call."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+import math
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from medembed_pipeline.evaluation.bootstrap import CONFIDENCE, RESAMPLES, group_weights, percentile_interval
-from medembed_pipeline.evaluation.clusters import cluster_statistics, single_label_classes
+from medembed_pipeline.evaluation.clusters import cluster_figures, single_label_classes
 from medembed_pipeline.evaluation.errors import EvaluationError
+from medembed_pipeline.evaluation.jackknife import (
+    CONFIDENCE,
+    Jackknife,
+    difference,
+    group_numbers,
+    intervals,
+    joined,
+    mean_of_columns,
+)
 from medembed_pipeline.evaluation.neighbors import sorted_order
+from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
 from medembed_pipeline.evaluation.relevance import (
     MINIMUM_NOTES,
     LabelMatrix,
+    jaccard,
     label_matrix,
     notes_with_irrelevant,
     notes_with_relevant,
 )
-from medembed_pipeline.evaluation.retrieval import (
-    DEEPEST_CUTOFF,
-    NDCG_CUTOFF,
-    PRECISION_CUTOFFS,
-    MetricKey,
-    retrieval_scores,
-    weighted_query_means,
-)
-from medembed_pipeline.evaluation.similarity import similarity_statistics
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
+from medembed_pipeline.evaluation.similarity import SIMILARITY_METRICS, similarity_figures
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
 
-METRICS: tuple[MetricKey, ...] = (
-    *(("precision", cutoff) for cutoff in PRECISION_CUTOFFS),
-    ("mrr", None),
-    ("ndcg", NDCG_CUTOFF),
-    ("map", None),
-    ("silhouette", None),
-    ("davies_bouldin", None),
-    ("positive_similarity", None),
-    ("positive_similarity_std", None),
-    ("negative_similarity", None),
-    ("negative_similarity_std", None),
-    ("margin", None),
-    ("separation", None),
-)
+CLUSTER_METRICS: tuple[MetricKey, ...] = (("silhouette", None), ("davies_bouldin", None))
+METRICS: tuple[MetricKey, ...] = (*RETRIEVAL_METRICS, *CLUSTER_METRICS, *SIMILARITY_METRICS)
 """Every figure, as (metric, k), in the order of the table."""
 
 MODELS = ("baseline", "tuned")
+DIFFERENCE = "difference"
+LEXICAL = "lexical"
+OVER_LEXICAL = "tuned_over_lexical"
 RESERVED_SCOPES = ("all", "macro")
 
-_CENTERED: dict[str, tuple[float, float]] = {"silhouette": (-1.0, 1.0), "davies_bouldin": (0.0, np.inf)}
-"""Figures whose interval is centred on their value, with the range that the figure of a model can take."""
+_RANGES: dict[str, tuple[float, float]] = {
+    **{metric: (0.0, 1.0) for metric, _ in RETRIEVAL_METRICS},
+    **{metric: (-1.0, 1.0) for metric in ("silhouette", "positive_similarity", "negative_similarity")},
+    **{
+        metric: (0.0, math.inf)
+        for metric in ("davies_bouldin", "positive_similarity_std", "negative_similarity_std")
+    },
+}
+"""What the figure of a model can be; others can be any number."""
 
-
-_DECIMALS = 12
+DECIMALS = 12
 """Figures are rounded here: further down, a matrix product depends on the number of threads."""
 
 
@@ -65,23 +66,21 @@ def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = F
 
 METRICS_SCHEMA = pa.schema(
     [
-        _field("model", pa.string(), "baseline, tuned, or difference (tuned - baseline)"),
+        _field(
+            "model",
+            pa.string(),
+            "baseline, tuned, difference (tuned - baseline), lexical (TF-IDF), or tuned_over_lexical (tuned - lexical); "
+            "the last two for the retrieval figures alone",
+        ),
         _field("split", pa.string(), "the split that was scored"),
         _field("scope", pa.string(), "all, macro (mean over specialties), or the name of a specialty"),
         _field("metric", pa.string(), "name of the figure"),
         _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
         _field("value", pa.float64(), "the figure on the notes themselves, NaN where undefined"),
-        _field(
-            "ci_low",
-            pa.float64(),
-            "lower end of the bootstrap interval over duplicate groups, NaN where none",
-        ),
-        _field(
-            "ci_high",
-            pa.float64(),
-            "upper end of the bootstrap interval over duplicate groups, NaN where none",
-        ),
+        _field("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
+        _field("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
         _field("n", pa.int64(), "different notes (queries) behind the figure"),
+        _field("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
     ]
 )
 
@@ -95,15 +94,13 @@ class ScoredNotes:
         order: int64 [n], where each note stood in the input.
         labels: the specialty sets.
         eligible: columns of `labels` that get figures of their own.
-        weights: float64 [1 + resamples, n]: row 0 is all ones (the notes themselves), then the resamples.
-        groups: int64 [n], number of the duplicate group.
+        groups: int64 [n], number of the group, from 0.
     """
 
     note_ids: tuple[str, ...]
     order: IntArray
     labels: LabelMatrix
     eligible: tuple[int, ...]
-    weights: FloatArray
     groups: IntArray
 
     @property
@@ -120,20 +117,17 @@ class ScoredNotes:
 def scored_notes(
     note_ids: Sequence[str],
     specialties: Sequence[Collection[str] | None],
-    duplicate_groups: Sequence[Hashable],
+    groups: Sequence[Hashable],
     *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
     minimum_notes: int = MINIMUM_NOTES,
 ) -> ScoredNotes:
-    """Sort the notes by id, drop those without a specialty, and draw the resamples.
+    """Sort the notes by id and drop those without a specialty.
 
     Raises:
         EvaluationError: inputs of different lengths, ids that repeat, a specialty with the name of a scope,
-        or a
-            parameter out of range.
+            or a parameter out of range.
     """
-    for name, values in (("specialties", specialties), ("duplicate_groups", duplicate_groups)):
+    for name, values in (("specialties", specialties), ("groups", groups)):
         if len(values) != len(note_ids):
             raise EvaluationError(
                 f"{name}: {len(values)} entries for {len(note_ids)} notes; expected one per note."
@@ -149,51 +143,102 @@ def scored_notes(
             f"specialties: the name '{reserved[0]}' is taken, the metrics use it for figures over all "
             "specialties. Map the label to another name in the settings."
         )
-    groups = [duplicate_groups[row] for row in order]
-    resampled = group_weights(groups, resamples=resamples, seed=seed)
-    code_of: dict[Hashable, int] = {}
     return ScoredNotes(
         note_ids=tuple(note_ids[row] for row in order),
         order=order,
         labels=labels,
         eligible=labels.frequent(minimum_notes),
-        weights=np.vstack([np.ones((1, len(order))), resampled]),
-        groups=np.array([code_of.setdefault(group, len(code_of)) for group in groups], dtype=np.int64),
+        groups=group_numbers([groups[row] for row in order]),
     )
 
 
-def metric_draws(
-    notes: ScoredNotes, embeddings: npt.ArrayLike, *, nearest: IntArray | None = None
-) -> dict[MetricKey, FloatArray]:
-    """Every figure of one model under every row of `notes.weights`.
+def note_rankings(
+    notes: ScoredNotes,
+    vectors: Mapping[str, Any],
+    *,
+    scopes: FloatArray | None = None,
+    contrasts: Sequence[tuple[str, str]] = (),
+) -> dict[str, dict[MetricKey, Jackknife]]:
+    """Retrieval figures of notes that search each other: each asks, all others are its candidates.
 
     Args:
         notes: what is scored.
-        embeddings: [n, d], L2-normalised, in the order of `notes.note_ids`.
-        nearest: int64 [n, >= min(10, n - 1)], known nearest rows within `notes` (see `retrieval_scores`).
+        vectors: by model, unit rows in the order of `notes.note_ids`: float64 [n, d], or a scipy.sparse matrix.
+        scopes, contrasts: as in `ranking_figures`.
 
     Returns:
-        (metric, k) -> float64 [1 + resamples, scopes], columns as `notes.scopes`; row 0 is the figure itself.
+        As `ranking_figures`; a candidate's gain is the Jaccard index of the two specialty sets.
     """
-    rows = unit_rows(embeddings)
     membership = notes.labels.membership
-    scopes = notes.scope_membership
-    columns = np.hstack([np.ones((len(rows), 1)), scopes])
-    draws: dict[MetricKey, FloatArray] = {
-        key: weighted_query_means(values, notes.weights, columns)
-        for key, values in retrieval_scores(rows, membership, nearest=nearest).items()
-    }
-    clusters = cluster_statistics(
-        rows, single_label_classes(membership), notes.weights, class_count=membership.shape[1]
+
+    def similarity_of(rows: Any) -> Similarities:
+        def similarity(queries: IntArray) -> FloatArray:
+            found = rows[queries] @ rows.T
+            return found if isinstance(found, np.ndarray) else np.asarray(found.todense(), dtype=np.float64)
+
+        return similarity
+
+    return ranking_figures(
+        {model: similarity_of(rows) for model, rows in vectors.items()},
+        lambda queries: jaccard(membership[queries], membership),
+        query_groups=notes.groups,
+        candidate_groups=notes.groups,
+        scopes=scopes,
+        own_candidate=np.arange(len(notes.note_ids)),
+        contrasts=contrasts,
     )
+
+
+def note_figures(
+    notes: ScoredNotes, vectors: Mapping[str, npt.ArrayLike], *, lexical: Any = None
+) -> dict[str, dict[MetricKey, Jackknife]]:
+    """Every figure of baseline, tuned and their difference, columns as `notes.scopes`.
+
+    Args:
+        notes: what is scored, at least two.
+        vectors: `baseline` and `tuned`, [n, d], L2-normalised, in the order of `notes.note_ids`.
+        lexical: scipy.sparse [n, words], L2-normalised, in the same order; None to leave it out.
+    """
+    rows = {model: unit_rows(vectors[model], name=f"{model} embeddings") for model in MODELS}
+    membership, scopes = notes.labels.membership, notes.scope_membership
+    searched: dict[str, Any] = dict(rows)
+    contrasts = [("tuned", "baseline")]
+    if lexical is not None:
+        searched[LEXICAL] = lexical
+        contrasts.append(("tuned", LEXICAL))
+    ranked = note_rankings(notes, searched, scopes=scopes, contrasts=contrasts)
+    names = {"tuned-baseline": DIFFERENCE, f"tuned-{LEXICAL}": OVER_LEXICAL}
+    found = {names.get(name, name): dict(figures) for name, figures in ranked.items()}
+    group_count = int(notes.groups.max(initial=-1)) + 1
     kept = [0, *(1 + column for column in notes.eligible)]
-    draws["silhouette", None] = clusters.silhouette[:, kept]
-    draws["davies_bouldin", None] = clusters.davies_bouldin[:, kept]
-    draws |= similarity_statistics(rows, membership, scopes, notes.weights)
+    for model in MODELS:
+        clusters = cluster_figures(
+            rows[model],
+            single_label_classes(membership),
+            notes.groups,
+            class_count=membership.shape[1],
+            group_count=group_count,
+        )
+        found[model]["silhouette", None] = clusters.silhouette.columns(kept)
+        found[model]["davies_bouldin", None] = clusters.davies_bouldin.columns(kept)
+        found[model] |= similarity_figures(
+            rows[model], membership, scopes, notes.groups, group_count=group_count
+        )
+    for key in (*CLUSTER_METRICS, *SIMILARITY_METRICS):
+        found[DIFFERENCE][key] = difference(found["tuned"][key], found["baseline"][key])
+    behind = len(np.unique(notes.groups[scopes.any(axis=1)])) if scopes.size else 0
     return {
-        key: np.insert(values, 1, _mean_of_defined(values[:, 1:]), axis=1)
-        for key, values in ((key, draws[key]) for key in METRICS)
+        model: {key: _with_macro(figures[key], behind) for key in METRICS if key in figures}
+        for model, figures in found.items()
     }
+
+
+def _with_macro(found: Jackknife, groups: int) -> Jackknife:
+    """Columns all and the specialties -> all, their mean, the specialties."""
+    own = list(range(1, len(found.value)))
+    return joined(
+        [found.columns([0]), mean_of_columns(found.columns(own), groups=groups), found.columns(own)]
+    )
 
 
 def metrics_table(
@@ -201,107 +246,88 @@ def metrics_table(
     baseline: npt.ArrayLike,
     tuned: npt.ArrayLike,
     specialties: Sequence[Collection[str] | None],
-    duplicate_groups: Sequence[Hashable],
+    groups: Sequence[Hashable],
     *,
+    lexical: Any = None,
     split: str = "test",
-    resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
-    seed: int = 0,
     minimum_notes: int = MINIMUM_NOTES,
-    neighbors: pa.Table | None = None,
 ) -> pa.Table:
     """Score two models on the same notes: retrieval, clusters, similarities, and their paired difference.
 
     Each note with a specialty is a query; all other notes with a specialty are its candidates; two notes are
     relevant to each other where their specialty sets meet. Notes without a specialty take no part
     (`evaluation_counts` counts them, and the rest of what is left out). The metrics are defined where they
-    are computed: `retrieval_scores`, `cluster_statistics`, `similarity_statistics`.
+    are computed: `ranking_scores`, `cluster_figures`, `similarity_figures`.
 
     Scopes: `all` is over all queries, pairs or classes; each specialty with at least `minimum_notes` scored
     notes has its own figures; `macro` is the mean of those that are defined.
 
-    Intervals: percentile bootstrap over duplicate groups, the same resamples for both models, so that the
-    interval of the difference is paired. The candidates of a query stay as they are; how often it counts is
-    resampled. In the similarities, silhouette and Davies-Bouldin index all notes are reweighted. These last
-    two depend on the smallest distance to another class, which the fewer different notes of a resample shift
-    as a whole (on 20 hardly separated classes of 17 notes each, Davies-Bouldin went from 5.6 to 4.2): their
-    intervals are the percentiles, moved by that shift. A figure whose notes all come from one duplicate group
-    has no interval.
+    Intervals: see `medembed_pipeline.evaluation.jackknife`. A figure whose notes all come from one group has none.
 
     Args:
         note_ids: n different ids, in any order.
         baseline: [n, d], L2-normalised, one row per note id.
         tuned: [n, e], likewise.
         specialties: n collections of specialty names; empty or None where a note has none.
-        duplicate_groups: n groups; near-duplicates share one.
+        groups: n groups; notes that are no independent evidence (near-duplicates, a patient's) share one.
+        lexical: scipy.sparse [n, words], L2-normalised word weights, to compare with word matching.
         split: goes into the `split` column.
-        resamples: bootstrap resamples; 0 gives no intervals.
         confidence: of the intervals.
-        seed: of the resamples.
         minimum_notes: a specialty with fewer scored notes gets no figures of its own.
-        neighbors: tables by `neighbors_table` of the models `baseline` and `tuned`, pool `test` among them;
-            precision and nDCG are then read from it, with the same result. MRR and MAP need the whole
-            ranking.
 
     Returns:
         A table with METRICS_SCHEMA, sorted by model, scope (all, macro, specialties by name) and METRICS.
 
     Raises:
-        EvaluationError: inputs that do not fit each other, vectors that are not of unit length, neighbours of
-            other notes, or a parameter out of range.
+        EvaluationError: inputs that do not fit each other, vectors that are not of unit length, or a parameter
+            out of range.
     """
-    notes = scored_notes(
-        note_ids, specialties, duplicate_groups, resamples=resamples, seed=seed, minimum_notes=minimum_notes
-    )
-    draws: dict[str, dict[MetricKey, FloatArray]] = {}
+    notes = scored_notes(note_ids, specialties, groups, minimum_notes=minimum_notes)
     for model, embeddings in zip(MODELS, (baseline, tuned), strict=True):
-        rows = unit_rows(embeddings, name=f"{model} embeddings")
-        if len(rows) != len(note_ids):
-            raise EvaluationError(f"{model} embeddings: {len(rows)} rows for {len(note_ids)} notes.")
-        nearest = None if neighbors is None else _nearest_in_table(neighbors, model, notes.note_ids)
-        draws[model] = metric_draws(notes, rows[notes.order], nearest=nearest)
-    draws["difference"] = {key: draws["tuned"][key] - draws["baseline"][key] for key in METRICS}
-
-    behind = [_notes_behind(notes, metric) for metric, _ in METRICS]
-    sizes = np.array([[members.sum() for members in scopes] for scopes in behind])
-    one_group = np.array(
-        [[len(np.unique(notes.groups[members])) < 2 for members in scopes] for scopes in behind]
-    )
-    values: list[FloatArray] = []
-    lows: list[FloatArray] = []
-    highs: list[FloatArray] = []
-    for model, figures in draws.items():
-        stacked = np.stack([figures[key] for key in METRICS], axis=1)  # [1 + resamples, metrics, scopes]
-        flat = stacked.reshape(len(stacked), -1)
-        centers = np.where([[metric in _CENTERED] for metric, _ in METRICS], stacked[0], np.nan)
-        low, high = percentile_interval(flat[1:], confidence=confidence, centers=centers.reshape(-1))
-        low, high = low.reshape(centers.shape), high.reshape(centers.shape)
-        if model != "difference":
-            for row, (metric, _) in enumerate(METRICS):
-                low[row], high[row] = np.clip(
-                    (low[row], high[row]), *_CENTERED.get(metric, (-np.inf, np.inf))
+        if len(np.asarray(embeddings)) != len(note_ids):
+            raise EvaluationError(
+                f"{model} embeddings: {len(np.asarray(embeddings))} rows for {len(note_ids)} notes."
+            )
+    if len(notes.note_ids) < 2:
+        return METRICS_SCHEMA.empty_table()
+    vectors = {"baseline": np.asarray(baseline)[notes.order], "tuned": np.asarray(tuned)[notes.order]}
+    found = note_figures(notes, vectors, lexical=None if lexical is None else lexical[notes.order])
+    sizes = {
+        metric: [int(members.sum()) for members in _notes_behind(notes, metric)] for metric, _ in METRICS
+    }
+    order = [name for name in (*MODELS, DIFFERENCE, LEXICAL, OVER_LEXICAL) if name in found]
+    columns: dict[str, list[Any]] = {name: [] for name in METRICS_SCHEMA.names}
+    for model in order:
+        ends = {key: figure_intervals(found[model], key, model, confidence) for key in found[model]}
+        for place, scope in enumerate(notes.scopes):
+            for (metric, k), (low, high) in ends.items():
+                figure = found[model][metric, k]
+                row = (
+                    model,
+                    split,
+                    scope,
+                    metric,
+                    k,
+                    figure.value[place],
+                    low[place],
+                    high[place],
+                    sizes[metric][place],
+                    int(figure.groups[place]),
                 )
-        no_interval = one_group | ~np.isfinite(stacked[0])
-        low[no_interval] = high[no_interval] = np.nan
-        for numbers, column in ((stacked[0], values), (low, lows), (high, highs)):
-            column.append(np.round(numbers, _DECIMALS).T)
+                for name, value in zip(METRICS_SCHEMA.names, row, strict=True):
+                    columns[name].append(round(float(value), DECIMALS) if isinstance(value, float) else value)
+    return pa.Table.from_pydict(columns, schema=METRICS_SCHEMA)
 
-    models, scopes = tuple(draws), notes.scopes
-    rows_of = [(model, scope, name, k) for model in models for scope in scopes for name, k in METRICS]
-    return pa.Table.from_arrays(
-        [
-            pa.array([row[0] for row in rows_of], pa.string()),
-            pa.array([split] * len(rows_of), pa.string()),
-            pa.array([row[1] for row in rows_of], pa.string()),
-            pa.array([row[2] for row in rows_of], pa.string()),
-            pa.array([row[3] for row in rows_of], pa.int32()),
-            pa.array(np.concatenate(values).reshape(-1)),
-            pa.array(np.concatenate(lows).reshape(-1)),
-            pa.array(np.concatenate(highs).reshape(-1)),
-            pa.array(np.tile(sizes.T.reshape(-1), len(models)), pa.int64()),
-        ],
-        schema=METRICS_SCHEMA,
-    )
+
+def figure_intervals(
+    figures: Mapping[MetricKey, Jackknife], key: MetricKey, model: str, confidence: float
+) -> tuple[FloatArray, FloatArray]:
+    """Both ends of the intervals of one metric; those of a model stay inside the metric's range."""
+    compared = model in (DIFFERENCE, OVER_LEXICAL)
+    lowest, highest = (-math.inf, math.inf) if compared else _RANGES.get(key[0], (-math.inf, math.inf))
+    ends = intervals(figures[key], confidence=confidence, lowest=lowest, highest=highest)
+    return ends.low, ends.high
 
 
 def _notes_behind(notes: ScoredNotes, metric: str) -> list[BoolArray]:
@@ -318,38 +344,3 @@ def _notes_behind(notes: ScoredNotes, metric: str) -> list[BoolArray]:
     inside = notes.scope_membership > 0
     scopes = [taking_part, taking_part & inside.any(axis=1)]
     return scopes + [taking_part & inside[:, column] for column in range(inside.shape[1])]
-
-
-def _mean_of_defined(values: FloatArray) -> FloatArray:
-    """Mean over the columns that are not NaN; NaN where all are."""
-    defined = np.isfinite(values)
-    count = defined.sum(axis=1)
-    total = np.where(defined, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-
-
-def _nearest_in_table(neighbors: pa.Table, model: str, note_ids: tuple[str, ...]) -> IntArray:
-    """The first ranks of a neighbours table, pool `test`, as row positions. int64 [n, min(10, n - 1)]."""
-    missing = {"model", "pool", "note_id", "rank", "neighbor_id"}.difference(neighbors.column_names)
-    if missing:
-        raise EvaluationError(f"neighbors: the columns {', '.join(sorted(missing))} are missing.")
-    width = max(0, min(DEEPEST_CUTOFF, len(note_ids) - 1))
-    chosen = pc.and_(
-        pc.and_(pc.equal(neighbors["model"], model), pc.equal(neighbors["pool"], "test")),
-        pc.less_equal(neighbors["rank"], width),
-    )
-    part = neighbors.filter(chosen)
-    known = pa.array(note_ids, pa.string())
-    query, neighbor = (
-        pc.fill_null(pc.index_in(part[column], value_set=known), -1).to_numpy()
-        for column in ("note_id", "neighbor_id")
-    )
-    nearest = np.full((len(note_ids), width), -1, dtype=np.int64)
-    fits = (query >= 0) & (neighbor >= 0)
-    nearest[query[fits], part["rank"].to_numpy()[fits] - 1] = neighbor[fits]
-    if not fits.all() or (nearest < 0).any() or len(part) != nearest.size:
-        raise EvaluationError(
-            f"neighbors: the pool 'test' of the model '{model}' does not fit the {len(note_ids)} scored "
-            f"notes: expected ranks 1 to {width} of each among the others. Materialize neighbors again."
-        )
-    return nearest

@@ -49,31 +49,30 @@ NEIGHBORS_SCHEMA = pa.schema(
 )
 
 
-def ranking_keys(rows: FloatArray, start: int, stop: int) -> IntArray:
-    """One integer per candidate; ascending order is the ranking of the candidates of queries start..stop.
+def ranking_keys(similarity: FloatArray, *, own: IntArray | None = None) -> IntArray:
+    """One integer per candidate; ascending order is the ranking of each query's candidates.
 
     The key holds the similarity, in steps of 1 / SIMILARITY_STEPS, and below it the candidate's index. So all
     keys of a query differ, ties go to the lower index, and plain integer sorting (SIMD in numpy) ranks them.
-    The query itself sorts last.
 
     Args:
-        rows: float64 [n, d] unit rows.
-        start, stop: the range of queries.
+        similarity: float64 [q, c] cosine similarities, overwritten.
+        own: int64 [q], the candidate that is the query itself, which sorts last; None for none.
 
     Returns:
-        int64 [stop - start, n]; `key % n` is the index of the candidate.
+        int64 [q, c]; `key % c` is the index of the candidate.
     """
-    count = len(rows)
-    scaled = rows[start:stop] @ rows.T
-    np.clip(scaled, -1.0, 1.0, out=scaled)
-    scaled *= -SIMILARITY_STEPS
-    np.rint(scaled, out=scaled)
+    count = similarity.shape[1]
+    np.clip(similarity, -1.0, 1.0, out=similarity)
+    similarity *= -SIMILARITY_STEPS
+    np.rint(similarity, out=similarity)
     # Below 2**53 for up to four million candidates, so that float64 arithmetic on these integers is exact.
-    scaled += SIMILARITY_STEPS
-    scaled *= count
-    scaled += np.arange(count)
-    keys = scaled.astype(np.int64)
-    keys[np.arange(stop - start), np.arange(start, stop)] = np.iinfo(np.int64).max
+    similarity += SIMILARITY_STEPS
+    similarity *= count
+    similarity += np.arange(count)
+    keys = similarity.astype(np.int64)
+    if own is not None:
+        keys[np.arange(len(keys)), own] = np.iinfo(np.int64).max
     return keys
 
 
@@ -114,7 +113,7 @@ def nearest_neighbors(
     step = block_rows or rows_per_block(count * _BYTES_PER_CANDIDATE)
     for start in range(0, count, step):
         stop = min(start + step, count)
-        keys = ranking_keys(rows, start, stop)
+        keys = ranking_keys(rows[start:stop] @ rows.T, own=np.arange(start, stop))
         keys.partition(width - 1, axis=1)
         nearest = np.sort(keys[:, :width], axis=1)
         steps, indices[start:stop] = np.divmod(nearest, count)

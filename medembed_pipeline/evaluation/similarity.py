@@ -1,91 +1,113 @@
-"""Cosine similarity of pairs that share a specialty against pairs that do not."""
+"""Cosine similarity of pairs that share a specialty against pairs that do not, and what each group does to it."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from medembed_pipeline.evaluation.jackknife import Jackknife, sum_by_group
 from medembed_pipeline.evaluation.retrieval import MetricKey
-from medembed_pipeline.evaluation.vectors import FloatArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
 
 _SMALLEST_VARIANCE = 1e-14  # below this a variance is rounding, not spread
 
+SIMILARITY_METRICS: tuple[MetricKey, ...] = (
+    ("positive_similarity", None),
+    ("positive_similarity_std", None),
+    ("negative_similarity", None),
+    ("negative_similarity_std", None),
+    ("margin", None),
+    ("separation", None),
+)
 
-def similarity_statistics(
+
+def similarity_figures(
     rows: FloatArray,
     membership: FloatArray,
     scopes: FloatArray,
-    weights: FloatArray,
+    groups: IntArray,
     *,
-    block_columns: int | None = None,
-) -> dict[MetricKey, FloatArray]:
-    """Mean and standard deviation of positive and negative similarities, margin and separation.
+    group_count: int,
+    block_rows: int | None = None,
+) -> dict[MetricKey, Jackknife]:
+    """Mean and standard deviation of positive and negative similarities, margin and separation, with and without each
+    group.
 
     Over all unordered pairs of different notes: positive where their specialty sets meet, negative where they
     do not. For a specialty, the pairs of which at least one note carries it. The standard deviation is that
     of the population of pairs. margin = mean positive - mean negative; separation = margin / sqrt((variance
     of positives + variance of negatives) / 2), known as d-prime in signal detection.
 
-    Under weights a pair (i, j) counts weights[i] * weights[j] times; a note is never paired with a copy of
-    itself.
-
     Reference: D. M. Green, J. A. Swets, "Signal Detection Theory and Psychophysics" (1966).
 
     Args:
         rows: float64 [n, d] unit rows.
         membership: float64 [n, m] specialty sets.
-        scopes: float64 [n, s], the columns of `membership` that get figures of their own.
-        weights: float64 [draws, n], how often each note counts.
-        block_columns: notes per block; by default as many as fit into the shared memory budget.
+        scopes: float64 [n, s], 1.0 where a note belongs to the scope.
+        groups: int64 [n], group of each note, below group_count.
+        block_rows: notes per block; by default as many as fit into the shared memory budget.
 
     Returns:
-        (metric, None) -> float64 [draws, 1 + s], column 0 over all pairs; NaN where there is no such pair,
-        and for separation also where neither kind of pair has any spread.
+        Column 0 over all pairs, then the scopes; NaN where there is no such pair, and for separation also where
+        neither kind of pair has any spread.
     """
-    draws, count = weights.shape
+    count = len(rows)
     columns = np.hstack([np.ones((count, 1)), scopes])
-    # [pairs, sum, sum of squares] x draws x columns. Each pair is first counted from each of its notes that
-    # belongs to the column; pairs that lie wholly inside a column are then counted once too often, and half
-    # of them come off.
-    positive = np.zeros((3, draws, columns.shape[1]))
-    negative = np.zeros((3, draws, columns.shape[1]))
-    members = [np.flatnonzero(columns[:, column]) for column in range(columns.shape[1])]
-    total_weight = weights.sum(axis=1, keepdims=True)
-    # Per note of the block: four [n] columns of pair values, six [draws] columns of their sums.
-    step = block_columns or rows_per_block(8 * (4 * count + 6 * draws))
+    # Of each note: its pairs in each column, their number, sum and sum of squares.
+    positive, negative = np.zeros((3, count, columns.shape[1])), np.zeros((3, count, columns.shape[1]))
+    step = block_rows or rows_per_block(8 * 8 * count)
     for start in range(0, count, step):
-        stop = min(start + step, count)
-        diagonal = (np.arange(start, stop), np.arange(stop - start))
-        similarity = rows @ rows[start:stop].T
-        similarity[diagonal] = 0.0
-        meets = (membership @ membership[start:stop].T > 0).astype(np.float64)
-        meets[diagonal] = 0.0
-        block_weights = weights[:, start:stop]
-        block_columns_of = columns[start:stop]
-
-        powers = (meets, meets * similarity, meets * similarity**2)
-        inside = [weights @ values for values in powers]
-        whole = [total_weight - block_weights, weights @ similarity, weights @ similarity**2]
+        block = np.arange(start, min(start + step, count))
+        own = (np.arange(len(block)), block)
+        similarity = rows[block] @ rows.T
+        different = np.ones_like(similarity)
+        different[own] = 0.0
+        meets = np.where(membership[block] @ membership.T > 0, different, 0.0)
+        different -= meets
+        inside = columns[block] > 0
         for moment in range(3):
-            positive[moment] += (inside[moment] * block_weights) @ block_columns_of
-            negative[moment] += ((whole[moment] - inside[moment]) * block_weights) @ block_columns_of
+            for values, sums in ((meets, positive), (different, negative)):
+                # A note of the scope brings all its pairs, another one those with notes of the scope.
+                sums[moment, block] = np.where(inside, values.sum(axis=1, keepdims=True), values @ columns)
+                if moment < 2:
+                    values *= similarity
+    within = _pairs_within_groups(rows, membership, columns, groups, group_count)
+    figures: dict[str, list[FloatArray]] = {}
+    for name, sums, inner in (("positive", positive, within[0]), ("negative", negative, within[1])):
+        by_group = np.stack([sum_by_group(moment, groups, group_count) for moment in sums])
+        # Every pair was met from both of its notes.
+        total = by_group.sum(axis=1, keepdims=True) / 2
+        figures[name] = [total, total - (by_group - inner)]
+    whole, without = (_figures(figures["positive"][part], figures["negative"][part]) for part in (0, 1))
+    behind = np.array([len(np.unique(groups[members > 0])) for members in columns.T], dtype=np.int64)
+    return {
+        key: Jackknife(whole[key][0], without[key], np.zeros(columns.shape[1]), behind)
+        for key in SIMILARITY_METRICS
+    }
 
-        # Notes of one specialty always meet, so only positive pairs lie wholly inside one. Column 0 holds
-        # every pair twice and needs no correction: the factor cancels in its means.
-        for column in range(1, columns.shape[1]):
-            local = members[column][(members[column] >= start) & (members[column] < stop)]
-            if not len(local):
-                continue
-            own_weights = weights[:, members[column]]
-            local_weights = weights[:, local]
-            within = similarity[np.ix_(members[column], local - start)]
-            own = (
-                own_weights.sum(axis=1, keepdims=True) - local_weights,
-                own_weights @ within,
-                own_weights @ within**2,
-            )
+
+def _pairs_within_groups(
+    rows: FloatArray, membership: FloatArray, columns: FloatArray, groups: IntArray, group_count: int
+) -> FloatArray:
+    """Number, sum and sum of squares of the pairs inside each group: [positive and negative, 3, groups, columns]."""
+    found = np.zeros((2, 3, group_count, columns.shape[1]))
+    order = np.argsort(groups, kind="stable")
+    sizes = np.bincount(groups, minlength=group_count)
+    ends = np.cumsum(sizes)
+    for group in np.flatnonzero(sizes > 1):
+        members = order[ends[group] - sizes[group] : ends[group]]
+        left, right = np.triu_indices(len(members), k=1)
+        left, right = members[left], members[right]
+        similarity = np.einsum("ij,ij->i", rows[left], rows[right])
+        meets = np.einsum("ij,ij->i", membership[left], membership[right]) > 0
+        inside = np.maximum(columns[left], columns[right])
+        for kind, chosen in ((0, meets), (1, ~meets)):
             for moment in range(3):
-                positive[moment, :, column] -= 0.5 * (own[moment] * local_weights).sum(axis=1)
+                found[kind, moment, group] = (chosen * similarity**moment) @ inside
+    return found
 
+
+def _figures(positive: FloatArray, negative: FloatArray) -> dict[MetricKey, FloatArray]:
+    """The figures from number, sum and sum of squares of the pairs, [3, ...] each."""
     positive_mean, positive_variance = _moments(positive)
     negative_mean, negative_variance = _moments(negative)
     margin = positive_mean - negative_mean
@@ -102,7 +124,7 @@ def similarity_statistics(
 
 def _moments(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Mean and variance from [pairs, sum, sum of squares]; NaN where there are no pairs."""
-    # Pair counts are (halves of) sums of integers, exact in float64: any pair makes at least one half.
+    # Pair counts are sums of whole numbers, exact in float64.
     pairs = np.where(sums[0] >= 0.5, sums[0], np.nan)
     mean = sums[1] / pairs
     variance = sums[2] / pairs - mean**2

@@ -87,13 +87,12 @@ def is_standalone(recipe: Recipe) -> bool:
     return recipe.code.startswith(CODE)
 
 
-def scores(labelled: Scored, settings: Settings, *, neighbors: pa.Table | None = None) -> pa.Table:
+def scores(labelled: Scored, settings: Settings) -> pa.Table:
     """Baseline, tuned and their paired difference on labelled notes, with the columns of `embedding_metrics`.
 
     Args:
         labelled: the notes that have a specialty.
-        settings: resamples, confidence, smallest specialty and seed of the evaluation.
-        neighbors: of both models, where they are known.
+        settings: confidence and smallest specialty of the evaluation.
     """
     from medembed_pipeline.evaluation.metrics_table import metrics_table
 
@@ -102,13 +101,10 @@ def scores(labelled: Scored, settings: Settings, *, neighbors: pa.Table | None =
         baseline=labelled.embeddings["baseline"],
         tuned=labelled.embeddings["tuned"],
         specialties=labelled.specialties,
-        duplicate_groups=labelled.duplicate_groups,
+        groups=labelled.duplicate_groups,
         split=SPLIT,
-        resamples=settings.evaluation.resamples,
         confidence=settings.evaluation.confidence,
-        seed=settings.evaluation.seed,
         minimum_notes=settings.evaluation.minimum_specialty_notes,
-        neighbors=neighbors,
     )
 
 

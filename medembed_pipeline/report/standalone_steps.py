@@ -75,7 +75,7 @@ def _neighbors(scored: Scored, labelled: Scored, settings: Settings) -> Built:
 
 
 def _metrics(labelled: Scored, settings: Settings, tables: Tables) -> Built:
-    table = scores(labelled, settings, neighbors=tables.rows["neighbors"])
+    table = scores(labelled, settings)
     return table, {"scored_notes": len(labelled.note_ids)}
 
 

@@ -64,10 +64,13 @@ def build(inputs: VerdictInputs, settings: VerdictSettings) -> Built:
         "checkpoint": evidence.checkpoint,
         "released": verdict == "deploy",
         "main_metric": settings.main_metric,
-        "specialty_tests": [
-            {name: None if value != value else value for name, value in vars(test).items()}
-            for test in evidence.specialties
-        ],
+        **{
+            name: [
+                {key: None if value != value else value for key, value in vars(test).items()}
+                for test in tests
+            ]
+            for name, tests in (("specialty_tests", evidence.specialties), ("slice_tests", evidence.slices))
+        },
     }
     return verdict_table(outcomes), facts
 

@@ -6,13 +6,20 @@ import dagster as dg
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
-from medembed_pipeline.verdict.outcomes import RULES
+from medembed_pipeline.verdict.outcomes import RULES, TASK_PREFIX, TASKS_RULE
 
 ASSET = "release_verdict"
 
 
 @dg.multi_asset_check(
-    specs=[dg.AssetCheckSpec(name, asset=ASSET, description=what) for name, what in RULES.items()],
+    specs=[
+        *(dg.AssetCheckSpec(name, asset=ASSET, description=what) for name, what in RULES.items()),
+        dg.AssetCheckSpec(
+            TASKS_RULE,
+            asset=ASSET,
+            description="Every deciding task is shown to be kept within its tolerance.",
+        ),
+    ],
     required_resource_keys={"lake"},
 )
 def release_rules(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
@@ -34,3 +41,16 @@ def release_rules(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCh
                 description=row["reason"],
                 metadata={**numbers, "evidence": row["evidence"], "judged": row["passed"] is not None},
             )
+        tasks = [
+            row for name, row in rows.items() if name.startswith(TASK_PREFIX) and row["kind"] == "decides"
+        ]
+        lost = [row["rule"].removeprefix(TASK_PREFIX) for row in tasks if not row["passed"]]
+        yield dg.AssetCheckResult(
+            check_name=TASKS_RULE,
+            asset_key=ASSET,
+            passed=not lost,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{len(tasks) - len(lost)} of {len(tasks)} tasks are kept"
+            + (f"; not: {', '.join(lost)}" if lost else ""),
+            metadata={"tasks": len(tasks), "not_kept": len(lost)},
+        )

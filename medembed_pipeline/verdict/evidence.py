@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline.verdict.errors import VerdictError
-from medembed_pipeline.verdict.specialties import SpecialtyTest
+from medembed_pipeline.verdict.scopes import ScopeFigure, ScopeTest
 
 METRIC_LABELS = {
     "precision@1": "P@1",
@@ -25,12 +25,51 @@ METRIC_LABELS = {
 
 
 class Figure(NamedTuple):
-    """One figure with its bootstrap interval; NaN where there is none."""
+    """One figure with its interval; NaN where there is none."""
 
     value: float = float("nan")
     ci_low: float = float("nan")
     ci_high: float = float("nan")
     n: int = 0
+    groups: int = 0
+
+
+class Task(NamedTuple):
+    """One task of `task_metrics`, by its main metric; NaN where undefined.
+
+    Attributes:
+        family: passages, clinical_terms, everyday_language or own.
+        tolerance: by how much the metric may fall.
+        decides: whether it is a rule, or only informs.
+        problem: why it was not measured; empty where it was.
+    """
+
+    name: str
+    family: str
+    metric: str
+    tolerance: float
+    decides: bool
+    problem: str
+    baseline: float
+    tuned: float
+    lexical: float
+    difference: float
+    ci_low: float
+    ci_high: float
+    n: int
+    groups: int
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Task:
+        """From a record of the facts of `task_metrics`; numbers that are null are NaN."""
+        numbers = ("tolerance", "baseline", "tuned", "lexical", "difference", "ci_low", "ci_high")
+        values: dict[str, Any] = {
+            **{name: str(record.get(name) or "") for name in ("name", "family", "metric", "problem")},
+            **{name: float("nan") if record.get(name) is None else float(record[name]) for name in numbers},
+            **{name: int(record.get(name) or 0) for name in ("n", "groups")},
+            "decides": bool(record["decides"]),
+        }
+        return cls(**values)
 
 
 class HealthFigure(NamedTuple):
@@ -54,8 +93,11 @@ class Evidence:
         metrics: table `embedding_metrics`.
         confidence: of its intervals.
         scored_notes: held-out notes with a specialty. A figure may rest on fewer: those with a relevant other.
-        scored_groups: duplicate groups among them: the independent observations.
+        scored_groups: groups among them: the independent observations.
         specialties: the change of each, tested.
+        specialty_sets: the specialties of each scored note.
+        slices: the change of every value of every slice, tested; empty where there is no slice.
+        tasks: what the tuned model must keep, a record per task as in the facts of `task_metrics`.
         health: table `space_health`.
         rank_gap: mean similarity of the nearest neighbour minus that of the second, tuned model; NaN where none.
         crossings: what lies in two splits, by kind (`count_crossings`).
@@ -72,7 +114,10 @@ class Evidence:
     confidence: float
     scored_notes: int
     scored_groups: int
-    specialties: Sequence[SpecialtyTest]
+    specialties: Sequence[ScopeTest]
+    specialty_sets: Sequence[Collection[str]]
+    slices: Sequence[ScopeTest]
+    tasks: Sequence[Task]
     health: pa.Table
     rank_gap: float
     crossings: Mapping[str, int]
@@ -91,11 +136,7 @@ class Evidence:
         for key, value in (("model", model), ("metric", name), ("scope", scope)):
             wanted = pc.and_(wanted, pc.equal(self.metrics[key], value))
         rows = self.metrics.filter(wanted).to_pylist()
-        return (
-            Figure(rows[0]["value"], rows[0]["ci_low"], rows[0]["ci_high"], rows[0]["n"])
-            if rows
-            else Figure()
-        )
+        return Figure(*(rows[0][name] for name in Figure._fields)) if rows else Figure()
 
     def health_figures(self, figure: str) -> dict[str, HealthFigure]:
         """A figure of `space_health` in both models, by name, sorted; empty where the table has none."""
@@ -114,6 +155,26 @@ class Evidence:
     def health_figure(self, figure: str) -> HealthFigure:
         """A figure of `space_health` that has no name."""
         return self.health_figures(figure).get("", HealthFigure())
+
+
+def scope_figures(metrics: pa.Table, metric: MetricKey, scopes: Sequence[str]) -> list[ScopeFigure]:
+    """The change of one metric of `embedding_metrics` in each of some scopes."""
+    name, k = metric
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in metrics.filter(pc.equal(metrics["metric"], name)).to_pylist():
+        if row["k"] == k:
+            found[row["model"], row["scope"]] = row
+    figures = []
+    for scope in scopes:
+        change = found["difference", scope]
+        figures.append(
+            ScopeFigure(
+                scope,
+                found["baseline", scope]["value"],
+                *(change[column] for column in ("value", "ci_low", "ci_high", "n", "groups")),
+            )
+        )
+    return figures
 
 
 def _value(row: dict[str, Any] | None) -> float:
@@ -151,10 +212,10 @@ def rank_gap(neighbors: pa.Table, model: str = "tuned") -> float:
     return float(np.mean(gaps)) if gaps else float("nan")
 
 
-def seen_shares(leak_meter: pa.Table) -> list[float]:
-    """Every defined `seen_share` of the tuned model under the protocol `by_group` of the table `leak_meter`."""
+def seen_shares(leak_meter: pa.Table, protocol: str) -> list[float]:
+    """Every defined `seen_share` of the tuned model under one protocol of the table `leak_meter`."""
     part = leak_meter.filter(
-        pc.and_(pc.equal(leak_meter["protocol"], "by_group"), pc.equal(leak_meter["model"], "tuned"))
+        pc.and_(pc.equal(leak_meter["protocol"], protocol), pc.equal(leak_meter["model"], "tuned"))
     )
     shares = [share for share in part["seen_share"].to_pylist() if share is not None and share == share]
     return sorted(set(shares))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint, rows_of
+from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint
+from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.checks import count_crossings
@@ -15,12 +17,14 @@ from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.evidence import (
     Evidence,
+    Task,
     metric_key,
     rank_gap,
     refuse_mixed_evidence,
+    scope_figures,
     seen_shares,
 )
-from medembed_pipeline.verdict.specialties import specialty_tests
+from medembed_pipeline.verdict.scopes import ScopeFigure, scope_tests
 
 TABLES = (
     "cleaned_notes",
@@ -29,6 +33,8 @@ TABLES = (
     "tuned_embeddings",
     "neighbors",
     "embedding_metrics",
+    "slice_metrics",
+    "task_metrics",
     "space_health",
     "leak_meter",
     "label_review",
@@ -69,33 +75,68 @@ class VerdictInputs:
             tables["cleaned_notes"].footer.recipe.settings["CleaningSettings"]["near_duplicate_threshold"]
         )
         leak_meter = tables["leak_meter"]
+        metrics = tables["embedding_metrics"].read()
+        confidence = float(evaluation["confidence"])
+        main = metric_key(settings.main_metric)
         return Evidence(
-            metrics=tables["embedding_metrics"].read(),
-            confidence=float(evaluation["confidence"]),
+            metrics=metrics,
+            confidence=confidence,
             scored_notes=len(labelled),
-            scored_groups=len({scored.duplicate_groups[row] for row in labelled}),
-            specialties=specialty_tests(
-                scored.note_ids,
-                rows_of(tables["baseline_embeddings"], scored.note_ids),
-                rows_of(tables["tuned_embeddings"], scored.note_ids),
-                scored.specialties,
-                scored.duplicate_groups,
-                metric=metric_key(settings.main_metric),
+            scored_groups=len({scored.groups[row] for row in labelled}),
+            specialties=scope_tests(
+                scope_figures(metrics, main, specialties_of(metrics)),
+                confidence=confidence,
                 tolerance=settings.specialty_tolerance,
                 significance=settings.significance,
-                minimum_notes=int(evaluation["minimum_specialty_notes"]),
-                seed=int(evaluation["seed"]),
             ),
+            specialty_sets=[scored.specialties[row] for row in labelled],
+            slices=scope_tests(
+                slice_figures(tables["slice_metrics"].read(), main),
+                confidence=confidence,
+                tolerance=settings.slice_tolerance,
+                significance=settings.significance,
+            ),
+            tasks=tasks_of(tables["task_metrics"]),
             health=tables["space_health"].read(),
             rank_gap=rank_gap(tables["neighbors"].read(["model", "pool", "note_id", "rank", "similarity"])),
             crossings=count_crossings(notes, tables["note_splits"].read(), threshold),
             trained_on=trained_on(notes, scored_ids, self.checkpoint.trained_note_ids(), threshold),
-            seen_shares=seen_shares(leak_meter.read(["protocol", "model", "seen_share"])),
+            seen_shares=seen_shares(
+                leak_meter.read(["protocol", "model", "seen_share"]),
+                str(leak_meter.footer.facts["held_out_protocol"]),
+            ),
             checkpoint=self.checkpoint.version,
             health_facts=tables["space_health"].footer.facts,
             leak_facts=leak_meter.footer.facts,
             label_facts=tables["label_review"].footer.facts,
         )
+
+
+def specialties_of(metrics: pa.Table) -> list[str]:
+    """Specialties with figures of their own, sorted."""
+    return sorted(set(metrics["scope"].to_pylist()) - {"all", "macro"})
+
+
+def slice_figures(table: pa.Table, metric: MetricKey) -> list[ScopeFigure]:
+    """The change of one metric in every value of every slice, from the table `slice_metrics`."""
+    name, k = metric
+    found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in table.filter(pc.equal(table["metric"], name)).to_pylist():
+        if row["k"] == k:
+            found.setdefault((row["slice"], row["value_name"]), {})[row["model"]] = row
+    return [
+        ScopeFigure(
+            f"{one}={value}",
+            rows["baseline"]["value"],
+            *(rows["difference"][column] for column in ("value", "ci_low", "ci_high", "n", "groups")),
+        )
+        for (one, value), rows in sorted(found.items())
+    ]
+
+
+def tasks_of(table: LakeTable) -> list[Task]:
+    """The tasks that `task_metrics` measured, or could not, by their main metric."""
+    return [Task.from_record(record) for record in table.footer.facts["tasks"]]
 
 
 def trained_on(

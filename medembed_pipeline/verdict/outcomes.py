@@ -57,7 +57,8 @@ class Outcome:
 
 RULES: Mapping[str, str] = {
     "main_metric_is_better": "The whole paired interval of the main metric on held-out notes lies above zero.",
-    "no_specialty_is_worse": "No specialty is significantly worse than the tolerance, Holm-corrected.",
+    "no_specialty_is_worse": "No specialty is shown to be worse than the tolerance, and on average they are kept.",
+    "no_slice_is_worse": "No value of a slice is shown to be worse than the tolerance.",
     "detail_is_kept": "Notes that belong together within a specialty are still among each other's neighbours.",
     "effective_rank_is_kept": "The tuned vectors still use enough directions of their space.",
     "no_specialty_collapsed": "The notes of no specialty were drawn together into one point.",
@@ -65,6 +66,9 @@ RULES: Mapping[str, str] = {
     "notes_stay_reachable": "Not more notes than in the baseline, and not many, are found by no search.",
     "splits_do_not_leak": "No text, near-duplicate or group lies in two splits.",
     "scored_notes_are_unseen": "No scored note, and no near-duplicate of one, was trained on.",
-    "general_language_is_kept": "On general sentence pairs the tuned model is hardly worse than the baseline.",
 }
-"""Every deciding rule, in the order of the table, and what it says."""
+"""Every deciding rule but those of the tasks, in the order of the table, and what it says."""
+
+TASKS_RULE = "every_task_is_kept"
+"""The check over the rules of the tasks, which are named `keeps_<task>`."""
+TASK_PREFIX = "keeps_"

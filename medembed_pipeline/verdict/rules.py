@@ -2,17 +2,21 @@
 
 A rule ends in one of three ways. It holds. It is clearly broken: one is enough for `retrain`. Or it could not be judged
 either way, which forbids `deploy`: the interval straddles zero, there are too few notes, a figure is undefined.
-What a corpus cannot show at all (no note with a near-duplicate, no general sentence pairs) is no rule then, and
-stands among the information.
+What a corpus cannot show at all (no note with a near-duplicate, no slice) is no rule then, and stands among the
+information.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+from medembed_pipeline.evaluation.jackknife import groups_needed
+from medembed_pipeline.evaluation.significance import groups_to_decide
 from medembed_pipeline.settings import VerdictSettings
-from medembed_pipeline.verdict.evidence import METRIC_LABELS, Evidence, metric_key
+from medembed_pipeline.verdict.evidence import METRIC_LABELS, Evidence, Task, metric_key
 from medembed_pipeline.verdict.outcomes import Outcome
+from medembed_pipeline.verdict.scopes import ScopeTest, standard_error
 
 MINIMUM_DETAIL_NOTES = 10
 """With fewer notes that have a detail mate, a share of them is chance."""
@@ -20,10 +24,11 @@ _TINY = 1e-9
 
 
 def deciding_outcomes(evidence: Evidence, settings: VerdictSettings) -> list[Outcome]:
-    """Judge every rule of RULES, in its order."""
+    """Judge every rule of RULES, in its order, and then every task."""
     return [
         main_metric(evidence, settings),
         specialty_harm(evidence, settings),
+        slice_harm(evidence, settings),
         detail(evidence, settings),
         effective_rank(evidence, settings),
         collapse(evidence, settings),
@@ -31,7 +36,7 @@ def deciding_outcomes(evidence: Evidence, settings: VerdictSettings) -> list[Out
         reachability(evidence, settings),
         split_leaks(evidence),
         scored_notes_seen(evidence),
-        forgetting(evidence, settings),
+        *task_outcomes(evidence),
     ]
 
 
@@ -65,7 +70,13 @@ def main_metric(evidence: Evidence, settings: VerdictSettings) -> Outcome:
         reason = f"{found}: {clause}."
     else:
         clause = f"the interval of {label} includes zero"
-        reason = f"{found}: {clause}."
+        error = standard_error(change.ci_low, change.ci_high, change.groups, confidence=evidence.confidence)
+        needed = groups_needed(change.value, error, change.groups, confidence=evidence.confidence)
+        more = ""
+        if needed:
+            notes = math.ceil(needed * change.n / change.groups)
+            more = f"; for a change of this size about {notes} held-out notes would tell"
+        reason = f"{found}: {clause}{more}."
     return Outcome(
         "main_metric_is_better",
         "decides",
@@ -81,51 +92,121 @@ def main_metric(evidence: Evidence, settings: VerdictSettings) -> Outcome:
 
 
 def specialty_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
-    """Broken: at least one specialty fell by more than the tolerance, and not by chance."""
+    """Broken: at least one specialty fell by more than the tolerance, and not by chance.
+
+    Not judged: one fell so far that it must not be passed over, or the mean over all specialties (where each counts
+    alike, the small ones too) is not shown to have kept within the tolerance.
+    """
     key, label = metric_key(settings.main_metric), METRIC_LABELS[settings.main_metric]
-    tested = [test for test in evidence.specialties if not math.isnan(test.p_adjusted)]
-    limit = -settings.specialty_tolerance
-    rule, table = "no_specialty_is_worse", "embedding_metrics"
-    if not tested:
-        clause = "no specialty has enough held-out notes to be tested"
+    tests, limit = evidence.specialties, -settings.specialty_tolerance
+    mean = evidence.metric("difference", key, "macro")
+    if not tests:
+        clause = "no specialty has enough held-out notes for a figure of its own"
         return Outcome(
-            rule, "decides", None, math.nan, limit, f"{clause.capitalize()}.", table, clause=clause
+            "no_specialty_is_worse",
+            "decides",
+            None,
+            math.nan,
+            limit,
+            f"{clause.capitalize()}.",
+            "embedding_metrics",
+            clause=clause,
         )
-    worse = sorted(
-        (test for test in tested if test.p_adjusted <= settings.significance),
-        key=lambda test: (test.difference, test.specialty),
+    judged = {test.name for test in tests if test.state != "not_judged"}
+    share = sum(bool(judged & set(names)) for names in evidence.specialty_sets) / max(
+        1, len(evidence.specialty_sets)
     )
-    lowest = min(tested, key=lambda test: (test.difference, test.specialty))
-    shown = worse[0] if worse else lowest
-    figure = evidence.metric("difference", key, shown.specialty)
-    how = f"than {limit:+.3f} {label} (Holm-corrected over {len(tested)}, level {settings.significance:g})"
-    clause = ""
-    if worse:
-        # A specialty is named with its figure; beyond three the table has the rest.
-        named = [
-            f"{test.specialty} ({test.difference:+.3f}, p {test.p_adjusted:.2g}, {test.queries} notes)"
-            for test in worse[:3]
-        ]
-        more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
-        reason = f"Significantly worse {how}: {', '.join(named)}{more}."
-        clause = f"significantly worse for {', '.join(named)}{more}"
-    else:
-        reason = (
-            f"No specialty is significantly worse {how}; the lowest is {lowest.specialty} "
-            f"({lowest.difference:+.3f}, p {lowest.p_adjusted:.2g}, {lowest.queries} notes)."
-        )
+    passed, clause, reason = _scopes(
+        tests, "specialty", "specialties", label, settings, f"{share:.0%} of the notes"
+    )
+    kept_on_average = mean.ci_low > limit
+    if passed and not kept_on_average:
+        passed = None
+        clause = f"the mean of {label} over the specialties may have fallen by more than {-limit:g}"
+    reason += (
+        f" The mean over all specialties changed by {mean.value:+.3f} [{mean.ci_low:+.3f}, {mean.ci_high:+.3f}]"
+        f"{'' if kept_on_average else f', which may be below {limit:+g}'}."
+    )
+    lowest = min(tests, key=lambda test: (test.state != "worse", test.difference, test.name))
+    figure = evidence.metric("difference", key, lowest.name)
     return Outcome(
-        rule,
+        "no_specialty_is_worse",
         "decides",
-        not worse,
-        shown.difference,
+        passed,
+        lowest.difference,
         limit,
         reason,
-        table,
+        "embedding_metrics",
         figure.ci_low,
         figure.ci_high,
         clause,
     )
+
+
+def slice_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
+    """As `specialty_harm`, for the values of the slices; no rule where there is no slice."""
+    label, limit = METRIC_LABELS[settings.main_metric], -settings.slice_tolerance
+    if not evidence.slices:
+        reason = "No slices are set ([evaluation] slices), so no part of the notes is looked at by itself."
+        return Outcome("no_slice_is_worse", "information", None, math.nan, limit, reason, "slice_metrics")
+    judged = sum(test.state != "not_judged" for test in evidence.slices)
+    passed, clause, reason = _scopes(
+        evidence.slices, "slice", "slices", label, settings, f"{judged} of {len(evidence.slices)}"
+    )
+    lowest = min(evidence.slices, key=lambda test: (test.state != "worse", test.difference, test.name))
+    return Outcome(
+        "no_slice_is_worse",
+        "decides",
+        passed,
+        lowest.difference,
+        limit,
+        reason,
+        "slice_metrics",
+        clause=clause,
+    )
+
+
+def _scopes(
+    tests: Sequence[ScopeTest], one: str, many: str, label: str, settings: VerdictSettings, coverage: str
+) -> tuple[bool | None, str, str]:
+    """Whether none is worse, the clause against it, and the reason: how many were judged, and what was not."""
+    worse = sorted(
+        (test for test in tests if test.state == "worse"), key=lambda test: (test.difference, test.name)
+    )
+    open_tests = [test for test in tests if test.state == "not_judged"]
+    alarming = [test for test in open_tests if test.alarming]
+    tolerance = settings.specialty_tolerance if one == "specialty" else settings.slice_tolerance
+    how = (
+        f"than {-tolerance:+.3f} {label} (Holm-corrected over {len(tests)}, level {settings.significance:g})"
+    )
+    judged = len(tests) - len(open_tests)
+    told = f"{judged} of {len(tests)} {many} were judged ({coverage})"
+    fallen = sorted(
+        (test for test in open_tests if test.difference < 0), key=lambda test: (test.difference, test.name)
+    )
+    rest = ""
+    if fallen:
+        named = [
+            f"{test.name} ({test.difference:+.3f}, {test.queries} notes"
+            + (f", about {test.queries_needed} would tell)" if test.queries_needed else ")")
+            for test in fallen
+        ]
+        rest = f" Not judged, and lower: {'; '.join(named)}."
+    elif open_tests:
+        rest = f" None of the {len(open_tests)} that were not judged is lower."
+    if worse:
+        listed = [
+            f"{test.name} ({test.difference:+.3f}, p {test.p_adjusted:.2g}, {test.queries} notes)"
+            for test in worse[:3]
+        ]
+        more = f" and {len(worse) - 3} more" if len(worse) > 3 else ""
+        clause = f"significantly worse for {', '.join(listed)}{more}"
+        return False, clause, f"Significantly worse {how}: {', '.join(listed)}{more}. {told}.{rest}"
+    if alarming:
+        listed = [f"{test.name} ({test.difference:+.3f} on {test.queries} notes)" for test in alarming[:3]]
+        clause = f"too few notes to judge a {one} that fell far: {', '.join(listed)}"
+        return None, clause, f"{clause[:1].upper()}{clause[1:]}. {told}.{rest}"
+    return True, "", f"No {one} is significantly worse {how}. {told}.{rest}"
 
 
 def detail(evidence: Evidence, settings: VerdictSettings) -> Outcome:
@@ -258,7 +339,7 @@ def split_leaks(evidence: Evidence) -> Outcome:
         f"{count} {what.replace('_', ' ')}" for what, count in evidence.crossings.items() if count
     )
     clause = f"the splits leak ({found})" if total else ""
-    clean = "no text, near-duplicate of a text or duplicate group lies in two splits, and every note in one"
+    clean = "no text, near-duplicate of a text, patient or group lies in two splits, and every note in one"
     reason = f"Found anew from the texts: {found or clean}."
     return Outcome(
         "splits_do_not_leak", "decides", not total, float(total), 0.0, reason, "note_splits", clause=clause
@@ -298,34 +379,59 @@ def scored_notes_seen(evidence: Evidence) -> Outcome:
     )
 
 
-def forgetting(evidence: Evidence, settings: VerdictSettings) -> Outcome:
-    """Broken: over all general sentence pairs the tuned model lost too much; no rule where not measured.
+def task_outcomes(evidence: Evidence) -> list[Outcome]:
+    """One rule per task, each for itself: it holds where the task is shown to have kept within its tolerance.
 
-    All sets together, for one set alone is small; the reason names the set that lost most.
+    Broken: the whole interval of the change is below zero, and the change beyond the tolerance. Between the two the
+    task is not judged.
     """
-    limit = settings.largest_forgetting
-    sets = {
-        name: figure
-        for name, figure in evidence.health_figures("general_pairs").items()
-        if not math.isnan(figure.baseline - figure.tuned)
-    }
-    rule = "general_language_is_kept"
-    if not sets:
-        reason = (
-            "Not measured: space_health holds no figures on general sentence pairs ([health] forgetting)."
+    return [_task(task, evidence.confidence) for task in evidence.tasks]
+
+
+def _task(task: Task, confidence: float) -> Outcome:
+    rule, limit = f"keeps_{task.name}", -task.tolerance
+    what = f"{task.name.replace('_', ' ')} ({task.metric})"
+    if task.problem:
+        return Outcome(
+            rule,
+            "decides" if task.decides else "information",
+            None,
+            math.nan,
+            limit,
+            f"Not measured: {task.problem}",
+            "task_metrics",
+            clause=f"{task.name.replace('_', ' ')} could not be measured",
         )
-        return Outcome(rule, "information", None, math.nan, limit, reason, "space_health")
-    total = sum(max(1, figure.n) for figure in sets.values())
-    before, after = (
-        sum(max(1, figure.n) * value(figure) for figure in sets.values()) / total
-        for value in (lambda figure: figure.baseline, lambda figure: figure.tuned)
+    found = (
+        f"{what} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n}, by {task.difference:+.3f} "
+        f"[{task.ci_low:+.3f}, {task.ci_high:+.3f}]; word matching reaches {task.lexical:.3f}"
     )
-    name = min(sets, key=lambda name: (sets[name].tuned - sets[name].baseline, name))
-    passed = before - after <= limit + _TINY
-    what = name.replace("_", " ") or "one set"
-    reason = (
-        f"On {total} general sentence pairs {before:.3f} goes to {after:.3f}, a loss of {before - after:+.3f}; up to "
-        f"{limit:.3f} is no alarm. The set {what} does worst: {sets[name].baseline:.3f} to {sets[name].tuned:.3f}."
+    passed: bool | None = None
+    if task.ci_low >= limit - _TINY:
+        passed, clause = True, ""
+        reason = f"{found}. It is kept within {task.tolerance:g}."
+    elif task.difference < limit and task.ci_high < 0:
+        passed, clause = False, f"{what} fell by {-task.difference:.3f}, {task.tolerance:g} is tolerated"
+        reason = f"{found}. Only a fall of {task.tolerance:g} is tolerated."
+    else:
+        clause = f"{what} may have fallen by more than {task.tolerance:g}"
+        error = standard_error(task.ci_low, task.ci_high, task.groups, confidence=confidence)
+        groups = groups_to_decide(
+            task.difference, error, task.groups, tolerance=task.tolerance, significance=(1 - confidence) / 2
+        )
+        needed = (
+            "" if groups is None else f"; about {math.ceil(groups * task.n / task.groups)} items would tell"
+        )
+        reason = f"{found}. A fall of {task.tolerance:g} cannot be excluded{needed}."
+    return Outcome(
+        rule,
+        "decides" if task.decides else "information",
+        passed,
+        task.difference,
+        limit,
+        reason,
+        "task_metrics",
+        task.ci_low,
+        task.ci_high,
+        clause,
     )
-    clause = "" if passed else f"general language is forgotten ({before - after:.3f} lost, most on {what})"
-    return Outcome(rule, "decides", passed, before - after, limit, reason, "space_health", clause=clause)

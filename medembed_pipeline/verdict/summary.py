@@ -42,7 +42,7 @@ def sentence(outcomes: Sequence[Outcome], evidence: Evidence, settings: VerdictS
         )
         found += f"{interval})"
     if verdict == "deploy":
-        return f"Deploy: {found}, no specialty is significantly worse, and there is no alarm."
+        return f"Deploy: {found}, no specialty is significantly worse, every task is kept, and there is no alarm."
     against = [
         outcome.clause
         for outcome in outcomes

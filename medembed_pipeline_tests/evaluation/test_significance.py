@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from medembed_pipeline.evaluation.bootstrap import group_weights
+
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.significance import holm_adjusted, p_values_of_fall
 

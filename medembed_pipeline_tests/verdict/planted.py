@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from medembed_pipeline.verdict.specialties import specialty_tests
 
 from medembed_pipeline.evaluation.metrics_table import metrics_table
 from medembed_pipeline.evaluation.neighbors import neighbors_table
@@ -19,7 +20,6 @@ from medembed_pipeline.lake.tables import Recipe, vector_column
 from medembed_pipeline.settings import CleaningSettings, EvaluationSettings, VerdictSettings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, checkpoint_of, point_to
 from medembed_pipeline.verdict.evidence import Evidence, metric_key, rank_gap
-from medembed_pipeline.verdict.specialties import specialty_tests
 
 SETTINGS = VerdictSettings()
 EVALUATION = EvaluationSettings(resamples=300)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.jackknife import group_numbers
 from medembed_pipeline.evaluation.neighbors import sorted_order
 from medembed_pipeline.evaluation.relevance import LabelMatrix, label_matrix
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
@@ -21,22 +22,25 @@ class LeakNotes:
     Attributes:
         note_ids: n ids.
         labels: their specialty sets.
-        groups: int64 [n], number of the near-duplicate group.
+        groups: int64 [n], number of the group: near-duplicates, and a patient's notes where patients are known.
+        near_duplicates: int64 [n], number of the group by near-duplicates alone.
         rows: the corpus as rows of one label.
         vectors: float64 [n, d] unit rows by model, `baseline` and `tuned`.
         trained: bool [n], the checkpoint was trained on the note.
-        seen: bool [n], it was trained on the note or a near-duplicate of it.
+        seen: bool [n], it was trained on the note or another of its group.
         held_out: bool [n], scored by `embedding_metrics`.
     """
 
     note_ids: list[str]
     labels: LabelMatrix
     groups: IntArray
+    near_duplicates: IntArray
     rows: LandedRows
     vectors: dict[str, FloatArray]
     trained: BoolArray
     seen: BoolArray
     held_out: BoolArray
+    patients_known: bool
 
 
 def leak_notes(
@@ -45,10 +49,11 @@ def leak_notes(
     tuned: npt.ArrayLike,
     specialties: Sequence[Collection[str]],
     document_types: Sequence[Collection[str]],
-    duplicate_groups: Sequence[str],
+    groups: Sequence[str],
     *,
     trained: Collection[str],
     held_out: Collection[str],
+    near_duplicates: Sequence[str] | None = None,
 ) -> LeakNotes:
     """Sort the notes by id, drop those without a specialty, and mark what was trained on.
 
@@ -58,9 +63,10 @@ def leak_notes(
         tuned: [n, e], likewise.
         specialties: per note, empty where it has none.
         document_types: per note.
-        duplicate_groups: per note; near-duplicates share one.
+        groups: per note; near-duplicates share one, and so do the notes of a patient.
         trained: ids that the checkpoint was trained on; ids that are no longer in the corpus are ignored.
         held_out: ids that are scored as never seen.
+        near_duplicates: per note, the group by near-duplicates alone, where patients are known; None where not.
 
     Raises:
         LeakageError: inputs of different lengths, or a held-out note that was seen.
@@ -71,31 +77,27 @@ def leak_notes(
         ("tuned", len(np.asarray(tuned))),
         ("specialties", len(specialties)),
         ("document_types", len(document_types)),
-        ("duplicate_groups", len(duplicate_groups)),
+        ("groups", len(groups)),
     ):
         if size != len(note_ids):
             raise LeakageError(f"{name}: {size} entries for {len(note_ids)} notes; expected one per note.")
     trained, held_out = set(trained), set(held_out)
-    trained_groups = {
-        group for note, group in zip(note_ids, duplicate_groups, strict=True) if note in trained
-    }
+    trained_groups = {group for note, group in zip(note_ids, groups, strict=True) if note in trained}
     order = [row for row in sorted_order(note_ids, rows=len(note_ids)).tolist() if specialties[row]]
     labels = label_matrix([specialties[row] for row in order])
-    code_of: dict[str, int] = {}
-    seen = np.array([duplicate_groups[row] in trained_groups for row in order], dtype=np.bool_)
+    seen = np.array([groups[row] in trained_groups for row in order], dtype=np.bool_)
     is_held_out = np.array([note_ids[row] in held_out for row in order], dtype=np.bool_)
     wrong = np.flatnonzero(seen & is_held_out)
     if len(wrong):
         raise LeakageError(
-            f"held_out: the checkpoint was trained on {len(wrong)} of the held-out notes or on a near-duplicate "
+            f"held_out: the checkpoint was trained on {len(wrong)} of the held-out notes or on one of their group "
             f"(first: {note_ids[order[int(wrong[0])]]}); expected none. Materialize embedding_metrics again."
         )
     return LeakNotes(
         note_ids=[note_ids[row] for row in order],
         labels=labels,
-        groups=np.array(
-            [code_of.setdefault(duplicate_groups[row], len(code_of)) for row in order], dtype=np.int64
-        ),
+        groups=group_numbers([groups[row] for row in order]),
+        near_duplicates=group_numbers([(near_duplicates or groups)[row] for row in order]),
         rows=landed_rows(
             [sorted(specialties[row]) for row in order],
             [sorted(document_types[row]) for row in order],
@@ -108,4 +110,5 @@ def leak_notes(
         trained=np.array([note_ids[row] in trained for row in order], dtype=np.bool_),
         seen=seen,
         held_out=is_held_out,
+        patients_known=near_duplicates is not None,
     )

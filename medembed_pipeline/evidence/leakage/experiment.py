@@ -26,11 +26,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.encoder import EncoderSpec
-from medembed_pipeline.evaluation.bootstrap import group_weights, percentile_interval
-from medembed_pipeline.evaluation.metrics_table import METRICS, ScoredNotes, metric_draws
+from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers
+from medembed_pipeline.evaluation.metrics_table import (
+    DIFFERENCE,
+    METRICS,
+    ScoredNotes,
+    figure_intervals,
+    note_figures,
+)
 from medembed_pipeline.evaluation.relevance import LabelMatrix, label_matrix
 from medembed_pipeline.evaluation.retrieval import MetricKey
-from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.evaluation.vectors import IntArray
 from medembed_pipeline.evidence.leakage.experiment_rows import (
     ExperimentRows,
     held_out_rows,
@@ -44,7 +50,6 @@ from medembed_pipeline.triplets.sampling import LabelledNotes, sample_triplets
 
 SCORED_SETS = ("all_rows", "training_rows", "held_out_rows", "new_texts")
 _VALIDATION_TRIPLETS = 400
-_CENTERED = ("silhouette", "davies_bouldin")
 
 OnLine = Callable[[str], None]
 """Called with a sentence about how far the experiment is."""
@@ -63,8 +68,8 @@ EXPERIMENT_SCHEMA = pa.schema(
         _field("metric", pa.string(), "name of the figure, as in embedding_metrics"),
         _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
         _field("value", pa.float64(), "the figure, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the bootstrap interval over texts, NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the bootstrap interval over texts, NaN where none"),
+        _field("ci_low", pa.float64(), "lower end of the jackknife interval over texts, NaN where none"),
+        _field("ci_high", pa.float64(), "upper end of the jackknife interval over texts, NaN where none"),
         _field("change", pa.float64(), "value minus the base model's on the same rows"),
         _field("change_low", pa.float64(), "lower end of the paired interval of the change"),
         _field("change_high", pa.float64(), "upper end of the paired interval of the change"),
@@ -243,13 +248,12 @@ def _train_and_score(
 
 
 class _Scorer:
-    """Scores model after model on the same sets, with the same bootstrap resamples."""
+    """Scores model after model on the same sets, each against the base model."""
 
     def __init__(self, rows: ExperimentRows, sets: dict[str, IntArray], preset: ExperimentPreset) -> None:
         self.rows = rows
         self._sets = sets
         self._confidence = preset.evaluation.confidence
-        texts = rows.text_numbers
         labels = label_matrix([[label] for label in rows.labels])
         self._ready = {
             name: ScoredNotes(
@@ -257,38 +261,31 @@ class _Scorer:
                 order=np.arange(len(members)),
                 labels=LabelMatrix(labels.names, labels.membership[members]),
                 eligible=(),
-                weights=np.vstack(
-                    [
-                        np.ones((1, len(members))),
-                        group_weights(
-                            texts[members].tolist(),
-                            resamples=preset.evaluation.resamples,
-                            seed=preset.random.seed,
-                        ),
-                    ]
-                ),
-                groups=texts[members],
+                groups=group_numbers(rows.text_numbers[members].tolist()),
             )
             for name, members in sets.items()
         }
-        self._draws: dict[tuple[str, int], dict[MetricKey, FloatArray]] = {}
+        self._base: npt.NDArray[np.float32] | None = None
+        self._found: dict[tuple[str, int], dict[str, dict[MetricKey, Jackknife]]] = {}
 
     def score(self, epoch: int, vectors: npt.NDArray[np.float32]) -> None:
         """Score the vectors float32 [rows, d] of one epoch; epoch 0 comes first."""
+        if self._base is None:
+            self._base = vectors
         for name, members in self._sets.items():
-            draws = metric_draws(self._ready[name], vectors[members])
-            self._draws[name, epoch] = {key: draws[key][:, 0] for key in METRICS}
+            self._found[name, epoch] = note_figures(
+                self._ready[name], {"baseline": self._base[members], "tuned": vectors[members]}
+            )
 
     def table(self) -> pa.Table:
         """Everything scored so far."""
         rows = []
-        for (name, epoch), figures in sorted(
-            self._draws.items(), key=lambda item: (SCORED_SETS.index(item[0][0]), item[0][1])
+        for (name, epoch), found in sorted(
+            self._found.items(), key=lambda item: (SCORED_SETS.index(item[0][0]), item[0][1])
         ):
             for key in METRICS:
-                before = self._draws[name, 0][key]
-                value, low, high = self._interval(figures[key], key[0])
-                change, change_low, change_high = self._interval(figures[key] - before, key[0])
+                value, low, high = self._figure(found, "tuned", key)
+                change, change_low, change_high = self._figure(found, DIFFERENCE, key)
                 rows.append(
                     {
                         "scored": name,
@@ -306,12 +303,10 @@ class _Scorer:
                 )
         return pa.Table.from_pylist(rows, schema=EXPERIMENT_SCHEMA)
 
-    def _interval(self, draws: FloatArray, metric: str) -> tuple[float, float, float]:
-        center = np.array([draws[0] if metric in _CENTERED else np.nan])
-        low, high = percentile_interval(draws[1:, None], confidence=self._confidence, centers=center)
-        ends = (low[0], high[0]) if np.isfinite(draws[0]) else (np.nan, np.nan)
-        return (
-            round(float(draws[0]), DECIMALS),
-            round(float(ends[0]), DECIMALS),
-            round(float(ends[1]), DECIMALS),
-        )
+    def _figure(
+        self, found: dict[str, dict[MetricKey, Jackknife]], model: str, key: MetricKey
+    ) -> tuple[float, float, float]:
+        low, high = figure_intervals(found[model], key, model, self._confidence)
+        numbers = (found[model][key].value[0], low[0], high[0])
+        value, lower, upper = (round(float(number), DECIMALS) for number in numbers)
+        return value, lower, upper

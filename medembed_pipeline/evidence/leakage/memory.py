@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from medembed_pipeline.evaluation.bootstrap import percentile_interval
+from medembed_pipeline.evaluation.jackknife import Jackknife, intervals
 from medembed_pipeline.evaluation.retrieval import MetricKey
-from medembed_pipeline.evaluation.vectors import FloatArray
 
-PROTOCOLS = ("by_group", "by_text", "by_row", "all_notes", "training_notes")
+PROTOCOLS = ("by_patient", "by_group", "by_text", "by_row", "all_notes", "training_notes")
 UNSEEN_ROWS = "by_row_unseen"
 """The rules of `by_row` on items none of which was seen; in the facts only."""
 
@@ -29,20 +28,17 @@ class ProtocolResult:
     """What one protocol shows.
 
     Attributes:
-        figures: float64 [repeats] by model (baseline, tuned, difference) and metric, NaN where undefined.
-        draws: float64 [repeats x resamples], the same under the bootstrap.
-        seen_share: share of the scored items whose text, or a near-duplicate, was trained on; mean over the repeats.
+        figures: by model (baseline, tuned, difference) and metric, one column each; mean over the repeats. Rows of
+            `left_out` are the groups of the whole corpus.
+        seen_share: share of the scored items that the checkpoint has seen; mean over the repeats.
     """
 
-    figures: Mapping[tuple[str, MetricKey], FloatArray]
-    draws: Mapping[tuple[str, MetricKey], FloatArray]
+    figures: Mapping[tuple[str, MetricKey], Jackknife]
     seen_share: float
 
     def value(self, model: str, key: MetricKey) -> float:
-        """Mean over the repeats in which the figure is defined; NaN where it never is."""
-        figures = self.figures[model, key]
-        defined = figures[np.isfinite(figures)]
-        return round(float(defined.mean()), DECIMALS) if len(defined) else math.nan
+        """The figure; NaN where it is undefined in every repeat."""
+        return round(float(self.figures[model, key].value[0]), DECIMALS)
 
 
 def memory_share(gain: float, true_gain: float) -> float | None:
@@ -52,37 +48,38 @@ def memory_share(gain: float, true_gain: float) -> float | None:
     return round(1.0 - true_gain / gain, DECIMALS)
 
 
-def memory_facts(results: Mapping[str, ProtocolResult], *, confidence: float) -> dict[str, Any]:
+def memory_facts(results: Mapping[str, ProtocolResult], unseen: str, *, confidence: float) -> dict[str, Any]:
     """`memory_share_<protocol>` (precision@5), `memory_share_map_<protocol>`, and `memory`, a record per share.
 
     Args:
         results: by protocol; those that are missing have the share None and no record.
+        unseen: the protocol in which nothing was seen.
         confidence: of the intervals.
     """
     shares: dict[str, float | None] = {}
     records: list[dict[str, Any]] = []
     for key, prefix in MEMORY_METRICS:
-        for protocol in PROTOCOLS[1:]:
+        for protocol in PROTOCOLS[PROTOCOLS.index(unseen) + 1 :]:
             shares[f"memory_share_{prefix}{protocol}"] = None
             if protocol not in results:
                 continue
-            own, true = results[protocol], results["by_group"]
+            own, true = results[protocol], results[unseen]
             gain, true_gain = own.value("difference", key), true.value("difference", key)
-            unseen = (results[UNSEEN_ROWS] if protocol == "by_row" else true).value("difference", key)
+            same_rules = (results[UNSEEN_ROWS] if protocol == "by_row" else true).value("difference", key)
             share = memory_share(gain, true_gain)
-            low, high = _interval(own.draws["difference", key], true.draws["difference", key], confidence)
+            low, high = _interval(own.figures["difference", key], true.figures["difference", key], confidence)
             shares[f"memory_share_{prefix}{protocol}"] = share
             records.append(
                 {
                     "protocol": protocol,
                     "metric": key[0] if key[1] is None else f"{key[0]}@{key[1]}",
                     "gain": _number(gain),
-                    "gain_by_group": _number(true_gain),
+                    "gain_held_out": _number(true_gain),
                     "memory_share": share,
                     "memory_share_low": low,
                     "memory_share_high": high,
-                    "gain_unseen": _number(unseen),
-                    "memory_share_same_rules": memory_share(gain, unseen),
+                    "gain_unseen": _number(same_rules),
+                    "memory_share_same_rules": memory_share(gain, same_rules),
                     "seen_share": own.seen_share,
                 }
             )
@@ -90,17 +87,31 @@ def memory_facts(results: Mapping[str, ProtocolResult], *, confidence: float) ->
 
 
 def _interval(
-    gains: FloatArray, true_gains: FloatArray, confidence: float
+    gains: Jackknife, true_gains: Jackknife, confidence: float
 ) -> tuple[float | None, float | None]:
-    """Percentile interval of the share; None where not every resampled gain is above zero."""
-    count = min(len(gains), len(true_gains))
-    gains, true_gains = gains[:count], true_gains[:count]
-    usable = np.isfinite(gains) & np.isfinite(true_gains)
-    if not usable.any() or (gains[usable] <= 0).any():
+    """Interval of the share; None where the gain itself may be zero, and a share of it so means nothing."""
+    low = float(intervals(gains, confidence=confidence).low[0])
+    if not low > 0 or not math.isfinite(float(true_gains.value[0])):
         return None, None
-    shares = 1.0 - true_gains[usable] / gains[usable]
-    low, high = percentile_interval(shares[:, None], confidence=confidence)
-    return _number(float(low[0])), _number(float(high[0]))
+    share = _ratio(gains, true_gains)
+    ends = intervals(share, confidence=confidence)
+    return _number(float(ends.low[0])), _number(float(ends.high[0]))
+
+
+def _ratio(gains: Jackknife, true_gains: Jackknife) -> Jackknife:
+    """1 - true / gain, without each group in turn; either may have further rows for its draws, in which the other
+    stays as it is."""
+    rows = max(len(gains.left_out), len(true_gains.left_out))
+    longer, shorter = (
+        np.vstack([found.left_out, np.tile(found.value, (rows - len(found.left_out), 1))])
+        for found in (gains, true_gains)
+    )
+    return Jackknife(
+        1.0 - true_gains.value / gains.value,
+        1.0 - shorter / longer,
+        np.zeros(1),
+        np.minimum(gains.groups, true_gains.groups),
+    )
 
 
 def _number(value: float) -> float | None:

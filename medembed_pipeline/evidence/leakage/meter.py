@@ -6,8 +6,8 @@ told without training again, since the checkpoint has notes that it was trained 
 Method. For each protocol:
 
 1. Draw a split of this corpus by the protocol's rule, with the shares of `[splits]`, and count `seen_share`: the
-   share of its scored test items of which the same text or a near-duplicate (same duplicate group) would have been
-   in its train part. A row is a (text, label) pair as it landed, labels that name a document type included, for a
+   share of its scored test items of which the same text, a near-duplicate or another note of the patient would have
+   been in its train part. A row is a (text, label) pair as it landed, labels that name a document type included, for a
    split by row deals those out, too; only rows whose label is a specialty are scored.
 2. Build a scored set in that proportion: seen items from notes that the checkpoint was trained on, unseen items from
    the held-out notes (neither they nor a near-duplicate were trained on). Both are drawn by whole near-duplicate
@@ -16,7 +16,10 @@ Method. For each protocol:
 
 Protocols:
 
-- `by_group`: the held-out notes. Nothing was seen; these are the figures of `embedding_metrics`.
+- `by_patient`, where patients are known: the held-out notes, of which the checkpoint has seen neither the text, nor a
+  near-duplicate, nor another note of the patient. These are the figures of `embedding_metrics`.
+- `by_group`: a split by near-duplicates alone; another note of the patient may have been trained on. Where no patient
+  is known, these are the held-out notes, nothing of which was seen.
 - `by_text`: a split of different texts; a near-duplicate may have been trained on.
 - `by_row`: a split of rows. Each row is an item, the rows of one text are separate items of the same pool, and two
   rows are relevant to each other where their labels are equal.
@@ -24,12 +27,12 @@ Protocols:
 - `training_notes`: notes that the checkpoint was trained on.
 
 Steps 1 to 3 are repeated with different draws; a figure is the mean. Its interval covers both the draw of the set and
-the notes in it: bootstrap resamples over duplicate groups, the same for both models, pooled over the repeats.
+the notes in it: the jackknife of all intervals (`evaluation/jackknife.py`), pooled over the repeats.
 
 Precision at k depends on how many candidates there are. So every protocol's scored set has the same size: that of the
 held-out notes, or of the trained ones, or `largest_pool`, whichever is smallest.
 
-The share of the gain that is memory is 1 - gain(by_group) / gain(protocol): 0 where a leaking split shows the true
+The share of the gain that is memory is 1 - gain on held-out notes / gain(protocol): 0 where a leaking split shows the true
 gain, 1 where all of it is memory, above 1 where the model got worse on notes it never saw. It is null where the
 protocol shows no gain.
 
@@ -52,8 +55,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medembed_pipeline.evaluation.bootstrap import group_weights, percentile_interval
-from medembed_pipeline.evaluation.metrics_table import METRICS, ScoredNotes, metric_draws
+from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers, pooled
+from medembed_pipeline.evaluation.metrics_table import (
+    METRICS,
+    ScoredNotes,
+    figure_intervals,
+    note_figures,
+)
 from medembed_pipeline.evaluation.relevance import LabelMatrix
 from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
@@ -69,10 +77,6 @@ from medembed_pipeline.evidence.leakage.simulation import draw_by_group, seen_sh
 
 MODELS = ("baseline", "tuned", "difference")
 
-_RESAMPLES = 1000
-_CENTERED = {"silhouette": (-1.0, 1.0), "davies_bouldin": (0.0, np.inf)}
-"""Figures that a resample shifts as a whole: their interval is centred on the value (see `metrics_table`)."""
-
 
 def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
@@ -83,7 +87,8 @@ LEAK_METER_SCHEMA = pa.schema(
         _field(
             "protocol",
             pa.string(),
-            "how the scored items were chosen: by_group, by_text, by_row, all_notes, training_notes",
+            "how the scored items were chosen: by_patient (where patients are known), by_group, by_text, by_row, "
+            "all_notes, training_notes",
         ),
         _field("model", pa.string(), "baseline, tuned, or difference (tuned - baseline)"),
         _field("metric", pa.string(), "name of the figure, as in embedding_metrics"),
@@ -92,14 +97,15 @@ LEAK_METER_SCHEMA = pa.schema(
         _field(
             "ci_low",
             pa.float64(),
-            "lower end of the interval over simulated splits and resampled duplicate groups, NaN where none",
+            "lower end of the jackknife interval over groups and simulated splits, NaN where none",
         ),
         _field("ci_high", pa.float64(), "upper end of that interval, NaN where none"),
         _field("n", pa.int64(), "items of a scored set, the same for every protocol"),
         _field(
             "seen_share",
             pa.float64(),
-            "share of the scored items whose text, or a near-duplicate of it, the checkpoint was trained on",
+            "share of the scored items of which the checkpoint was trained on the text, a near-duplicate, or another "
+            "note of the patient",
         ),
     ]
 )
@@ -116,11 +122,13 @@ class _Scored:
 def simulated_seen_share(
     notes: LeakNotes, protocol: str, *, train: float, test: float, generator: np.random.Generator
 ) -> float:
-    """Share of the test items of one split by `by_row`, `by_text` or `by_group` that its training would have seen."""
+    """Share of the test items of one split by the protocol's rule that its training would have seen."""
     by_row = protocol == "by_row"
     groups = notes.groups[notes.rows.note] if by_row else notes.groups
     scored = notes.rows.has_specialty if by_row else np.ones(len(groups), dtype=np.bool_)
-    units = groups if protocol == "by_group" else np.arange(len(groups))
+    units = {"by_patient": notes.groups, "by_group": notes.near_duplicates}.get(
+        protocol, np.arange(len(groups))
+    )
     return seen_share(units, groups, scored, train=train, test=test, generator=generator)
 
 
@@ -133,7 +141,6 @@ def leak_meter(
     seed: int,
     largest_pool: int,
     confidence: float,
-    resamples: int = _RESAMPLES,
     on_protocol: Callable[[str], object] | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Score both models under every protocol; see the module's docstring.
@@ -146,15 +153,16 @@ def leak_meter(
         seed: of every draw.
         largest_pool: items of a scored set at most.
         confidence: of the intervals.
-        resamples: bootstrap resamples per protocol, shared out among the repeats.
         on_protocol: called with the name of each protocol when it is done.
 
     Returns:
         A table with LEAK_METER_SCHEMA, sorted by protocol, model and metric, and facts: `pool` (items of a scored
         set), `held_out_notes`, `trained_notes`, `memory_share_<protocol>` (of the gain in precision@5),
-        `memory_share_map_<protocol>` (of the gain in MAP), and `memory`, a record per protocol and metric. The table
-        is empty where nothing was held out; without trained notes it has `by_group` alone.
+        `memory_share_map_<protocol>` (of the gain in MAP), `memory`, a record per protocol and metric, and
+        `held_out_protocol`, the one in which nothing was seen. The table is empty where fewer than two notes were held
+        out; without trained notes it has that protocol alone.
     """
+    unseen = "by_patient" if notes.patients_known else "by_group"
     held_out, trained = np.flatnonzero(notes.held_out), np.flatnonzero(notes.trained)
     sizes = [len(held_out), largest_pool, *([len(trained)] if len(trained) else [])]
     pool = min(sizes)
@@ -163,29 +171,33 @@ def leak_meter(
         "held_out_notes": len(held_out),
         "trained_notes": len(trained),
         "repeats": repeats,
+        "held_out_protocol": unseen,
     }
-    if not pool:
-        return LEAK_METER_SCHEMA.empty_table(), facts | memory_facts({}, confidence=confidence)
-    names = [*PROTOCOLS, UNSEEN_ROWS] if len(trained) else ["by_group"]
+    if pool < 2:
+        return LEAK_METER_SCHEMA.empty_table(), facts | memory_facts({}, unseen, confidence=confidence)
+    names = [unseen]
+    if len(trained):
+        names = [*(name for name in PROTOCOLS if name != "by_patient" or notes.patients_known), UNSEEN_ROWS]
     results: dict[str, ProtocolResult] = {}
-    for number, protocol in enumerate(names):
+    for protocol in names:
+        number = [*PROTOCOLS, UNSEEN_ROWS].index(protocol)
         # Nothing is drawn where all held-out notes are scored.
-        whole = protocol == "by_group" and pool == len(held_out)
+        whole = protocol == unseen and pool == len(held_out)
         times = 1 if whole else repeats
         sets = []
         for repeat in range(times):
             generator = np.random.default_rng((seed, number, repeat))
             share = 0.0
-            if protocol in ("by_text", "by_row"):
+            if protocol in ("by_group", "by_text", "by_row") and protocol != unseen:
                 share = simulated_seen_share(notes, protocol, train=train, test=test, generator=generator)
             sets.append(_scored_set(notes, protocol, share, pool, generator))
-        results[protocol] = _score(notes, sets, -(-resamples // times), (seed, number))
+        results[protocol] = _score(notes, sets)
         if on_protocol is not None and protocol in PROTOCOLS:
             on_protocol(protocol)
     table = pa.concat_tables(
         _rows(protocol, results[protocol], pool, confidence) for protocol in names if protocol in PROTOCOLS
     )
-    return table, facts | memory_facts(results, confidence=confidence)
+    return table, facts | memory_facts(results, unseen, confidence=confidence)
 
 
 def _scored_set(
@@ -213,64 +225,46 @@ def _scored_set(
     return _Scored(notes.rows.note[chosen], membership)
 
 
-def _score(notes: LeakNotes, sets: list[_Scored], resamples: int, seed: tuple[int, int]) -> ProtocolResult:
-    figures: dict[tuple[str, MetricKey], list[float]] = {}
-    draws: dict[tuple[str, MetricKey], list[FloatArray]] = {}
-    for repeat, scored in enumerate(sets):
+def _score(notes: LeakNotes, sets: list[_Scored]) -> ProtocolResult:
+    found: dict[tuple[str, MetricKey], list[Jackknife]] = {}
+    numbers: list[IntArray] = []
+    for scored in sets:
         groups = notes.groups[scored.notes]
-        bootstrap_seed = int(np.random.SeedSequence((*seed, repeat, 1)).generate_state(1)[0])
         ready = ScoredNotes(
             note_ids=tuple(notes.note_ids[row] for row in scored.notes),
             order=np.arange(len(scored.notes)),
             labels=LabelMatrix(notes.labels.names, scored.membership),
             eligible=(),
-            weights=np.vstack(
-                [
-                    np.ones((1, len(groups))),
-                    group_weights(groups.tolist(), resamples=resamples, seed=bootstrap_seed),
-                ]
-            ),
-            groups=groups,
+            groups=group_numbers(groups.tolist()),
         )
-        of_model = {
-            model: metric_draws(ready, vectors[scored.notes]) for model, vectors in notes.vectors.items()
-        }
-        for key in METRICS:
-            columns = {model: values[key][:, 0] for model, values in of_model.items()}
-            columns["difference"] = columns["tuned"] - columns["baseline"]
-            for model, values in columns.items():
-                figures.setdefault((model, key), []).append(float(values[0]))
-                draws.setdefault((model, key), []).append(values[1:])
+        numbers.append(groups[np.sort(np.unique(groups, return_index=True)[1])])
+        figures = note_figures(ready, {model: rows[scored.notes] for model, rows in notes.vectors.items()})
+        for model in MODELS:
+            for key in METRICS:
+                found.setdefault((model, key), []).append(figures[model][key].columns([0]))
+    count = int(notes.groups.max()) + 1
     seen = [float(notes.seen[scored.notes].mean()) for scored in sets]
     return ProtocolResult(
-        figures={name: np.array(values) for name, values in figures.items()},
-        draws={name: np.concatenate(values) for name, values in draws.items()},
-        seen_share=round(float(np.mean(seen)), DECIMALS),
+        {name: pooled(parts, numbers, count) for name, parts in found.items()},
+        round(float(np.mean(seen)), DECIMALS),
     )
 
 
 def _rows(protocol: str, result: ProtocolResult, pool: int, confidence: float) -> pa.Table:
     rows = []
     for model in MODELS:
-        for key in METRICS:
-            name, k = key
-            value = result.value(model, key)
-            center = np.array([value if name in _CENTERED else np.nan])
-            low, high = percentile_interval(
-                result.draws[model, key][:, None], confidence=confidence, centers=center
-            )
-            if model != "difference" and name in _CENTERED:
-                low, high = np.clip(low, *_CENTERED[name]), np.clip(high, *_CENTERED[name])
-            ends = (float(low[0]), float(high[0])) if math.isfinite(value) else (math.nan, math.nan)
+        figures = {key: result.figures[model, key] for key in METRICS}
+        for name, k in METRICS:
+            low, high = figure_intervals(figures, (name, k), model, confidence)
             rows.append(
                 {
                     "protocol": protocol,
                     "model": model,
                     "metric": name,
                     "k": k,
-                    "value": value,
-                    "ci_low": round(ends[0], DECIMALS),
-                    "ci_high": round(ends[1], DECIMALS),
+                    "value": result.value(model, (name, k)),
+                    "ci_low": round(float(low[0]), DECIMALS),
+                    "ci_high": round(float(high[0]), DECIMALS),
                     "n": pool,
                     "seen_share": result.seen_share,
                 }

@@ -82,14 +82,13 @@ class TrainingPreset(Section):
 class EvaluationPreset(Section):
     """The intervals."""
 
-    resamples: int = Field(1000, ge=100, le=10_000, description="Bootstrap resamples, over texts.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
 
 
 class RandomPreset(Section):
     """The seed of everything that is drawn."""
 
-    seed: int = Field(7, ge=0, le=2**31 - 1, description="Of rows, split, triplets, training and bootstrap.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Of rows, split, triplets and training.")
 
 
 class ExperimentPreset(Section):

@@ -139,7 +139,7 @@ def retrieval_ledger_table(
         nearest[model] = nearest_in_table(neighbors, model=model, note_ids=ids)
         indices = nearest[model].indices
         relevant[model] = relevant_neighbors(indices, membership)
-        scores = retrieval_scores(rows, membership, nearest=indices)
+        scores = retrieval_scores(rows, membership)
         precision[model] = scores["precision", LEDGER_NEIGHBORS]
         columns[f"precision_{model}"] = _nullable(precision[model])
         columns[f"average_precision_{model}"] = _nullable(scores["map", None])

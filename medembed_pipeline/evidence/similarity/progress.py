@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.evaluation.clusters import cluster_statistics, single_label_classes
-from medembed_pipeline.evaluation.retrieval import retrieval_scores, weighted_query_means
+from medembed_pipeline.evaluation.clusters import cluster_figures, single_label_classes
+from medembed_pipeline.evaluation.retrieval import retrieval_scores
 from medembed_pipeline.evaluation.vectors import FloatArray, unit_rows
 
 NOT_METRICS = ("epoch", "steps")
@@ -51,15 +51,18 @@ def held_out_metrics(
     found = []
     for epoch, vectors in sorted(epochs.items()):
         rows = unit_rows(vectors, name=f"vectors of epoch {epoch}")
-        everything = np.ones((1, len(rows)))
         scores = retrieval_scores(rows, membership)
         classes = single_label_classes(membership)
-        clusters = cluster_statistics(rows, classes, everything, class_count=membership.shape[1])
+        count = len(rows)
+        clusters = cluster_figures(
+            rows, classes, np.arange(count), class_count=membership.shape[1], group_count=count
+        )
         for name, values in (("precision@5", scores["precision", 5]), ("map", scores["map", None])):
-            mean = float(weighted_query_means(values, everything, everything.T)[0, 0])
-            found.append(EpochMetric(name, epoch, mean, int(np.isfinite(values).sum())))
+            answered = values[np.isfinite(values)]
+            mean = float(answered.mean()) if len(answered) else np.nan
+            found.append(EpochMetric(name, epoch, mean, len(answered)))
         found.append(
-            EpochMetric("silhouette", epoch, float(clusters.silhouette[0, 0]), int((classes >= 0).sum()))
+            EpochMetric("silhouette", epoch, float(clusters.silhouette.value[0]), int((classes >= 0).sum()))
         )
     return sorted((one for one in found if np.isfinite(one.value)), key=lambda one: (one.metric, one.epoch))
 

@@ -1,0 +1,270 @@
+"""Intervals: every figure is computed again without each group, and the spread of those values is its error.
+
+The unit of sampling is a group of notes (near-duplicates, a patient's notes). A group that is left out leaves
+everywhere: its notes ask no more, and are found no more. So the interval knows that another sample would have brought
+other queries *and* other candidates, which a bootstrap of the queries alone does not.
+
+The variance of such a jackknife is too large where a figure depends on pairs: in the decomposition of Hoeffding, what
+r groups do together is counted r times. What one query and one candidate do together can be measured, however: it is
+the change of a query's score when a candidate leaves. Summed over queries of groups g and candidates of groups h, its
+squares estimate everything that is counted too often where each such effect has one query in it, and they are taken
+off again (`Jackknife.double_counted`). Effects that two notes have on each other both ways are taken off by half: the
+intervals are a little wide there, never narrow. Two fifths of the variance are always kept.
+
+References: B. Efron, C. Stein, "The jackknife estimate of variance", Annals of Statistics 9 (1981), for the
+decomposition, the sign of the bias and its correction by differences of second order; W. Hoeffding, "A class of
+statistics with asymptotically normal distribution", Annals of Mathematical Statistics 19 (1948); A. C. Cameron,
+J. B. Gelbach, D. L. Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics
+and Statistics 90 (2008), for Student's t with as many degrees of freedom as there are groups, less one. How often the
+intervals cover is measured: docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from medembed_pipeline.evaluation.errors import EvaluationError
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+
+CONFIDENCE = 0.95
+SMALLEST_SHARE_KEPT = 0.4
+"""Of the jackknife's variance: what stays at least when `double_counted` is taken off."""
+
+
+@dataclass(frozen=True)
+class Jackknife:
+    """Figures, and what each would be without each group.
+
+    Attributes:
+        value: float64 [c], the figures; NaN where undefined.
+        left_out: float64 [groups, c], the figures without each group; equal to `value` where a group plays no part.
+        double_counted: float64 [c], variance that leaving out one group at a time counts too often; 0 for none.
+        groups: int64 [c], independent groups behind each figure.
+    """
+
+    value: FloatArray
+    left_out: FloatArray
+    double_counted: FloatArray
+    groups: IntArray
+
+    def columns(self, chosen: Sequence[int] | IntArray) -> Jackknife:
+        """Some of the figures."""
+        places = np.asarray(chosen, dtype=np.int64)
+        return Jackknife(
+            self.value[places], self.left_out[:, places], self.double_counted[places], self.groups[places]
+        )
+
+
+class Intervals(NamedTuple):
+    """float64 [c] each, NaN where there is no interval: both ends, and the standard error."""
+
+    low: FloatArray
+    high: FloatArray
+    error: FloatArray
+
+
+def group_numbers(groups: Sequence[Hashable]) -> IntArray:
+    """Groups by any name as numbers from 0, in the order of their first appearance. int64 [n]."""
+    number_of: dict[Hashable, int] = {}
+    return np.array([number_of.setdefault(group, len(number_of)) for group in groups], dtype=np.int64)
+
+
+def mean_jackknife(
+    scores: npt.ArrayLike, groups: Sequence[Hashable] | IntArray, columns: npt.ArrayLike | None = None
+) -> Jackknife:
+    """Means of scores that stand for themselves: an item's score does not depend on the others.
+
+    Args:
+        scores: [n], NaN for items that take no part.
+        groups: n groups.
+        columns: [n, c], 1.0 where an item belongs to the column; by default one column with all.
+
+    Raises:
+        EvaluationError: inputs of different lengths.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    numbers = group_numbers(list(groups))
+    if values.ndim != 1 or len(values) != len(numbers):
+        raise EvaluationError(
+            f"scores of shape {values.shape} for {len(numbers)} groups: expected one score each."
+        )
+    inside = np.ones((len(values), 1)) if columns is None else np.asarray(columns, dtype=np.float64)
+    taking_part = np.isfinite(values)
+    count = int(numbers.max(initial=-1)) + 1
+    sums = sum_by_group(inside * np.where(taking_part, values, 0.0)[:, None], numbers, count)
+    sizes = sum_by_group(inside * taking_part[:, None], numbers, count)
+    return ratio_jackknife(sums, sizes)
+
+
+def ratio_jackknife(
+    sums: FloatArray,
+    sizes: FloatArray,
+    *,
+    effect: FloatArray | None = None,
+    lost: FloatArray | None = None,
+    squared_effects: FloatArray | None = None,
+) -> Jackknife:
+    """Means over queries, of what each group's queries score and of what its candidates do to the others.
+
+    Args:
+        sums: [groups, c], sum of the scores of each group's queries.
+        sizes: [groups, c], how many queries those are.
+        effect: [groups, c], by how much the scores of all other queries fall in sum when the group's candidates leave.
+        lost: [groups, c], how many other queries then have nothing to find, and take no part (their whole score is
+            in `effect`).
+        squared_effects: [c], sum of the squared effects of candidates of one group on the queries of another.
+    """
+    total, number = sums.sum(axis=0), sizes.sum(axis=0)
+    left_sum = total - sums - (0.0 if effect is None else effect)
+    left_number = number - sizes - (0.0 if lost is None else lost)
+    value = np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
+    left_out = np.divide(left_sum, left_number, out=np.full_like(left_sum, np.nan), where=left_number > 0.5)
+    twice = np.zeros_like(total)
+    if squared_effects is not None:
+        twice = np.divide(squared_effects, number**2, out=twice, where=number > 0)
+    return Jackknife(value, left_out, twice, np.asarray((sizes > 0).sum(axis=0), dtype=np.int64))
+
+
+def sum_by_group(values: FloatArray, groups: IntArray, count: int) -> FloatArray:
+    """Sums of the rows [n, c] of each group. float64 [count, c]."""
+    sums = np.zeros((count, values.shape[1]))
+    np.add.at(sums, groups, values)
+    return sums
+
+
+def difference(left: Jackknife, right: Jackknife, double_counted: FloatArray | None = None) -> Jackknife:
+    """left - right on the same notes, paired: both lose the same group at a time.
+
+    Args:
+        left, right: of the same groups and columns.
+        double_counted: of the difference itself; by default 0, which is safe.
+    """
+    twice = np.zeros_like(left.value) if double_counted is None else double_counted
+    return Jackknife(
+        left.value - right.value,
+        left.left_out - right.left_out,
+        twice,
+        np.minimum(left.groups, right.groups),
+    )
+
+
+def mean_of_columns(found: Jackknife, *, groups: int) -> Jackknife:
+    """The mean of the columns that are defined, as one column; `groups` stand behind it."""
+    defined = np.isfinite(found.value)
+    number = int(defined.sum())
+    if not number:
+        undefined = np.full((len(found.left_out), 1), np.nan)
+        return Jackknife(np.array([np.nan]), undefined, np.zeros(1), np.zeros(1, dtype=np.int64))
+    part = found.left_out[:, defined]
+    present = np.isfinite(part)
+    sums = np.where(present, part, 0.0).sum(axis=1, keepdims=True)
+    counts = present.sum(axis=1, keepdims=True)
+    return Jackknife(
+        np.array([found.value[defined].mean()]),
+        np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0),
+        np.array([found.double_counted[defined].sum() / number**2]),
+        np.array([groups], dtype=np.int64),
+    )
+
+
+def joined(parts: Sequence[Jackknife]) -> Jackknife:
+    """Figures of the same groups side by side."""
+    return Jackknife(
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.left_out for part in parts], axis=1),
+        np.concatenate([part.double_counted for part in parts]),
+        np.concatenate([part.groups for part in parts]),
+    )
+
+
+def pooled(parts: Sequence[Jackknife], groups: Sequence[IntArray], count: int) -> Jackknife:
+    """The mean of the same figures on several sets that were drawn from the same groups.
+
+    What a group does is the mean of what it does to each set (nothing to those that it is not in). That each set is one
+    draw of many is an error of its own: every set stands as a further row of `left_out`, so that the variance holds the
+    spread of the sets over their number. What is counted too often is left in, which is safe.
+
+    Args:
+        parts: a set each, with the same columns.
+        groups: per set, number of each row of its `left_out` among all groups.
+        count: number of all groups.
+    """
+    values = np.stack([part.value for part in parts])
+    defined = np.isfinite(values)
+    number = defined.sum(axis=0)
+    value = np.divide(
+        np.where(defined, values, 0.0).sum(axis=0),
+        number,
+        out=np.full(values.shape[1], np.nan),
+        where=number > 0,
+    )
+    if len(parts) == 1:
+        left_out = np.tile(value, (count, 1))
+        left_out[groups[0]] = parts[0].left_out
+        return Jackknife(value, left_out, parts[0].double_counted, parts[0].groups)
+    moved = np.zeros((count, len(value)))
+    for part, numbers in zip(parts, groups, strict=True):
+        np.add.at(moved, numbers, np.where(np.isfinite(part.value), part.left_out - part.value, 0.0))
+    size = np.maximum(number, 1)
+    draws = np.where(defined, values - value, 0.0) / np.sqrt(size * np.maximum(size - 1, 1))
+    behind = np.stack([part.groups for part in parts])
+    return Jackknife(
+        value, value + np.vstack([moved / size, draws]), np.zeros(len(value)), np.min(behind, axis=0)
+    )
+
+
+def standard_errors(found: Jackknife) -> FloatArray:
+    """Standard error of each figure, float64 [c]; NaN with fewer than two groups, or where a figure that lacks one
+    group is undefined."""
+    with np.errstate(invalid="ignore"):
+        deviations = found.left_out - found.left_out.mean(axis=0) if len(found.left_out) else found.left_out
+    size = np.maximum(found.groups, 1)
+    variance = (size - 1) / size * np.square(deviations).sum(axis=0)
+    kept = np.maximum(variance - found.double_counted, SMALLEST_SHARE_KEPT * variance)
+    usable = (found.groups >= 2) & np.isfinite(found.value)
+    return np.where(usable, np.sqrt(kept), np.nan)
+
+
+def intervals(
+    found: Jackknife, *, confidence: float = CONFIDENCE, lowest: float = -math.inf, highest: float = math.inf
+) -> Intervals:
+    """Student's t interval of each figure, with as many degrees of freedom as there are groups behind it, less one.
+
+    Args:
+        found: the figures.
+        confidence: between 0 and 1.
+        lowest, highest: the figure's range; an interval does not leave it.
+
+    Raises:
+        EvaluationError: confidence out of range.
+    """
+    from scipy.special import stdtrit
+
+    if not 0.0 < confidence < 1.0:
+        raise EvaluationError(f"confidence = {confidence}: expected a number between 0 and 1, both excluded.")
+    error = standard_errors(found)
+    half = error * stdtrit(np.maximum(found.groups - 1, 1), (1.0 + confidence) / 2)
+    return Intervals(
+        np.clip(found.value - half, lowest, highest), np.clip(found.value + half, lowest, highest), error
+    )
+
+
+def groups_needed(value: float, error: float, groups: int, *, confidence: float = CONFIDENCE) -> int | None:
+    """How many groups it would take for the interval of a figure of this size and spread to lie on one side of zero.
+
+    The error falls with the square root of the number of groups.
+
+    Returns:
+        None where the figure is zero or has no error.
+    """
+    from scipy.special import ndtri
+
+    if not (math.isfinite(value) and math.isfinite(error)) or value == 0 or groups < 2:
+        return None
+    return max(groups, math.ceil(groups * (float(ndtri((1.0 + confidence) / 2)) * error / value) ** 2))
