@@ -161,8 +161,7 @@ def mean_of_columns(found: Jackknife, *, groups: int) -> Jackknife:
     defined = np.isfinite(found.value)
     number = int(defined.sum())
     if not number:
-        undefined = np.full((len(found.left_out), 1), np.nan)
-        return Jackknife(np.array([np.nan]), undefined, np.zeros(1), np.zeros(1, dtype=np.int64))
+        return undefined(len(found.left_out), 1)
     part = found.left_out[:, defined]
     present = np.isfinite(part)
     sums = np.where(present, part, 0.0).sum(axis=1, keepdims=True)
@@ -172,6 +171,16 @@ def mean_of_columns(found: Jackknife, *, groups: int) -> Jackknife:
         np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0),
         np.array([found.double_counted[defined].sum() / number**2]),
         np.array([groups], dtype=np.int64),
+    )
+
+
+def undefined(groups: int, columns: int) -> Jackknife:
+    """Figures that nothing can be said of."""
+    return Jackknife(
+        np.full(columns, np.nan),
+        np.full((groups, columns), np.nan),
+        np.zeros(columns),
+        np.zeros(columns, dtype=np.int64),
     )
 
 
