@@ -190,28 +190,6 @@ def test_the_leak_meters_own_finding_counts_too(good: Notes) -> None:
     assert outcomes["scored_notes_are_unseen"].evidence == "leak_meter"
 
 
-def test_forgetting_beyond_the_limit_is_retrained_and_the_worst_set_is_named(good: Notes) -> None:
-    health = {**good.health, ("general_pairs", "other_sentences"): (0.8, 0.5, 200)}
-    verdict, outcomes, text = judged(evidence(dataclasses.replace(good, health=health)))
-    assert verdict == "retrain" and broken(outcomes) == {"general_language_is_kept"}
-    assert "most on other sentences" in text
-    assert outcomes["general_language_is_kept"].value == pytest.approx((0.02 + 0.3) / 2)
-
-
-def test_a_small_set_weighs_as_little_as_it_proves(good: Notes) -> None:
-    health = {**good.health, ("general_pairs", "other_sentences"): (0.8, 0.5, 20)}
-    verdict, outcomes, _ = judged(evidence(dataclasses.replace(good, health=health)))
-    kept = outcomes["general_language_is_kept"]
-    assert verdict == "deploy" and kept.value == pytest.approx((200 * 0.02 + 20 * 0.3) / 220)
-    assert "The set other sentences does worst: 0.800 to 0.500" in kept.reason
-
-
-def test_forgetting_that_was_not_measured_forbids_nothing(good: Notes) -> None:
-    health = {key: value for key, value in good.health.items() if key[0] != "general_pairs"}
-    verdict, outcomes, _ = judged(evidence(dataclasses.replace(good, health=health)))
-    assert verdict == "deploy" and outcomes["general_language_is_kept"].kind == "information"
-
-
 @pytest.mark.parametrize(
     "figure", ["effective_rank", "hubness_skew", "unreachable_share", "specialty_spread"]
 )

@@ -35,7 +35,6 @@ def measure(
         "seed": 7,
         "largest_pool": 2000,
         "confidence": 0.95,
-        "resamples": 200,
     }
     table, facts = leak_meter(planted.notes(), **{**parameters, **changed})
     assert table.schema.equals(LEAK_METER_SCHEMA)
@@ -107,7 +106,6 @@ def test_by_group_is_what_embedding_metrics_says() -> None:
         planted.tuned[held],
         [planted.specialties[row] for row in held],
         [planted.groups[row] for row in held],
-        resamples=200,
     ).to_pylist()
     compared = 0
     for row in expected:
@@ -272,7 +270,7 @@ def test_scoring_by_row_against_a_plain_loop() -> None:
     assert len(set(scored.notes.tolist())) < 40
     assert notes.trained[scored.notes].sum() == 20 and notes.held_out[scored.notes].sum() == 20
     assert _labels_are_the_notes_own(notes, scored)
-    result = meter._score(notes, [scored], 10, (0, 0))
+    result = meter._score(notes, [scored])
     label = scored.membership.argmax(axis=1).tolist()
     for model, vectors in notes.vectors.items():
         precisions, averages = [], []
