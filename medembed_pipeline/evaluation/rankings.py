@@ -99,7 +99,7 @@ def ranking_figures(
         scores: dict[str, dict[MetricKey, FloatArray]] = {}
         for model, similarity in similarities.items():
             ranked = rank_candidates(
-                similarity(block), wanted, best, own=own, top=NDCG_CUTOFF + by_group.largest
+                similarity(block), wanted, best, own=own, first=NDCG_CUTOFF + by_group.largest
             )
             scores[model] = ranking_scores(ranked)
             changes[model] = _changes(ranked, scores[model], sole, query_groups[block], by_group)
