@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import davies_bouldin_score, silhouette_samples, silhouette_score
 
-from medembed_pipeline.evaluation.clusters import cluster_figures, single_label_classes
+from medembed_pipeline.evaluation.clusters import ClusterFigures, cluster_figures, single_label_classes
 from medembed_pipeline.evaluation.relevance import label_matrix
-from medembed_pipeline.evaluation.vectors import unit_rows
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, unit_rows
 from medembed_pipeline_tests.evaluation.corpus import make_corpus, unit
 
 
@@ -17,7 +17,7 @@ def test_agrees_with_scikit_learn(count: int, dimensions: int) -> None:
     corpus = make_corpus(count, dimensions=dimensions)
     classes = single_label_classes(label_matrix(corpus.specialties).membership)
     rows = unit_rows(corpus.baseline)
-    found = cluster_figures(rows, classes, np.arange(count), class_count=5, group_count=count)
+    found = figures_of(rows, classes, np.arange(count), class_count=5, group_count=count)
     kept = classes >= 0
     assert 0 < kept.sum() < count
     assert found.silhouette.value[0] == pytest.approx(
@@ -32,6 +32,14 @@ def test_agrees_with_scikit_learn(count: int, dimensions: int) -> None:
         davies_bouldin_score(rows[kept], classes[kept]), abs=1e-12
     )
     assert found.davies_bouldin.value[1:].mean() == pytest.approx(found.davies_bouldin.value[0])
+
+
+def figures_of(
+    rows: FloatArray, classes: IntArray, groups: IntArray, *, class_count: int, group_count: int
+) -> ClusterFigures:
+    return cluster_figures(
+        {"model": rows}, classes, groups, class_count=class_count, group_count=group_count
+    )["model"]
 
 
 def by_loops(rows: np.ndarray, classes: np.ndarray, count: int) -> tuple[list[float], list[float]]:
@@ -79,7 +87,7 @@ def test_agrees_with_loops_with_and_without_each_group(
     numbers = np.where(np.bincount(numbers + 1, minlength=classes + 1)[numbers + 1] < 2, -1, numbers)
     # Groups within a class; what takes no part may belong to any of them.
     groups = random.integers(group_count, size=count) * classes + np.maximum(numbers, 0)
-    found = cluster_figures(rows, numbers, groups, class_count=classes, group_count=group_count * classes)
+    found = figures_of(rows, numbers, groups, class_count=classes, group_count=group_count * classes)
     silhouettes, worst = by_loops(rows, numbers, classes)
     np.testing.assert_allclose(found.silhouette.value, silhouettes, atol=1e-9)
     np.testing.assert_allclose(found.davies_bouldin.value, worst, rtol=1e-6)
@@ -102,7 +110,7 @@ def test_groups_of_several_classes_come_near() -> None:
     numbers = np.repeat(np.arange(5), 18)
     rows = unit_rows(unit(0.5 * random.normal(size=(5, 12))[numbers] + random.normal(size=(90, 12))))
     groups = random.integers(30, size=90)
-    found = cluster_figures(rows, numbers, groups, class_count=5, group_count=30)
+    found = figures_of(rows, numbers, groups, class_count=5, group_count=30)
     exact = [by_loops(rows[groups != group], numbers[groups != group], 5) for group in range(30)]
     for place, figure in enumerate((found.silhouette, found.davies_bouldin)):
         expected = np.array([one[place] for one in exact])
@@ -116,9 +124,9 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = make_corpus(60, seed=4)
     classes = single_label_classes(label_matrix(corpus.specialties).membership)
     groups = np.arange(60) // 2
-    whole = cluster_figures(unit_rows(corpus.tuned), classes, groups, class_count=5, group_count=30)
+    whole = figures_of(unit_rows(corpus.tuned), classes, groups, class_count=5, group_count=30)
     monkeypatch.setattr("medembed_pipeline.evaluation.clusters.rows_per_block", lambda size: 3)
-    parts = cluster_figures(unit_rows(corpus.tuned), classes, groups, class_count=5, group_count=30)
+    parts = figures_of(unit_rows(corpus.tuned), classes, groups, class_count=5, group_count=30)
     np.testing.assert_allclose(parts.silhouette.left_out, whole.silhouette.left_out, atol=1e-12)
     np.testing.assert_allclose(parts.silhouette.double_counted, whole.silhouette.double_counted, rtol=1e-9)
 
@@ -131,29 +139,27 @@ def test_only_notes_with_one_specialty_that_another_note_has_too_take_part() -> 
 
 def test_a_perfect_embedding_scores_one_and_zero() -> None:
     rows = np.repeat(np.eye(3), 4, axis=0)
-    found = cluster_figures(rows, np.repeat(np.arange(3), 4), np.arange(12), class_count=3, group_count=12)
+    found = figures_of(rows, np.repeat(np.arange(3), 4), np.arange(12), class_count=3, group_count=12)
     assert (found.silhouette.value == 1).all()
     assert (found.davies_bouldin.value == 0).all()
 
 
 def test_a_collapsed_embedding_has_silhouette_zero_and_no_davies_bouldin() -> None:
     rows = np.tile([[0.6, 0.8]], (8, 1))
-    found = cluster_figures(rows, np.repeat(np.arange(2), 4), np.arange(8), class_count=2, group_count=8)
+    found = figures_of(rows, np.repeat(np.arange(2), 4), np.arange(8), class_count=2, group_count=8)
     assert (found.silhouette.value == 0).all()
     assert np.isnan(found.davies_bouldin.value).all()
 
 
 def test_two_centroids_that_coincide_leave_a_third_class_its_davies_bouldin() -> None:
     rows = unit_rows(unit(np.array([[3.0, 4], [4, 3], [4, 3], [3, 4], [0, -1], [1, -1]])))
-    found = cluster_figures(
+    found = figures_of(
         rows, np.repeat(np.arange(3), 2), np.arange(6), class_count=3, group_count=6
     ).davies_bouldin
     assert np.isnan(found.value).tolist() == [True, True, True, False]
 
 
 def test_one_class_is_undefined() -> None:
-    found = cluster_figures(
-        np.eye(3), np.zeros(3, dtype=np.int64), np.arange(3), class_count=1, group_count=3
-    )
+    found = figures_of(np.eye(3), np.zeros(3, dtype=np.int64), np.arange(3), class_count=1, group_count=3)
     assert np.isnan(found.silhouette.value).all()
     assert np.isnan(found.davies_bouldin.value).all()

@@ -103,7 +103,7 @@ def jaccard_gains(queries: FloatArray, candidates: FloatArray) -> FloatArray:
 
 
 def notes_among_themselves(count: int, seed: int, *, group_size: float = 0.0, labels: int = 4) -> Search:
-    """Notes with sets of labels that search each other; half the draws have ties, and labels that one note has alone."""
+    """Notes with sets of labels that search each other; half the draws have ties."""
     random = np.random.default_rng(seed)
     sets = (random.random((count, labels)) < 0.35).astype(float)
     sets[sets.sum(axis=1) == 0, 0] = 1
