@@ -53,7 +53,7 @@ def test_a_gain_is_deployed_released_and_shown(good: Notes, tmp_path: Path) -> N
     facts = table.footer.facts
     assert table.schema == VERDICT_SCHEMA.remove_metadata()
     assert (facts["verdict"], facts["checkpoint"], facts["released"]) == ("deploy", FIRST, True)
-    assert {one["specialty"] for one in facts["specialty_tests"]} == {f"Specialty {n}" for n in range(6)}
+    assert {one["name"] for one in facts["specialty_tests"]} == {f"Specialty {n}" for n in range(6)}
     assert released_version(lake) == FIRST
     assert (tmp_path / FOLDER / RELEASED / "model.safetensors").read_text() == f"weights of {FIRST}"
     shown = metadata(result)

@@ -14,6 +14,7 @@ from medembed_pipeline.verdict.evidence import Evidence
 from medembed_pipeline.verdict.outcomes import RULES, Outcome
 from medembed_pipeline.verdict.rules import deciding_outcomes
 from medembed_pipeline.verdict.summary import decide, sentence
+from medembed_pipeline_tests.verdict.changes import scope_figure, task_record
 from medembed_pipeline_tests.verdict.planted import (
     NO_CROSSINGS,
     NOTHING_SEEN,
@@ -197,7 +198,8 @@ def test_a_health_figure_that_is_missing_is_never_a_pass(good: Notes, figure: st
     health = {key: value for key, value in good.health.items() if key[0] != figure}
     verdict, outcomes, text = judged(evidence(dataclasses.replace(good, health=health)))
     assert verdict == "inconclusive" and broken(outcomes) == set()
-    assert sum(outcome.passed is None for outcome in outcomes.values()) == 1 and "undefined" in text
+    unjudged = [one for one in outcomes.values() if one.kind == "decides" and one.passed is None]
+    assert len(unjudged) == 1 and "undefined" in text
 
 
 def test_a_tiny_test_set_is_inconclusive_however_large_the_gain() -> None:
@@ -247,8 +249,15 @@ def test_models_of_different_dimensions_are_judged() -> None:
 
 
 def test_every_reason_is_a_sentence_that_names_a_table(good: Notes) -> None:
-    found = evidence(good)
-    tables = {"embedding_metrics", "space_health", "note_splits", "leak_meter", "neighbors", "label_review"}
+    found = evidence(
+        good,
+        slices=[scope_figure("site=A", 0.1, 0.02, 60), scope_figure("site=B", -0.02, 0.3, 4)],
+        tasks=[task_record("kept"), task_record("lost", difference=-0.2), task_record("none", problem="No.")],
+    )
+    tables = {
+        *("embedding_metrics", "slice_metrics", "task_metrics", "space_health"),
+        *("note_splits", "leak_meter", "neighbors", "label_review"),
+    }
     for outcome in [*deciding_outcomes(found, SETTINGS), *information_outcomes(found)]:
         assert outcome.evidence in tables
         assert outcome.reason[0].isupper() and outcome.reason.endswith("."), outcome.reason
