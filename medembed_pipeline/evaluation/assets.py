@@ -84,7 +84,7 @@ def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult
                 baseline=rows_of(embeddings["baseline"], scored.note_ids),
                 tuned=rows_of(embeddings["tuned"], scored.note_ids),
                 specialties=scored.specialties,
-                duplicate_groups=scored.duplicate_groups,
+                duplicate_groups=scored.groups,
                 resamples=settings.resamples,
                 confidence=settings.confidence,
                 seed=settings.seed,

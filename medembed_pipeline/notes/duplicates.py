@@ -101,9 +101,7 @@ def signatures(texts: Sequence[str], *, permutations: int = DEFAULT_PERMUTATIONS
     return np.ascontiguousarray(result.T)
 
 
-def duplicate_pairs(
-    note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8
-) -> pa.Table:
+def duplicate_pairs(note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8) -> pa.Table:
     """Pairs of notes of at least ``threshold`` estimated similarity: enough of them to connect every group.
 
     Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified
@@ -148,13 +146,18 @@ def duplicate_groups(
     order = _validated_order(note_ids, signatures, threshold)
     ordered = None if shingles is None else [shingles[row] for row in order.tolist()]
     left, right = near_pairs(np.ascontiguousarray(signatures[order]), shingles=ordered, threshold=threshold)
-    component = components(len(note_ids), left, right)
-    # In the order of the ids the first note of a component is its smallest.
-    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
     groups = [""] * len(note_ids)
-    for position, representative in zip(order.tolist(), order[first[inverse]].tolist(), strict=True):
-        groups[position] = note_ids[representative]
+    names = named_groups([note_ids[row] for row in order.tolist()], left, right)
+    for position, name in zip(order.tolist(), names, strict=True):
+        groups[position] = name
     return groups
+
+
+def named_groups(note_ids: Sequence[str], left: IntArray, right: IntArray) -> list[str]:
+    """Per note the smallest id of its connected component, given links between the notes, whose ids are sorted."""
+    component = components(len(note_ids), left, right)
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    return [note_ids[representative] for representative in first[inverse].tolist()]
 
 
 def near_pairs(
@@ -188,7 +191,9 @@ def components(count: int, left: IntArray, right: IntArray) -> IntArray:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def jaccard_of_pairs(shingles: Sequence[UInt32Array], left: IntArray, right: IntArray) -> npt.NDArray[np.float64]:
+def jaccard_of_pairs(
+    shingles: Sequence[UInt32Array], left: IntArray, right: IntArray
+) -> npt.NDArray[np.float64]:
     """Exact Jaccard similarity float64 [pairs] of pairs of sets, given as sorted different hashes."""
     similarity = np.zeros(len(left), dtype=np.float64)
     sizes = np.array([len(own) for own in shingles], dtype=np.int64)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint, rows_of
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.notes.checks import count_crossings
+from medembed_pipeline.notes.crossings import count_crossings
 from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.evidence import (
@@ -64,22 +64,22 @@ class VerdictInputs:
         labelled = [row for row, names in enumerate(scored.specialties) if names]
         evaluation = tables["embedding_metrics"].footer.recipe.settings["EvaluationSettings"]
         scored_ids = [scored.note_ids[row] for row in labelled]
-        notes = tables["cleaned_notes"].read(["note_id", "text", "duplicate_group"])
+        notes = tables["cleaned_notes"].read(["note_id", "text"])
         threshold = float(
             tables["cleaned_notes"].footer.recipe.settings["CleaningSettings"]["near_duplicate_threshold"]
         )
-        leak_meter = tables["leak_meter"]
+        leak_meter, splits = tables["leak_meter"], tables["note_splits"].read()
         return Evidence(
             metrics=tables["embedding_metrics"].read(),
             confidence=float(evaluation["confidence"]),
             scored_notes=len(labelled),
-            scored_groups=len({scored.duplicate_groups[row] for row in labelled}),
+            scored_groups=len({scored.groups[row] for row in labelled}),
             specialties=specialty_tests(
                 scored.note_ids,
                 rows_of(tables["baseline_embeddings"], scored.note_ids),
                 rows_of(tables["tuned_embeddings"], scored.note_ids),
                 scored.specialties,
-                scored.duplicate_groups,
+                scored.groups,
                 metric=metric_key(settings.main_metric),
                 tolerance=settings.specialty_tolerance,
                 significance=settings.significance,
@@ -88,8 +88,8 @@ class VerdictInputs:
             ),
             health=tables["space_health"].read(),
             rank_gap=rank_gap(tables["neighbors"].read(["model", "pool", "note_id", "rank", "similarity"])),
-            crossings=count_crossings(notes, tables["note_splits"].read(), threshold),
-            trained_on=trained_on(notes, scored_ids, self.checkpoint.trained_note_ids(), threshold),
+            crossings=count_crossings(notes, splits, threshold),
+            trained_on=trained_on(notes, splits, scored_ids, self.checkpoint.trained_note_ids(), threshold),
             seen_shares=seen_shares(leak_meter.read(["protocol", "model", "seen_share"])),
             checkpoint=self.checkpoint.version,
             health_facts=tables["space_health"].footer.facts,
@@ -99,14 +99,15 @@ class VerdictInputs:
 
 
 def trained_on(
-    notes: pa.Table, scored: Collection[str], trained: Collection[str], threshold: float
+    notes: pa.Table, splits: pa.Table, scored: Collection[str], trained: Collection[str], threshold: float
 ) -> dict[str, int]:
     """Count what lies both among the scored notes and among those trained on.
 
-    Found anew from the texts, so that it does not rest on the duplicate groups that the scoring goes by.
+    Near-duplicates are found from the texts, so that it does not rest on the groups that the scoring goes by.
 
     Args:
-        notes: columns note_id, text, duplicate_group.
+        notes: columns note_id, text.
+        splits: columns note_id, group.
         scored: ids of the scored notes.
         trained: ids that the checkpoint was trained on; those that are in the corpus no more are left out.
         threshold: Jaccard similarity from which two texts are near-duplicates.
@@ -118,9 +119,9 @@ def trained_on(
     sides = {**dict.fromkeys(trained, "trained"), **dict.fromkeys(scored, "scored")}
     part = notes.filter(pc.is_in(notes["note_id"], value_set=pa.array(sorted(sides), pa.string())))
     own = part["note_id"].to_pylist()
-    found = count_crossings(
-        part, pa.table({"note_id": own, "split": [sides[note] for note in own]}), threshold
-    )
+    group_of = dict(zip(splits["note_id"].to_pylist(), splits["group"].to_pylist(), strict=True))
+    either = {"split": [sides[note] for note in own], "group": [group_of[note] for note in own]}
+    found = count_crossings(part, pa.table({"note_id": own, **either}), threshold)
     return {
         "notes": len(both),
         "texts": found["texts_in_two_splits"],

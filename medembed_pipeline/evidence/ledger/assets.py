@@ -33,7 +33,7 @@ def retrieval_ledger(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
             lambda: retrieval_ledger_table(
                 scored.note_ids,
                 scored.specialties,
-                scored.duplicate_groups,
+                scored.groups,
                 embeddings={model: rows_of(table, scored.note_ids) for model, table in embeddings.items()},
                 neighbors=nearest.read(),
             ),

@@ -87,7 +87,7 @@ def labelled(scored: HeldOut) -> HeldOut:
     return HeldOut(
         [scored.note_ids[row] for row in kept],
         [scored.specialties[row] for row in kept],
-        [scored.duplicate_groups[row] for row in kept],
+        [scored.groups[row] for row in kept],
         scored.excluded,
     )
 
