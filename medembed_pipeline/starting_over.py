@@ -54,10 +54,10 @@ def cost_lines(lake: Lake) -> list[str]:
 
 def begin_again(lake: Lake) -> str:
     """Start the memory over; returns what to do next."""
-    started = start_over(lake)
+    start_over(lake)
     return (
-        f"The memory of notes begins for the {started}. time, empty. Run `medembed run`, or materialize note_splits "
-        "and what follows from it: the notes are dealt anew by the [splits] in force."
+        "The memory of notes is empty. Run `medembed run`, or materialize note_splits and what follows from it: the "
+        "notes are dealt anew by the [splits] in force."
     )
 
 

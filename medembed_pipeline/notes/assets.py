@@ -41,7 +41,6 @@ from medembed_pipeline.notes.memory import (
     MEMORY,
     STARTED,
     NoteMemory,
-    find_memory,
     with_splits,
     write_memory,
 )
@@ -313,10 +312,11 @@ def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) ->
     columns = lake.table("note_splits").read().to_pydict()
     splits = dict(zip(columns["note_id"], columns["split"], strict=True))
     groups = dict(zip(columns["note_id"], columns["group"], strict=True))
-    stored = find_memory(lake)
-    if stored is not None and all(
-        note in stored.notes and (stored.notes[note].split, stored.notes[note].group) == (splits[note], group)
-        for note, group in groups.items()
+    if all(
+        note in memory.notes
+        and (memory.notes[note].split, memory.notes[note].group) == (splits[note], own)
+        and memory.notes[note].signature is not None
+        for note, own in groups.items()
     ):
         return
     renamed = group(notes, memory).renamed

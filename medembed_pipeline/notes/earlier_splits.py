@@ -7,7 +7,7 @@ from datetime import datetime
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import TableError
-from medembed_pipeline.notes.memory import STARTED, NoteMemory, Remembered, find_memory
+from medembed_pipeline.notes.memory import STARTED, NoteMemory, Remembered, find_memory, write_memory
 from medembed_pipeline.settings import SplitSettings
 
 LEDGER = ("store", "split_ledger")
@@ -15,7 +15,9 @@ LEDGER_SETTINGS = ("train", "validation", "test", "seed")
 
 
 def open_memory(lake: Lake, settings: SplitSettings, now: datetime) -> NoteMemory:
-    """The memory, with what is published and not yet in it; a new one where the lake never had one.
+    """The memory, with what is published and was not yet in it; a new one where the lake never had one.
+
+    Call while holding its lock: what it had not yet is written.
 
     Lakes made before there was a memory keep their splits: the ledgers in their store, one for each of the settings
     ever used, are taken over, that of the settings in force before the others, and the published splits before any.
@@ -30,13 +32,18 @@ def open_memory(lake: Lake, settings: SplitSettings, now: datetime) -> NoteMemor
             known[note] = Remembered(note, now, now, group=note, split=split)
         published = _published(lake, None)
         known.update({note: Remembered(note, now, now, *own) for note, own in published.items()})
-        return NoteMemory(started, known)
+        memory = NoteMemory(started, known)
+        write_memory(lake, memory)
+        return memory
     missing = {
         note: Remembered(note, now, now, *own)
         for note, own in _published(lake, str(memory.started)).items()
         if note not in memory.notes
     }
-    return NoteMemory(memory.started, {**memory.notes, **missing}) if missing else memory
+    if missing:
+        memory = NoteMemory(memory.started, {**memory.notes, **missing})
+        write_memory(lake, memory)
+    return memory
 
 
 def _ledger(lake: Lake, settings: SplitSettings) -> dict[str, str]:
