@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fingerprint import content_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError
 from medembed_pipeline.lake.verification import altered
@@ -167,9 +168,15 @@ def _started_of_splits(lake: Lake) -> int | None:
 
 
 def write_memory(lake: Lake, memory: NoteMemory) -> None:
-    """Write the memory whole. Call while holding the lock `MEMORY`, having read what was there under it."""
+    """Write the memory whole. Call while holding the lock `MEMORY`, having read what was there under it.
+
+    Its data version leaves out when notes were seen, so that two lakes that know the same have the same version.
+    """
+    table = memory.table()
+    version = content_sha256(table.drop_columns(["first_seen", "last_seen"]))
     counts = {"started": memory.started, "notes": len(memory.notes)}
-    lake.write_table(Recipe(MEMORY, MEMORY_REVISION, {}, {}), memory.table(), facts=counts)
+    recipe = Recipe(MEMORY, MEMORY_REVISION, {}, {})
+    lake.write_table(recipe, table, facts=counts, data_version=version)
     lake.record_published(MEMORY)
 
 

@@ -28,7 +28,14 @@ def _assigned(notes: list[Note], previous: dict[str, str] | None = None, *, seed
             "specialties": pa.array([note[2] for note in notes], pa.list_(pa.string())),
         }
     )
-    return assign_splits(table, previous or {}, seed=seed, **SHARES)
+    return assign_splits(
+        table,
+        previous or {},
+        seed=seed,
+        train=SHARES["train"],
+        validation=SHARES["validation"],
+        test=SHARES["test"],
+    )
 
 
 @st.composite
@@ -212,4 +219,4 @@ def test_what_makes_no_split_is_refused() -> None:
     with pytest.raises(SplitError, match="1 note ids are repeated"):
         _assigned([("a", "a", []), ("a", "b", [])])
     with pytest.raises(SplitError, match="lacks the columns specialties"):
-        assign_splits(empty.drop_columns("specialties"), {}, seed=1, **SHARES)
+        assign_splits(empty.drop_columns("specialties"), {}, seed=1, train=0.7, validation=0.1, test=0.2)
