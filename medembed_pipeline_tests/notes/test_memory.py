@@ -9,13 +9,16 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from medembed_pipeline.evaluation.inputs import held_out
 from medembed_pipeline.evaluation.relevance import held_out_notes
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.tables import LakeTable, Recipe
 from medembed_pipeline.notes import assets
 from medembed_pipeline.notes.memory import (
     MEMORY,
@@ -27,8 +30,11 @@ from medembed_pipeline.notes.memory import (
 )
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.starting_over import cost_lines, print_splits
+from medembed_pipeline.training.assets import remember_checkpoints
+from medembed_pipeline.training.checkpoints import checkpoint_of
 from medembed_pipeline.upkeep import removable, verify_lake
 from medembed_pipeline_tests.notes.small_graph import SPLITS, SmallGraph, texts
+from medembed_pipeline_tests.verdict.planted import write_checkpoint
 
 NOW = datetime(2024, 1, 1, tzinfo=timezone.utc)
 ADDENDUM = " Addendum: seen again, and discharged home in good health after the second visit of the day."
@@ -349,3 +355,38 @@ def test_it_verifies_and_is_never_pruned(graph: SmallGraph) -> None:
     assert findings["note_memory.parquet"] == "ok" and set(findings.values()) == {"ok"}
     assert not any(MEMORY in "/".join(item.parts) for item in removable(graph.lake, Settings()))
     assert json.loads(json.dumps(graph.facts(MEMORY))) == {"started": 1, "notes": 40}
+
+
+class Work:
+    """What the assets of evaluation are handed."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        self.inputs: dict[str, str] = {}
+
+    def input(self, name: str) -> LakeTable:
+        return self.lake.table(name)
+
+    def note_input(self, name: str, version: str) -> None:
+        self.inputs[name] = version
+
+
+def test_evaluation_leaves_out_what_was_trained_on_under_another_text(graph: SmallGraph) -> None:
+    """The edited text of trained notes is dealt to the test by hand: the released checkpoint is not scored on it."""
+    trained = sorted(note for note, row in graph.memory.notes.items() if row.split == "train")
+    write_checkpoint(graph.lake, "v1", trained)
+    remember_checkpoints(graph.lake)
+    assert all((row.trained_by == ("v1",)) == (note in trained) for note, row in graph.memory.notes.items())
+    graph.land([text + ADDENDUM for text in texts(40)])
+    graph.run()
+    table = graph.lake.table("note_splits")
+    everything = table.read().set_column(1, "split", pa.array(["test"] * 40))
+    graph.lake.write_table(table.footer.recipe, everything.cast(table.schema), facts=table.footer.facts)
+    measured = Recipe(
+        "tuned_embeddings", "1", {}, {"finetuned_checkpoint": checkpoint_of(graph.lake, "v1").data_version}
+    )
+    graph.lake.write_table(measured, pa.table({"note_id": ["read by nobody"]}))
+    work = Work(graph.lake)
+    scored = held_out(work)  # type: ignore[arg-type]
+    assert (len(scored.note_ids), scored.excluded) == (40 - len(trained), len(trained))
+    assert len(set(scored.groups)) == len(scored.note_ids) and "groups_of_gone_notes" in work.inputs
