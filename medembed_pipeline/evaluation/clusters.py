@@ -1,8 +1,9 @@
-"""How well the specialties separate as clusters: cosine silhouette and Davies-Bouldin index, and what each group does to
-them."""
+"""How well the specialties separate as clusters: cosine silhouette and Davies-Bouldin index, with and without each
+group."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,40 +158,76 @@ def _silhouette(parts: _Parts, group_count: int) -> Jackknife:
     for column in (np.zeros(count, dtype=np.int64), 1 + parts.class_of):
         np.add.at(sums, (parts.group_of, column), value)
         np.add.at(sizes, (parts.group_of, column), 1.0)
-    effect, lost = np.zeros_like(sums), np.zeros_like(sums)
-    squared = np.zeros(1 + classes)
+    sums_left = _Left(np.zeros_like(sums), np.zeros_like(sums), np.zeros(1 + classes))
     left_size = parts.sizes[parts.cell_class] - parts.cell_size
-    step = rows_per_block(8 * 8 * len(parts.cell_class))
     for number in range(classes):
-        same = parts.cell_class == number
-        for start in range(int(parts.starts[number]), int(parts.starts[number + 1]), step):
-            block = slice(start, min(start + step, int(parts.starts[number + 1])))
-            shared = parts.vectors[block] @ parts.cell_sums.T
-            # Another class without the cell; where it is gone, or was the nearest, the next one takes its place.
-            left = (parts.products[block][:, parts.cell_class] - shared) / np.maximum(left_size, 1)
-            left[:, parts.gone] = -np.inf
-            rest = np.where(parts.cell_class == nearest[block, None], second[block, None], best[block, None])
-            between = np.maximum(rest, left)
-            between[:, same] = best[block, None]
-            own_left = np.tile(within[block, None], (1, len(parts.cell_class)))
-            own_left[:, same] = _distance(
-                1.0
-                - (parts.products[block, number, None] - 1.0 - shared[:, same])
-                / np.maximum(left_size[same] - 1, 1)
+        cells = np.flatnonzero(parts.cell_class == number)
+        gone, size = parts.gone[cells], left_size[cells]
+        # Notes of the class itself, of which the cell's are taken out.
+        notes = np.arange(parts.starts[number], parts.starts[number + 1])
+        for block, shared in _shared(parts, notes, cells):
+            apart = parts.products[block, number, None] - 1.0 - shared
+            without = _silhouette_value(
+                _distance(1.0 - apart / np.maximum(size - 1, 1)), _distance(1.0 - best[block, None])
             )
-            without = _silhouette_value(own_left, _distance(1.0 - between))
+            sums_left.add(parts, block, cells, value[block], without, np.tile(gone, (len(block), 1)))
+        # Notes of other classes: where this one is the nearest, or can become it by losing its least similar cell.
+        reach = (parts.products[:, number] + parts.cell_size[cells].max()) / np.maximum(size.min(), 1)
+        near = (nearest == number) | (reach >= best)
+        notes = np.flatnonzero(near & (parts.class_of != number))
+        for block, shared in _shared(parts, notes, cells):
+            left = (parts.products[block, number, None] - shared) / np.maximum(size, 1)
+            left[:, gone] = -np.inf
+            rest = np.where(nearest[block] == number, second[block], best[block])
+            between = np.maximum(rest[:, None], left)
+            without = _silhouette_value(within[block, None], _distance(1.0 - between))
             # With no class left to compare with, a note takes no part either.
-            out = np.isneginf(between)
-            out[:, same] |= parts.gone[same]
-            change = np.where(out, value[block, None], value[block, None] - without)
-            other = parts.cell_group != parts.group_of[block, None]
-            change *= other
-            for column in (0, 1 + number):
-                np.add.at(effect[:, column], parts.cell_group, change.sum(axis=0))
-                np.add.at(lost[:, column], parts.cell_group, (out & other).sum(axis=0).astype(np.float64))
-                squared[column] += np.square(change).sum()
-    found = ratio_jackknife(sums, sizes, effect=effect, lost=lost, squared_effects=squared)
+            sums_left.add(parts, block, cells, value[block], without, np.isneginf(between))
+    found = ratio_jackknife(
+        sums, sizes, effect=sums_left.effect, lost=sums_left.lost, squared_effects=sums_left.squared
+    )
     return Jackknife(found.value, found.left_out, found.double_counted, parts.groups)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What cells do to the notes of other groups, for `ratio_jackknife`."""
+
+    effect: FloatArray
+    lost: FloatArray
+    squared: FloatArray
+
+    def add(
+        self,
+        parts: _Parts,
+        notes: IntArray,
+        cells: IntArray,
+        value: FloatArray,
+        without: FloatArray,
+        out: BoolArray,
+    ) -> None:
+        """Values of some notes, and without each of some cells [notes, cells]; `out`: the note takes no part then."""
+        other = parts.cell_group[cells] != parts.group_of[notes, None]
+        change = np.where(out, value[:, None], value[:, None] - without) * other
+        groups = parts.cell_group[cells]
+        for number in np.unique(parts.class_of[notes]):
+            members = parts.class_of[notes] == number
+            by_cell = change[members].sum(axis=0)
+            out_by_cell = (out & other)[members].sum(axis=0).astype(np.float64)
+            squares = np.square(change[members]).sum()
+            for column in (0, 1 + number):
+                np.add.at(self.effect[:, column], groups, by_cell)
+                np.add.at(self.lost[:, column], groups, out_by_cell)
+                self.squared[column] += squares
+
+
+def _shared(parts: _Parts, notes: IntArray, cells: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Scalar products of notes with the sums of cells, in blocks of notes that fit into memory."""
+    step = rows_per_block(8 * 8 * len(cells))
+    sums = parts.cell_sums[cells].T
+    for start in range(0, len(notes), step):
+        block = notes[start : start + step]
+        yield block, parts.vectors[block] @ sums
 
 
 def _silhouette_value(within: FloatArray, between: FloatArray) -> FloatArray:

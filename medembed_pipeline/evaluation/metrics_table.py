@@ -33,7 +33,7 @@ from medembed_pipeline.evaluation.relevance import (
     notes_with_relevant,
 )
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
-from medembed_pipeline.evaluation.similarity import SIMILARITY_METRICS, similarity_figures
+from medembed_pipeline.evaluation.similarity import SIMILARITY_METRICS, PairSums, similarity_figures
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
 
 CLUSTER_METRICS: tuple[MetricKey, ...] = (("silhouette", None), ("davies_bouldin", None))
@@ -69,8 +69,8 @@ METRICS_SCHEMA = pa.schema(
         _field(
             "model",
             pa.string(),
-            "baseline, tuned, difference (tuned - baseline), lexical (TF-IDF), or tuned_over_lexical (tuned - lexical); "
-            "the last two for the retrieval figures alone",
+            "baseline, tuned, difference (tuned - baseline), and for the retrieval figures lexical (TF-IDF) and "
+            "tuned_over_lexical (tuned - lexical)",
         ),
         _field("split", pa.string(), "the split that was scored"),
         _field("scope", pa.string(), "all, macro (mean over specialties), or the name of a specialty"),
@@ -152,9 +152,19 @@ def scored_notes(
     )
 
 
+def similarity_of(rows: Any) -> Similarities:
+    """Cosine similarities of unit rows, float64 [n, d] or a scipy.sparse matrix, to all of them."""
+
+    def similarity(notes: IntArray) -> FloatArray:
+        found = rows[notes] @ rows.T
+        return found if isinstance(found, np.ndarray) else np.asarray(found.todense(), dtype=np.float64)
+
+    return similarity
+
+
 def note_rankings(
     notes: ScoredNotes,
-    vectors: Mapping[str, Any],
+    similarities: Mapping[str, Similarities],
     *,
     scopes: FloatArray | None = None,
     contrasts: Sequence[tuple[str, str]] = (),
@@ -163,23 +173,15 @@ def note_rankings(
 
     Args:
         notes: what is scored.
-        vectors: by model, unit rows in the order of `notes.note_ids`: float64 [n, d], or a scipy.sparse matrix.
+        similarities: by model, of notes in the order of `notes.note_ids` (see `similarity_of`).
         scopes, contrasts: as in `ranking_figures`.
 
     Returns:
         As `ranking_figures`; a candidate's gain is the Jaccard index of the two specialty sets.
     """
     membership = notes.labels.membership
-
-    def similarity_of(rows: Any) -> Similarities:
-        def similarity(queries: IntArray) -> FloatArray:
-            found = rows[queries] @ rows.T
-            return found if isinstance(found, np.ndarray) else np.asarray(found.todense(), dtype=np.float64)
-
-        return similarity
-
     return ranking_figures(
-        {model: similarity_of(rows) for model, rows in vectors.items()},
+        similarities,
         lambda queries: jaccard(membership[queries], membership),
         query_groups=notes.groups,
         candidate_groups=notes.groups,
@@ -199,12 +201,13 @@ def note_figures(
         vectors: `baseline` and `tuned`, [n, d], L2-normalised, in the order of `notes.note_ids`.
         lexical: scipy.sparse [n, words], L2-normalised, in the same order; None to leave it out.
     """
-    rows = {model: unit_rows(vectors[model], name=f"{model} embeddings") for model in MODELS}
     membership, scopes = notes.labels.membership, notes.scope_membership
-    searched: dict[str, Any] = dict(rows)
+    rows = {model: unit_rows(vectors[model], name=f"{model} embeddings") for model in MODELS}
+    pairs = {model: PairSums(rows[model], membership) for model in MODELS}
+    searched: dict[str, Any] = {model: pairs[model].similarity for model in MODELS}
     contrasts = [("tuned", "baseline")]
     if lexical is not None:
-        searched[LEXICAL] = lexical
+        searched[LEXICAL] = similarity_of(lexical)
         contrasts.append(("tuned", LEXICAL))
     ranked = note_rankings(notes, searched, scopes=scopes, contrasts=contrasts)
     names = {"tuned-baseline": DIFFERENCE, f"tuned-{LEXICAL}": OVER_LEXICAL}
@@ -221,9 +224,7 @@ def note_figures(
         )
         found[model]["silhouette", None] = clusters.silhouette.columns(kept)
         found[model]["davies_bouldin", None] = clusters.davies_bouldin.columns(kept)
-        found[model] |= similarity_figures(
-            rows[model], membership, scopes, notes.groups, group_count=group_count
-        )
+        found[model] |= similarity_figures(pairs[model], scopes, notes.groups, group_count=group_count)
     for key in (*CLUSTER_METRICS, *SIMILARITY_METRICS):
         found[DIFFERENCE][key] = difference(found["tuned"][key], found["baseline"][key])
     behind = len(np.unique(notes.groups[scopes.any(axis=1)])) if scopes.size else 0

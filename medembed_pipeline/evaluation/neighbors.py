@@ -52,28 +52,40 @@ NEIGHBORS_SCHEMA = pa.schema(
 def ranking_keys(similarity: FloatArray, *, own: IntArray | None = None) -> IntArray:
     """One integer per candidate; ascending order is the ranking of each query's candidates.
 
-    The key holds the similarity, in steps of 1 / SIMILARITY_STEPS, and below it the candidate's index. So all
-    keys of a query differ, ties go to the lower index, and plain integer sorting (SIMD in numpy) ranks them.
+    The key holds the similarity, in steps of 1 / SIMILARITY_STEPS, and in its lowest bits the candidate's number. So
+    all keys of a query differ, ties go to the lower number, and plain integer sorting (SIMD in numpy) ranks them.
 
     Args:
         similarity: float64 [q, c] cosine similarities, overwritten.
         own: int64 [q], the candidate that is the query itself, which sorts last; None for none.
 
     Returns:
-        int64 [q, c]; `key % c` is the index of the candidate.
+        int64 [q, c]; `candidates_of` and `similarities_of` read them.
     """
     count = similarity.shape[1]
-    np.clip(similarity, -1.0, 1.0, out=similarity)
     similarity *= -SIMILARITY_STEPS
     np.rint(similarity, out=similarity)
     # Below 2**53 for up to four million candidates, so that float64 arithmetic on these integers is exact.
-    similarity += SIMILARITY_STEPS
-    similarity *= count
-    similarity += np.arange(count)
+    similarity *= 1 << _bits(count)
+    similarity += np.arange(count) + float(SIMILARITY_STEPS << _bits(count))
     keys = similarity.astype(np.int64)
     if own is not None:
         keys[np.arange(len(keys)), own] = np.iinfo(np.int64).max
     return keys
+
+
+def candidates_of(keys: IntArray, count: int) -> IntArray:
+    """The candidates, of `count`, that ranking keys belong to."""
+    return keys & ((1 << _bits(count)) - 1)
+
+
+def similarities_of(keys: IntArray, count: int) -> FloatArray:
+    """The similarities, in whole steps, that ranking keys hold."""
+    return 1.0 - (keys >> _bits(count)) / SIMILARITY_STEPS
+
+
+def _bits(count: int) -> int:
+    return max(1, (count - 1).bit_length())
 
 
 def nearest_neighbors(
@@ -116,8 +128,8 @@ def nearest_neighbors(
         keys = ranking_keys(rows[start:stop] @ rows.T, own=np.arange(start, stop))
         keys.partition(width - 1, axis=1)
         nearest = np.sort(keys[:, :width], axis=1)
-        steps, indices[start:stop] = np.divmod(nearest, count)
-        similarities[start:stop] = 1.0 - steps / SIMILARITY_STEPS
+        indices[start:stop] = candidates_of(nearest, count)
+        similarities[start:stop] = similarities_of(nearest, count)
     return indices, similarities
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from medembed_pipeline.evaluation.neighbors import ranking_keys
+from medembed_pipeline.evaluation.neighbors import candidates_of, ranking_keys
 from medembed_pipeline.evaluation.relevance import jaccard
-from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
 
 PRECISION_CUTOFFS = (1, 5, 10)
 NDCG_CUTOFF = 10
@@ -24,7 +26,98 @@ RETRIEVAL_METRICS: tuple[MetricKey, ...] = (
 BYTES_PER_CANDIDATE = 80  # keys, order, gains, hits and the temporaries between them
 
 
-def ranking_scores(ranked: FloatArray, best: FloatArray) -> dict[MetricKey, FloatArray]:
+@dataclass(frozen=True)
+class Ranked:
+    """The candidates of some queries, nearest first.
+
+    Attributes:
+        order: int64 [queries, ranks], the candidates.
+        relevant: bool [queries, ranks].
+        top: float64 [queries, 11 or ranks], gains of the first.
+        best: float64 [queries, 11 or fewer], the largest gains there are, largest first.
+        best_candidates: int64, candidates with these gains.
+        query, rank: int64 [relevant candidates], where they are, query after query, ranks from 0.
+    """
+
+    order: IntArray
+    relevant: BoolArray
+    top: FloatArray
+    best: FloatArray
+    best_candidates: IntArray
+    query: IntArray
+    rank: IntArray
+
+    @property
+    def total(self) -> IntArray:
+        """How many relevant candidates each query has. int64 [queries]."""
+        return np.bincount(self.query, minlength=len(self.order))
+
+    @property
+    def hits(self) -> IntArray:
+        """Of each relevant candidate: relevant ones of its query up to it. int64 [relevant candidates]."""
+        total = self.total
+        return np.arange(1, len(self.query) + 1) - (np.cumsum(total) - total)[self.query]
+
+    def of(self, queries: IntArray) -> Ranked:
+        """Some of the queries."""
+        relevant = self.relevant[queries]
+        query, rank = np.nonzero(relevant)
+        return Ranked(
+            self.order[queries],
+            relevant,
+            self.top[queries],
+            self.best[queries],
+            self.best_candidates[queries],
+            query,
+            rank,
+        )
+
+
+def rank_candidates(
+    similarity: FloatArray,
+    gains: FloatArray,
+    best: tuple[FloatArray, IntArray],
+    *,
+    own: IntArray | None = None,
+) -> Ranked:
+    """Rank the candidates of each query; equal similarities (see `ranking_keys`) go to the lower number.
+
+    Args:
+        similarity: float64 [queries, candidates], overwritten.
+        gains: float64 [queries, candidates], 0 where a candidate is not relevant.
+        best: of `best_candidates`.
+        own: int64 [queries], the candidate that is the query itself and is left out; None for none.
+    """
+    keys = ranking_keys(similarity, own=own)
+    keys.sort(axis=1)
+    order = candidates_of(keys if own is None else keys[:, :-1], similarity.shape[1])
+    relevant = np.take_along_axis(gains > 0, order, axis=1)
+    query, rank = np.nonzero(relevant)
+    top = np.take_along_axis(gains, order[:, : NDCG_CUTOFF + 1], axis=1)
+    return Ranked(order, relevant, top, *best, query, rank)
+
+
+def best_candidates(gains: FloatArray) -> tuple[FloatArray, IntArray]:
+    """The eleven largest gains of each query, largest first, and candidates that have them."""
+    width = min(NDCG_CUTOFF + 1, gains.shape[1])
+    found = np.empty((len(gains), width), dtype=np.int64)
+    # Where eleven candidates share the largest gain, which is usual, nothing needs to be sorted.
+    at_most = gains == gains.max(axis=1, keepdims=True)
+    number = at_most.sum(axis=1)
+    plenty = number >= width
+    candidate = np.nonzero(at_most)[1]
+    starts = np.cumsum(number) - number
+    found[plenty] = candidate[starts[plenty, None] + np.arange(width)]
+    if not plenty.all():
+        cut = gains.shape[1] - width
+        rest = gains[~plenty]
+        found[~plenty] = np.argpartition(rest, cut, axis=1)[:, cut:] if cut else np.arange(width)
+    values = np.take_along_axis(gains, found, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(found, order, axis=1)
+
+
+def ranking_scores(ranked: Ranked) -> dict[MetricKey, FloatArray]:
     """Precision at 1, 5 and 10, reciprocal rank, nDCG at 10 and average precision of every query.
 
     A candidate is relevant where its gain is above zero. With g_r the gain at rank r:
@@ -40,27 +133,22 @@ def ranking_scores(ranked: FloatArray, best: FloatArray) -> dict[MetricKey, Floa
     chapter 8; K. Jaervelin, J. Kekaelaeinen, "Cumulated gain-based evaluation of IR techniques", ACM TOIS 20
     (2002).
 
-    Args:
-        ranked: float64 [q, c], gains of all candidates of each query, nearest first; at least one candidate.
-        best: float64 [q, >= 10 or c], the largest of them, largest first (see `largest`).
-
     Returns:
-        (metric, k) -> float64 [q], NaN for a query without a relevant candidate.
+        (metric, k) -> float64 [queries], NaN for a query without a relevant candidate.
     """
-    relevant = ranked > 0
-    found = relevant.any(axis=1)
-    scores: dict[MetricKey, FloatArray] = {}
-    for cutoff in PRECISION_CUTOFFS:
-        scores["precision", cutoff] = relevant[:, :cutoff].sum(axis=1) / cutoff
-    ranks = np.arange(1, ranked.shape[1] + 1)
-    hits = np.cumsum(relevant, axis=1)
-    scores["mrr", None] = 1.0 / (1 + relevant.argmax(axis=1))
-    ideal = discounted(best)
+    total = ranked.total
+    scores: dict[MetricKey, FloatArray] = {
+        ("precision", cutoff): ranked.relevant[:, :cutoff].sum(axis=1) / cutoff
+        for cutoff in PRECISION_CUTOFFS
+    }
+    scores["mrr", None] = 1.0 / (1 + ranked.relevant.argmax(axis=1))
+    ideal = discounted(ranked.best)
     scores["ndcg", NDCG_CUTOFF] = np.divide(
-        discounted(ranked), ideal, out=np.full(len(ranked), np.nan), where=ideal > 0
+        discounted(ranked.top), ideal, out=np.full(len(total), np.nan), where=ideal > 0
     )
-    scores["map", None] = np.where(relevant, hits / ranks, 0.0).sum(axis=1) / np.maximum(hits[:, -1], 1)
-    return {key: np.where(found, scores[key], np.nan) for key in RETRIEVAL_METRICS}
+    precisions = np.bincount(ranked.query, ranked.hits / (ranked.rank + 1.0), minlength=len(total))
+    scores["map", None] = precisions / np.maximum(total, 1)
+    return {key: np.where(total > 0, scores[key], np.nan) for key in RETRIEVAL_METRICS}
 
 
 def retrieval_scores(
@@ -87,30 +175,10 @@ def retrieval_scores(
         queries = np.arange(start, min(start + step, count))
         gains = jaccard(membership[queries], membership)
         gains[np.arange(len(queries)), queries] = 0.0
-        order = ranked_candidates(rows[queries] @ rows.T, own=queries)
-        block = ranking_scores(np.take_along_axis(gains, order, axis=1), largest(gains, NDCG_CUTOFF))
-        for key, values in block.items():
+        ranked = rank_candidates(rows[queries] @ rows.T, gains, best_candidates(gains), own=queries)
+        for key, values in ranking_scores(ranked).items():
             scores[key][queries] = values
     return scores
-
-
-def ranked_candidates(similarity: FloatArray, *, own: IntArray | None = None) -> IntArray:
-    """Candidates of each query, nearest first; equal similarities (see `ranking_keys`) go to the lower number.
-
-    Args:
-        similarity: float64 [q, c], overwritten.
-        own: int64 [q], the candidate that is the query itself and is left out; None for none.
-
-    Returns:
-        int64 [q, c], or [q, c - 1] without the queries themselves.
-    """
-    count = similarity.shape[1]
-    keys = ranking_keys(similarity, own=own)
-    keys.sort(axis=1)
-    if own is not None:
-        keys = keys[:, :-1]
-    keys %= count
-    return keys
 
 
 def discounted(gains: FloatArray) -> FloatArray:
@@ -120,10 +188,3 @@ def discounted(gains: FloatArray) -> FloatArray:
     for rank, gain in enumerate(gains.T[:NDCG_CUTOFF], start=1):
         total += gain / np.log2(rank + 1)
     return total
-
-
-def largest(gains: FloatArray, width: int) -> FloatArray:
-    """The `width` largest values of each row, largest first; all of them where the row is shorter."""
-    width = min(width, gains.shape[1])
-    cut = gains.shape[1] - width
-    return np.sort(np.partition(gains, cut, axis=1)[:, cut:], axis=1)[:, ::-1]

@@ -60,11 +60,9 @@ def margin_test(value: float, error: float, groups: int, *, tolerance: float) ->
     if not (math.isfinite(value) and math.isfinite(error)) or groups < 2:
         return MarginTest(math.nan, math.nan)
     excess = value + tolerance
-    if error > _ROUNDING:
-        worse = float(stdtr(groups - 1, excess / error))
-    else:
-        # How a sum of equal figures is rounded must not decide whether it lies at the limit or below.
-        worse = float(excess >= -_ROUNDING)
+    # How a sum of equal figures is rounded must not decide whether it lies at the limit or below.
+    by_sign = float(excess >= -_ROUNDING)
+    worse = float(stdtr(groups - 1, excess / error)) if error > _ROUNDING else by_sign
     none_fell = max(0.0, 1.0 - tolerance / _SIZE_OF_A_FALL) ** groups
     return MarginTest(max(worse, 0.5**groups), max(1.0 - worse, none_fell))
 

@@ -20,14 +20,46 @@ SIMILARITY_METRICS: tuple[MetricKey, ...] = (
 )
 
 
+class PairSums:
+    """Sums of squared similarities of every note to the notes of every label set, collected as they are computed.
+
+    Args:
+        rows: float64 [n, d] unit rows.
+        membership: float64 [n, m] specialty sets.
+    """
+
+    def __init__(self, rows: FloatArray, membership: FloatArray) -> None:
+        self.rows = rows
+        self.membership = membership
+        self.sets, set_of = np.unique(membership, axis=0, return_inverse=True)
+        self.set_of = set_of.reshape(-1)
+        self._order = np.argsort(self.set_of, kind="stable")
+        self._starts = np.searchsorted(self.set_of[self._order], np.arange(len(self.sets)))
+        self._squares = np.full((len(rows), len(self.sets)), np.nan)
+
+    def similarity(self, notes: IntArray) -> FloatArray:
+        """Similarity of some notes to all, float64 [those, n]; what is needed of it is kept."""
+        found = self.rows[notes] @ self.rows.T
+        ordered = found[:, self._order]
+        self._squares[notes] = np.add.reduceat(np.square(ordered, out=ordered), self._starts, axis=1)
+        return found
+
+    def moments(self) -> FloatArray:
+        """Number, sum and sum of squares of each note's similarities to the others of each set. [3, n, sets]."""
+        missing = np.flatnonzero(np.isnan(self._squares[:, 0]))
+        step = rows_per_block(8 * 3 * len(self.rows))
+        for start in range(0, len(missing), step):
+            self.similarity(missing[start : start + step])
+        count = np.bincount(self.set_of).astype(np.float64)
+        sums = self.rows @ np.add.reduceat(self.rows[self._order], self._starts, axis=0).T
+        found = np.stack([np.tile(count, (len(self.rows), 1)), sums, self._squares])
+        # A note is no pair with itself; its similarity to itself is 1.
+        found[:, np.arange(len(self.rows)), self.set_of] -= 1.0
+        return found
+
+
 def similarity_figures(
-    rows: FloatArray,
-    membership: FloatArray,
-    scopes: FloatArray,
-    groups: IntArray,
-    *,
-    group_count: int,
-    block_rows: int | None = None,
+    pairs: PairSums, scopes: FloatArray, groups: IntArray, *, group_count: int
 ) -> dict[MetricKey, Jackknife]:
     """Mean and standard deviation of positive and negative similarities, margin and separation, with and without each
     group.
@@ -40,47 +72,39 @@ def similarity_figures(
     Reference: D. M. Green, J. A. Swets, "Signal Detection Theory and Psychophysics" (1966).
 
     Args:
-        rows: float64 [n, d] unit rows.
-        membership: float64 [n, m] specialty sets.
-        scopes: float64 [n, s], 1.0 where a note belongs to the scope.
+        pairs: of the notes.
+        scopes: float64 [n, s], columns of the membership.
         groups: int64 [n], group of each note, below group_count.
-        block_rows: notes per block; by default as many as fit into the shared memory budget.
 
     Returns:
         Column 0 over all pairs, then the scopes; NaN where there is no such pair, and for separation also where
         neither kind of pair has any spread.
     """
-    count = len(rows)
+    count = len(pairs.rows)
     columns = np.hstack([np.ones((count, 1)), scopes])
-    # Of each note: its pairs in each column, their number, sum and sum of squares.
-    positive, negative = np.zeros((3, count, columns.shape[1])), np.zeros((3, count, columns.shape[1]))
-    step = block_rows or rows_per_block(8 * 8 * count)
-    for start in range(0, count, step):
-        block = np.arange(start, min(start + step, count))
-        own = (np.arange(len(block)), block)
-        similarity = rows[block] @ rows.T
-        different = np.ones_like(similarity)
-        different[own] = 0.0
-        meets = np.where(membership[block] @ membership.T > 0, different, 0.0)
-        different -= meets
-        inside = columns[block] > 0
-        for moment in range(3):
-            for values, sums in ((meets, positive), (different, negative)):
-                # A note of the scope brings all its pairs, another one those with notes of the scope.
-                sums[moment, block] = np.where(inside, values.sum(axis=1, keepdims=True), values @ columns)
-                if moment < 2:
-                    values *= similarity
-    within = _pairs_within_groups(rows, membership, columns, groups, group_count)
-    figures: dict[str, list[FloatArray]] = {}
-    for name, sums, inner in (("positive", positive, within[0]), ("negative", negative, within[1])):
-        by_group = np.stack([sum_by_group(moment, groups, group_count) for moment in sums])
+    moments = pairs.moments()
+    meets = pairs.sets @ pairs.sets.T > 0
+    # Of each note, its pairs in each column: those with all notes where it belongs to the column, else with its notes.
+    found = np.zeros((2, 3, count, columns.shape[1]))
+    first = np.array([int(np.flatnonzero(pairs.set_of == number)[0]) for number in range(len(pairs.sets))])
+    inside = columns[first]
+    for number in range(len(pairs.sets)):
+        members = np.flatnonzero(pairs.set_of == number)
+        counted = np.where(inside[number] > 0, 1.0, inside)
+        for kind, chosen in ((0, meets[number]), (1, ~meets[number])):
+            found[kind][:, members] = moments[:, members] @ (chosen[:, None] * counted)
+    within = _pairs_within_groups(pairs.rows, pairs.membership, columns, groups, group_count)
+    whole, without = [], []
+    for kind in (0, 1):
+        by_group = np.stack([sum_by_group(moment, groups, group_count) for moment in found[kind]])
         # Every pair was met from both of its notes.
         total = by_group.sum(axis=1, keepdims=True) / 2
-        figures[name] = [total, total - (by_group - inner)]
-    whole, without = (_figures(figures["positive"][part], figures["negative"][part]) for part in (0, 1))
+        whole.append(total)
+        without.append(total - (by_group - within[kind]))
+    value, left_out = _figures(*whole), _figures(*without)
     behind = np.array([len(np.unique(groups[members > 0])) for members in columns.T], dtype=np.int64)
     return {
-        key: Jackknife(whole[key][0], without[key], np.zeros(columns.shape[1]), behind)
+        key: Jackknife(value[key][0], left_out[key], np.zeros(columns.shape[1]), behind)
         for key in SIMILARITY_METRICS
     }
 

@@ -32,8 +32,8 @@ the notes in it: the jackknife of all intervals (`evaluation/jackknife.py`), poo
 Precision at k depends on how many candidates there are. So every protocol's scored set has the same size: that of the
 held-out notes, or of the trained ones, or `largest_pool`, whichever is smallest.
 
-The share of the gain that is memory is 1 - gain on held-out notes / gain(protocol): 0 where a leaking split shows the true
-gain, 1 where all of it is memory, above 1 where the model got worse on notes it never saw. It is null where the
+The share of the gain that is memory is 1 - gain on held-out notes / gain(protocol): 0 where a leaking split shows the
+true gain, 1 where all of it is memory, above 1 where the model got worse on notes it never saw. It is null where the
 protocol shows no gain.
 
 Limits. The checkpoint is not retrained: a model trained on a leaking split would differ a little, and it would have

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from medembed_pipeline.evaluation.neighbors import ranking_keys
+from medembed_pipeline.evaluation.neighbors import candidates_of, ranking_keys
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
 
 _BYTES_PER_CANDIDATE = 56  # similarity, key, mask and the temporaries between them
@@ -38,11 +38,11 @@ def precision_in_other_groups(
         stop = min(start + step, count)
         own = groups[start:stop, None] == groups[None, :]
         relevant = (membership[start:stop] @ membership.T > 0) & ~own
-        keys = ranking_keys(rows, start, stop)
+        keys = ranking_keys(rows[start:stop] @ rows.T)
         keys[own] = np.iinfo(np.int64).max
         keys.partition(width - 1, axis=1)
         nearest = keys[:, :width]
-        hits = np.take_along_axis(relevant, nearest % count, axis=1)
+        hits = np.take_along_axis(relevant, candidates_of(nearest, count) % count, axis=1)
         hits &= nearest < np.iinfo(np.int64).max
         answered = relevant.any(axis=1)
         precision[start:stop][answered] = hits[answered].sum(axis=1) / k
