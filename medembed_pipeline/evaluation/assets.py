@@ -177,6 +177,6 @@ def scored_slices(work: AssetWork, note_ids: list[str], names: list[str]) -> dic
 
 def _values_by_slice(table: pa.Table, names: list[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {name: set() for name in names}
-    for name, value in zip(table["slice"].to_pylist(), table["slice_value"].to_pylist(), strict=True):
+    for name, value in zip(table["slice"].to_pylist(), table["value_name"].to_pylist(), strict=True):
         found[name].add(value)
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medembed_pipeline.evaluation.jackknife import CONFIDENCE, Jackknife, intervals
+from medembed_pipeline.evaluation.jackknife import CONFIDENCE, Jackknife
 from medembed_pipeline.evaluation.metrics_table import (
     DECIMALS,
     DIFFERENCE,
@@ -17,6 +17,7 @@ from medembed_pipeline.evaluation.metrics_table import (
     figure_intervals,
     note_rankings,
     scored_notes,
+    similarity_of,
 )
 from medembed_pipeline.evaluation.relevance import notes_with_relevant
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
@@ -32,7 +33,7 @@ SLICE_METRICS_SCHEMA = pa.schema(
     [
         _field("slice", pa.string(), "column of the landing files"),
         _field(
-            "slice_value",
+            "value_name",
             pa.string(),
             "what the notes say there: words, a bin of numbers, or (none); a note of rows that disagree is in several",
         ),
@@ -46,9 +47,9 @@ SLICE_METRICS_SCHEMA = pa.schema(
         ),
         _field("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
         _field("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
-        _field("error", pa.float64(), "standard error of the figure, NaN where none"),
         _field("n", pa.int64(), "notes (queries) behind the figure"),
         _field("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
+        _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
         _field("share", pa.float64(), "share of all scored notes that have that value, 0 to 1"),
     ]
 )
@@ -98,7 +99,7 @@ def slice_metrics_table(
         return SLICE_METRICS_SCHEMA.empty_table()
     membership = np.stack(columns, axis=1)
     vectors = {
-        model: unit_rows(np.asarray(rows)[notes.order], name=f"{model} embeddings")
+        model: similarity_of(unit_rows(np.asarray(rows)[notes.order], name=f"{model} embeddings"))
         for model, rows in zip(MODELS, (baseline, tuned), strict=True)
     }
     ranked = note_rankings(notes, vectors, scopes=membership, contrasts=[("tuned", "baseline")])
@@ -111,7 +112,7 @@ def slice_metrics_table(
             for key in RETRIEVAL_METRICS:
                 figure = {
                     "slice": name,
-                    "slice_value": value,
+                    "value_name": value,
                     "model": model,
                     "metric": key[0],
                     "k": key[1],
@@ -127,14 +128,14 @@ def _figure(
     figures: Mapping[MetricKey, Jackknife], key: MetricKey, model: str, place: int, confidence: float
 ) -> dict[str, Any]:
     one = {key: figures[key].columns([place])}
-    low, high = figure_intervals(one, key, model, confidence)
+    ends = figure_intervals(one, key, model, confidence)
     numbers = {
-        "value": one[key].value[0],
-        "ci_low": low[0],
-        "ci_high": high[0],
-        "error": intervals(one[key], confidence=confidence).error[0],
+        "value": one[key].value,
+        "ci_low": ends.low,
+        "ci_high": ends.high,
+        "degrees": ends.degrees,
     }
     return {
-        **{name: round(float(number), DECIMALS) for name, number in numbers.items()},
+        **{name: round(float(number[0]), DECIMALS) for name, number in numbers.items()},
         "groups": int(one[key].groups[0]),
     }

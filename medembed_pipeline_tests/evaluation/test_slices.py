@@ -30,8 +30,8 @@ def test_a_slice_by_specialty_has_the_figures_of_the_specialties(corpus: Corpus)
     known = {(row["scope"], row["model"], row["metric"], row["k"]): row for row in metrics}
     assert len(found) == 5 * 3 * 6
     for row in found:
-        twin = known[row["slice_value"], row["model"], row["metric"], row["k"]]
-        for name in ("value", "ci_low", "ci_high", "n", "groups"):
+        twin = known[row["value_name"], row["model"], row["metric"], row["k"]]
+        for name in ("value", "ci_low", "ci_high", "n", "groups", "degrees"):
             assert row[name] == pytest.approx(twin[name], nan_ok=True), (row, name)
 
 
@@ -50,19 +50,18 @@ def test_precision_of_a_slice_searches_among_all_scored_notes(corpus: Corpus) ->
         (row,) = (
             one
             for one in table.to_pylist()
-            if (one["slice_value"], one["model"], one["metric"], one["k"]) == (value, "tuned", "precision", 5)
+            if (one["value_name"], one["model"], one["metric"], one["k"]) == (value, "tuned", "precision", 5)
         )
         assert row["value"] == pytest.approx(np.mean(precisions)) and row["n"] == len(asking)
         assert row["share"] == pytest.approx(len(asking) / len(scored))
         assert 0 <= row["ci_low"] < row["value"] < row["ci_high"] <= 1
-        assert row["error"] > 0
 
 
 def test_values_stand_from_low_to_high_and_one_of_a_single_group_has_no_interval(corpus: Corpus) -> None:
     ages = [["9-17"] if number == 7 else ["18-39"] if number % 2 else ["(none)"] for number in range(90)]
     rows = table_of(corpus, {"age": ages}).to_pylist()
-    assert list(dict.fromkeys(row["slice_value"] for row in rows)) == ["9-17", "18-39", "(none)"]
-    assert all(np.isnan(row["ci_low"]) for row in rows if row["slice_value"] == "9-17")
+    assert list(dict.fromkeys(row["value_name"] for row in rows)) == ["9-17", "18-39", "(none)"]
+    assert all(np.isnan(row["ci_low"]) for row in rows if row["value_name"] == "9-17")
 
 
 def test_without_slices_or_without_notes_there_is_nothing(corpus: Corpus) -> None:
