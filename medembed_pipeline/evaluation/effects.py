@@ -30,12 +30,12 @@ def precision_effects(ranked: Ranked, group_of: IntArray, cutoff: int, window: i
     near, found = group_of[ranked.order[:, :window]], ranked.relevant[:, :window]
     now = ranked.relevant[:, :width].sum(axis=1)
     values = np.zeros((len(near), width))
-    for rank in range(width):
-        stays = near != near[:, rank, None]
+    for place in range(width):
+        stays = near != near[:, place, None]
         left = found & stays & (np.cumsum(stays, axis=1) <= cutoff)
-        values[:, rank] = (now - left.sum(axis=1)) / cutoff
+        values[:, place] = (now - left.sum(axis=1)) / cutoff
         # A group counts where it is met first.
-        values[(near[:, :rank] == near[:, rank, None]).any(axis=1), rank] = 0.0
+        values[(near[:, :place] == near[:, place, None]).any(axis=1), place] = 0.0
     query, rank = np.nonzero(values)
     return query, near[query, rank], values[query, rank]
 

@@ -15,8 +15,8 @@ References: B. Efron, C. Stein, "The jackknife estimate of variance", Annals of 
 decomposition, the sign of the bias and its correction by differences of second order; W. Hoeffding, "A class of
 statistics with asymptotically normal distribution", Annals of Mathematical Statistics 19 (1948); A. C. Cameron,
 J. B. Gelbach, D. L. Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics
-and Statistics 90 (2008), for Student's t with as many degrees of freedom as there are groups, less one. How often the
-intervals cover is measured: docs/statistics.md.
+and Statistics 90 (2008), for Student's t with few groups. How often the intervals cover is measured:
+docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 CONFIDENCE = 0.95
+_ROUNDING = 1e-9
 SMALLEST_SHARE_KEPT = 0.4
 """Of the jackknife's variance: what stays at least when `double_counted` is taken off."""
 
@@ -62,11 +63,12 @@ class Jackknife:
 
 
 class Intervals(NamedTuple):
-    """float64 [c] each, NaN where there is no interval: both ends, and the standard error."""
+    """float64 [c] each, NaN where there is no interval: both ends, standard error, degrees of freedom."""
 
     low: FloatArray
     high: FloatArray
     error: FloatArray
+    degrees: FloatArray
 
 
 def group_numbers(groups: Sequence[Hashable]) -> IntArray:
@@ -219,27 +221,51 @@ def pooled(parts: Sequence[Jackknife], groups: Sequence[IntArray], count: int) -
     )
 
 
-def standard_errors(found: Jackknife) -> FloatArray:
-    """Standard error of each figure, float64 [c]; NaN with fewer than two groups, or where a figure that lacks one
-    group is undefined."""
+def standard_errors(found: Jackknife) -> tuple[FloatArray, FloatArray]:
+    """Standard error of each figure, and the degrees of freedom that it was estimated with. float64 [c] each.
+
+    With equal groups these are their number less one. A few large groups that decide the figure are worth fewer: the
+    degrees of freedom follow from how much the groups' squared shares of the variance differ.
+
+    Reference: F. E. Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics
+    Bulletin 2 (1946).
+
+    Returns:
+        NaN with fewer than two groups, or where a figure that lacks one group is undefined.
+    """
     with np.errstate(invalid="ignore"):
-        deviations = found.left_out - found.left_out.mean(axis=0) if len(found.left_out) else found.left_out
+        squares = (
+            np.square(found.left_out - found.left_out.mean(axis=0)) if len(found.left_out) else found.left_out
+        )
     size = np.maximum(found.groups, 1)
-    variance = (size - 1) / size * np.square(deviations).sum(axis=0)
+    summed = squares.sum(axis=0)
+    variance = (size - 1) / size * summed
     kept = np.maximum(variance - found.double_counted, SMALLEST_SHARE_KEPT * variance)
-    usable = (found.groups >= 2) & np.isfinite(found.value)
-    return np.where(usable, np.sqrt(kept), np.nan)
+    usable = (found.groups >= 2) & np.isfinite(found.value) & np.isfinite(variance)
+    most = np.maximum(size - 1.0, 1.0)
+    uneven = np.square(squares).sum(axis=0) - summed**2 / size
+    degrees = np.divide(2.0 * summed**2, uneven, out=most.copy(), where=usable & (uneven > 0))
+    return np.where(usable, np.sqrt(kept), np.nan), np.where(usable, np.clip(degrees, 1.0, most), np.nan)
 
 
 def intervals(
     found: Jackknife, *, confidence: float = CONFIDENCE, lowest: float = -math.inf, highest: float = math.inf
 ) -> Intervals:
-    """Student's t interval of each figure, with as many degrees of freedom as there are groups behind it, less one.
+    """Student's t interval of each figure; of one that has a lowest and a highest value, on the logit scale.
+
+    So an interval does not leave the range, and reaches further to the side where there is more room. Where all groups
+    have the best (or the worst) figure there can be, nothing varies and t says nothing. The far end is then the
+    binomial one: the share of groups of which so many in a row show none with the given confidence.
+
+    References: W. S. Gosset ("Student"), "The probable error of a mean", Biometrika 6 (1908); L. D. Brown, T. T. Cai,
+    A. DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16 (2001), for the logit interval;
+    C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+    Biometrika 26 (1934).
 
     Args:
         found: the figures.
         confidence: between 0 and 1.
-        lowest, highest: the figure's range; an interval does not leave it.
+        lowest, highest: the figure's range.
 
     Raises:
         EvaluationError: confidence out of range.
@@ -248,11 +274,33 @@ def intervals(
 
     if not 0.0 < confidence < 1.0:
         raise EvaluationError(f"confidence = {confidence}: expected a number between 0 and 1, both excluded.")
-    error = standard_errors(found)
-    half = error * stdtrit(np.maximum(found.groups - 1, 1), (1.0 + confidence) / 2)
-    return Intervals(
-        np.clip(found.value - half, lowest, highest), np.clip(found.value + half, lowest, highest), error
-    )
+    error, degrees = standard_errors(found)
+    half = error * stdtrit(np.where(np.isnan(degrees), 1.0, degrees), (1.0 + confidence) / 2)
+    if not math.isfinite(highest - lowest):
+        low, high = np.clip(found.value - half, lowest, highest), np.clip(found.value + half, lowest, highest)
+        return Intervals(low, high, error, degrees)
+    width = highest - lowest
+    share = np.clip((found.value - lowest) / width, 0.0, 1.0)
+    inside = (share > _ROUNDING) & (share < 1.0 - _ROUNDING)
+    middle = np.where(inside, share, 0.5)
+    slope = half / width / (middle * (1.0 - middle))
+    unseen = 1.0 - ((1.0 - confidence) / 2) ** (1.0 / np.maximum(found.groups, 1))
+    at_end = np.where(share < 0.5, 0.0, 1.0 - unseen), np.where(share < 0.5, unseen, 1.0)
+    ends = [
+        np.where(
+            np.isnan(error), np.nan, np.where(inside, _expit(_logit(middle) + sign * slope), at_end[place])
+        )
+        for place, sign in enumerate((-1.0, 1.0))
+    ]
+    return Intervals(lowest + width * ends[0], lowest + width * ends[1], error, degrees)
+
+
+def _logit(share: FloatArray) -> FloatArray:
+    return np.asarray(np.log(share) - np.log1p(-share))
+
+
+def _expit(value: FloatArray) -> FloatArray:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value, -700.0, 700.0))))
 
 
 def groups_needed(value: float, error: float, groups: int, *, confidence: float = CONFIDENCE) -> int | None:

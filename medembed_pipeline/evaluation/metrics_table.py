@@ -15,6 +15,7 @@ from medembed_pipeline.evaluation.clusters import cluster_figures, single_label_
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.jackknife import (
     CONFIDENCE,
+    Intervals,
     Jackknife,
     difference,
     group_numbers,
@@ -81,6 +82,7 @@ METRICS_SCHEMA = pa.schema(
         _field("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
         _field("n", pa.int64(), "different notes (queries) behind the figure"),
         _field("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
+        _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
     ]
 )
 
@@ -302,7 +304,7 @@ def metrics_table(
     for model in order:
         ends = {key: figure_intervals(found[model], key, model, confidence) for key in found[model]}
         for place, scope in enumerate(notes.scopes):
-            for (metric, k), (low, high) in ends.items():
+            for (metric, k), found_ends in ends.items():
                 figure = found[model][metric, k]
                 row = (
                     model,
@@ -311,10 +313,11 @@ def metrics_table(
                     metric,
                     k,
                     figure.value[place],
-                    low[place],
-                    high[place],
+                    found_ends.low[place],
+                    found_ends.high[place],
                     sizes[metric][place],
                     int(figure.groups[place]),
+                    found_ends.degrees[place],
                 )
                 for name, value in zip(METRICS_SCHEMA.names, row, strict=True):
                     columns[name].append(round(float(value), DECIMALS) if isinstance(value, float) else value)
@@ -323,12 +326,11 @@ def metrics_table(
 
 def figure_intervals(
     figures: Mapping[MetricKey, Jackknife], key: MetricKey, model: str, confidence: float
-) -> tuple[FloatArray, FloatArray]:
-    """Both ends of the intervals of one metric; those of a model stay inside the metric's range."""
+) -> Intervals:
+    """The intervals of one metric; those of a model stay inside the metric's range."""
     compared = model in (DIFFERENCE, OVER_LEXICAL)
     lowest, highest = (-math.inf, math.inf) if compared else _RANGES.get(key[0], (-math.inf, math.inf))
-    ends = intervals(figures[key], confidence=confidence, lowest=lowest, highest=highest)
-    return ends.low, ends.high
+    return intervals(figures[key], confidence=confidence, lowest=lowest, highest=highest)
 
 
 def _notes_behind(notes: ScoredNotes, metric: str) -> list[BoolArray]:

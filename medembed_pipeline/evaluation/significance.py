@@ -28,10 +28,12 @@ class MarginTest(NamedTuple):
     kept: float
 
 
-def margin_test(value: float, error: float, groups: int, *, tolerance: float) -> MarginTest:
+def margin_test(
+    value: float, error: float, groups: int, *, tolerance: float, degrees: float | None = None
+) -> MarginTest:
     """Test a difference against a tolerated fall.
 
-    Student's t with as many degrees of freedom as there are groups, less one. Neither p-value goes below what so few
+    Student's t. Neither p-value goes below what so few
     groups can show: `worse` not below 2 ** -groups, the smallest of a sign test; `kept` not below
     (1 - 2 * tolerance) ** groups: a fall of the tolerance may be a share of 2 * tolerance of the groups falling by one
     half, and that is the chance that none of them is in the sample. So a specialty of five notes of which none changed
@@ -46,6 +48,7 @@ def margin_test(value: float, error: float, groups: int, *, tolerance: float) ->
         error: its standard error, NaN where it has none.
         groups: independent groups behind it.
         tolerance: by how much it may fall, 0 or more, in its own unit.
+        degrees: degrees of freedom of the error; None for the number of groups, less one.
 
     Returns:
         Both p-values, 0 to 1; NaN where it cannot be tested.
@@ -62,7 +65,11 @@ def margin_test(value: float, error: float, groups: int, *, tolerance: float) ->
     excess = value + tolerance
     # How a sum of equal figures is rounded must not decide whether it lies at the limit or below.
     by_sign = float(excess >= -_ROUNDING)
-    worse = float(stdtr(groups - 1, excess / error)) if error > _ROUNDING else by_sign
+    worse = (
+        float(stdtr(groups - 1 if degrees is None else degrees, excess / error))
+        if error > _ROUNDING
+        else by_sign
+    )
     none_fell = max(0.0, 1.0 - tolerance / _SIZE_OF_A_FALL) ** groups
     return MarginTest(max(worse, 0.5**groups), max(1.0 - worse, none_fell))
 

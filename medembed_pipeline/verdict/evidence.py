@@ -32,6 +32,7 @@ class Figure(NamedTuple):
     ci_high: float = float("nan")
     n: int = 0
     groups: int = 0
+    degrees: float = float("nan")
 
 
 class Task(NamedTuple):
@@ -58,11 +59,12 @@ class Task(NamedTuple):
     ci_high: float
     n: int
     groups: int
+    degrees: float
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Task:
         """From a record of the facts of `task_metrics`; numbers that are null are NaN."""
-        numbers = ("tolerance", "baseline", "tuned", "lexical", "difference", "ci_low", "ci_high")
+        numbers = ("tolerance", "baseline", "tuned", "lexical", "difference", "ci_low", "ci_high", "degrees")
         values: dict[str, Any] = {
             **{name: str(record.get(name) or "") for name in ("name", "family", "metric", "problem")},
             **{name: float("nan") if record.get(name) is None else float(record[name]) for name in numbers},
@@ -171,7 +173,7 @@ def scope_figures(metrics: pa.Table, metric: MetricKey, scopes: Sequence[str]) -
             ScopeFigure(
                 scope,
                 found["baseline", scope]["value"],
-                *(change[column] for column in ("value", "ci_low", "ci_high", "n", "groups")),
+                *(change[column] for column in ("value", "ci_low", "ci_high", "n", "groups", "degrees")),
             )
         )
     return figures

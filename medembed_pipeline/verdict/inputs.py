@@ -128,7 +128,10 @@ def slice_figures(table: pa.Table, metric: MetricKey) -> list[ScopeFigure]:
         ScopeFigure(
             f"{one}={value}",
             rows["baseline"]["value"],
-            *(rows["difference"][column] for column in ("value", "ci_low", "ci_high", "n", "groups")),
+            *(
+                rows["difference"][column]
+                for column in ("value", "ci_low", "ci_high", "n", "groups", "degrees")
+            ),
         )
         for (one, value), rows in sorted(found.items())
     ]

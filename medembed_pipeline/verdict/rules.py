@@ -70,7 +70,7 @@ def main_metric(evidence: Evidence, settings: VerdictSettings) -> Outcome:
         reason = f"{found}: {clause}."
     else:
         clause = f"the interval of {label} includes zero"
-        error = standard_error(change.ci_low, change.ci_high, change.groups, confidence=evidence.confidence)
+        error = standard_error(change.ci_low, change.ci_high, change.degrees, confidence=evidence.confidence)
         needed = groups_needed(change.value, error, change.groups, confidence=evidence.confidence)
         more = ""
         if needed:
@@ -415,7 +415,7 @@ def _task(task: Task, confidence: float) -> Outcome:
         reason = f"{found}. Only a fall of {task.tolerance:g} is tolerated."
     else:
         clause = f"{what} may have fallen by more than {task.tolerance:g}"
-        error = standard_error(task.ci_low, task.ci_high, task.groups, confidence=confidence)
+        error = standard_error(task.ci_low, task.ci_high, task.degrees, confidence=confidence)
         groups = groups_to_decide(
             task.difference, error, task.groups, tolerance=task.tolerance, significance=(1 - confidence) / 2
         )

@@ -26,6 +26,7 @@ class ScopeFigure(NamedTuple):
     ci_high: float
     queries: int
     groups: int
+    degrees: float
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ class ScopeTest:
     queries_needed: int | None
 
 
-def standard_error(ci_low: float, ci_high: float, groups: int, *, confidence: float) -> float:
+def standard_error(ci_low: float, ci_high: float, degrees: float, *, confidence: float) -> float:
     """The standard error behind a Student's t interval (`evaluation.jackknife.intervals`); NaN where there is none."""
     from scipy.special import stdtrit
 
-    if groups < 2 or not (math.isfinite(ci_low) and math.isfinite(ci_high)):
+    if not (math.isfinite(ci_low) and math.isfinite(ci_high) and math.isfinite(degrees)):
         return math.nan
-    return (ci_high - ci_low) / 2 / float(stdtrit(groups - 1, (1.0 + confidence) / 2))
+    return (ci_high - ci_low) / 2 / float(stdtrit(degrees, (1.0 + confidence) / 2))
 
 
 def scope_tests(
@@ -81,9 +82,9 @@ def scope_tests(
     Returns:
         One per figure, in their order.
     """
-    errors = [standard_error(one.ci_low, one.ci_high, one.groups, confidence=confidence) for one in figures]
+    errors = [standard_error(one.ci_low, one.ci_high, one.degrees, confidence=confidence) for one in figures]
     tests = [
-        margin_test(one.difference, error, one.groups, tolerance=tolerance)
+        margin_test(one.difference, error, one.groups, tolerance=tolerance, degrees=one.degrees)
         for one, error in zip(figures, errors, strict=True)
     ]
     adjusted = holm_adjusted([test.worse for test in tests])

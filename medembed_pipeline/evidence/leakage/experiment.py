@@ -306,7 +306,7 @@ class _Scorer:
     def _figure(
         self, found: dict[str, dict[MetricKey, Jackknife]], model: str, key: MetricKey
     ) -> tuple[float, float, float]:
-        low, high = figure_intervals(found[model], key, model, self._confidence)
-        numbers = (found[model][key].value[0], low[0], high[0])
+        ends = figure_intervals(found[model], key, model, self._confidence)
+        numbers = (found[model][key].value[0], ends.low[0], ends.high[0])
         value, lower, upper = (round(float(number), DECIMALS) for number in numbers)
         return value, lower, upper

@@ -255,7 +255,7 @@ def _rows(protocol: str, result: ProtocolResult, pool: int, confidence: float) -
     for model in MODELS:
         figures = {key: result.figures[model, key] for key in METRICS}
         for name, k in METRICS:
-            low, high = figure_intervals(figures, (name, k), model, confidence)
+            ends = figure_intervals(figures, (name, k), model, confidence)
             rows.append(
                 {
                     "protocol": protocol,
@@ -263,8 +263,8 @@ def _rows(protocol: str, result: ProtocolResult, pool: int, confidence: float) -
                     "metric": name,
                     "k": k,
                     "value": result.value(model, (name, k)),
-                    "ci_low": round(float(low[0]), DECIMALS),
-                    "ci_high": round(float(high[0]), DECIMALS),
+                    "ci_low": round(float(ends.low[0]), DECIMALS),
+                    "ci_high": round(float(ends.high[0]), DECIMALS),
                     "n": pool,
                     "seen_share": result.seen_share,
                 }
