@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.history.publishing import REMEDY
+from medembed_pipeline.history.table import NAME as HISTORY
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import STAGING, Lake
 from medembed_pipeline.lake.tables import TableError
@@ -43,7 +45,7 @@ def verify_lake(lake: Lake) -> list[Finding]:
     """
     pointer, problems = _pointer(lake)
     versions = {"finetuned_checkpoint": str(pointer["data_version"])} if pointer else {}
-    findings = verify_tables(lake, versions) + problems
+    findings = verify_tables(lake, versions, {HISTORY: REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *_released(lake, checkpoints), *verify_report(lake)]
     if pointer:

@@ -46,7 +46,9 @@ def test_precision_of_a_slice_searches_among_all_scored_notes(corpus: Corpus) ->
         for query in asking:
             others = [row for row in scored if row != query]
             near = sorted(others, key=lambda row: -float(corpus.tuned[query] @ corpus.tuned[row]))[:5]
-            precisions.append(np.mean([bool(corpus.specialties[query] & corpus.specialties[row]) for row in near]))
+            precisions.append(
+                np.mean([bool(corpus.specialties[query] & corpus.specialties[row]) for row in near])
+            )
         (row,) = (
             one
             for one in table.to_pylist()

@@ -63,9 +63,7 @@ def test_numbers_with_fractions_and_cells_that_are_none() -> None:
     assert found[9] == ["up to 1"] and found[10] == ["over 1 to 2"]
 
 
-@given(
-    st.lists(st.integers(-40, 120), min_size=11, max_size=200).filter(lambda ages: len(set(ages)) > 10)
-)
+@given(st.lists(st.integers(-40, 120), min_size=11, max_size=200).filter(lambda ages: len(set(ages)) > 10))
 def test_every_number_lies_in_the_range_that_its_bin_says(ages: list[int]) -> None:
     raw = raw_rows(age=[str(age) for age in ages])
     found = slice_values(raw, one_each(raw), ["age"])["age"]
