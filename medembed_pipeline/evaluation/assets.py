@@ -134,7 +134,7 @@ def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     required_resource_keys={"lake"},
 )
 def slice_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-    """Retrieval figures by site, sex, age, or any other column of the landing files that `[evaluation] slices` names."""
+    """Retrieval figures by site, sex, age, or any other column of the landing files in `[evaluation] slices`."""
     settings = launchpad_settings(context, SliceSettings)
     with asset_work(context, REVISION, settings) as work:
         if not settings.slices:
@@ -164,7 +164,7 @@ def slice_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any
 
 
 def scored_slices(work: AssetWork, note_ids: list[str], names: list[str]) -> dict[str, list[list[str]]]:
-    """The values of some notes by slice, noted as an input: not the landed rows, most of whose changes reach no slice."""
+    """The values of some notes by slice, noted as an input in place of the landed rows, of which few reach a slice."""
     notes = work.input("cleaned_notes")
     row_of = {note_id: row for row, note_id in enumerate(notes.strings("note_id"))}
     slices = {

@@ -86,7 +86,8 @@ def detail_lines(history: pa.Table, version: str, *, released: str | None) -> li
                     f"Checkpoint {chosen}{now}: base {one['base'] or 'not known'}, made {written(one['made_at'])}"
                 ]
             ),
-            f"Judged {written(one['judged_at'])} in {one['precision'] or 'a precision not known'}: {one['verdict']}{since}",
+            f"Judged {written(one['judged_at'])} in {one['precision'] or 'an unknown precision'}: "
+            f"{one['verdict']}{since}",
         ]
         records = [
             {

@@ -152,7 +152,10 @@ def _float(value: Any) -> float:
 def with_judgement(
     history: pa.Table | None, judgement: Judgement, figures: Iterable[Mapping[str, Any]]
 ) -> pa.Table:
-    """The history with the rows of one judgement, which is only ever added; nothing that stands is changed.
+    """The history with the rows of one judgement; no row that stands is taken away.
+
+    Besides, only the times of what was known change: a judgement that arrives late may show that a checkpoint was
+    released earlier, or in between.
 
     Args:
         history: with CHECKPOINT_HISTORY_SCHEMA; None where there is none yet.
@@ -167,19 +170,17 @@ def with_judgement(
     known = judgements(history)
     if any((one["checkpoint"], one["judgement"]) == (judgement.checkpoint, judgement.key) for one in known):
         return history
-    own = [one for one in known if one["checkpoint"] == judgement.checkpoint]
-    released = judgement.verdict == "deploy"
     shared = {
         "checkpoint": judgement.checkpoint,
         "judgement": judgement.key,
-        # A checkpoint that was copied or restored has newer files; it is no younger for that.
-        "made_at": next((one["made_at"] for one in own if one["made_at"] is not None), judgement.made_at),
+        "made_at": judgement.made_at,
         "judged_at": judgement.judged_at,
-        "base": judgement.base or next((one["base"] for one in own), ""),
+        "base": judgement.base
+        or next((one["base"] for one in known if one["checkpoint"] == judgement.checkpoint), ""),
         "precision": judgement.precision,
         "verdict": judgement.verdict,
-        "released": released,
-        "released_at": _released_since(known, judgement) if released else None,
+        "released": judgement.verdict == "deploy",
+        "released_at": None,
     }
     added = pa.Table.from_pylist(
         [{**figure, **shared} for figure in figures], schema=CHECKPOINT_HISTORY_SCHEMA
@@ -187,16 +188,32 @@ def with_judgement(
     rows = pa.concat_tables([history, added])
     place = pa.array(range(len(rows)), pa.int64())
     keys = [(name, "ascending") for name in ("judged_at", *_JUDGEMENT, "place")]
-    return rows.append_column("place", place).sort_by(keys).drop_columns(["place"])
+    return _with_times(rows.append_column("place", place).sort_by(keys).drop_columns(["place"]))
 
 
-def _released_since(known: list[dict[str, Any]], judgement: Judgement) -> datetime:
-    """When the checkpoint became the released one: now, or before, where no other was released since."""
-    before = [one for one in known if one["released"] and one["judged_at"] <= judgement.judged_at]
-    if before and before[-1]["checkpoint"] == judgement.checkpoint:
-        since: datetime = before[-1]["released_at"]
-        return since
-    return judgement.judged_at
+def _with_times(history: pa.Table) -> pa.Table:
+    """Say anew since when each checkpoint has been there and released, now that all that was judged is known."""
+    made: dict[str, datetime] = {}
+    since: dict[tuple[str, str], datetime] = {}
+    released_at: datetime | None = None
+    released = ""
+    for one in judgements(history):
+        if one["made_at"] is not None:
+            # A checkpoint that was copied or restored has newer files; it is no younger for that.
+            made[one["checkpoint"]] = min(one["made_at"], made.get(one["checkpoint"], one["made_at"]))
+        if one["released"]:
+            if one["checkpoint"] != released:
+                released, released_at = one["checkpoint"], one["judged_at"]
+            since[one["checkpoint"], one["judgement"]] = released_at or one["judged_at"]
+    pairs = zip(*(history[name].to_pylist() for name in _JUDGEMENT), strict=True)
+    columns: dict[str, list[datetime | None]] = {"made_at": [], "released_at": []}
+    for checkpoint, judgement in pairs:
+        columns["made_at"].append(made.get(checkpoint))
+        columns["released_at"].append(since.get((checkpoint, judgement)))
+    for name, values in columns.items():
+        place = history.schema.get_field_index(name)
+        history = history.set_column(place, history.schema.field(name), pa.array(values, _TIME))
+    return history
 
 
 def judgements(history: pa.Table) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ into bins of about as many rows each, named by their range.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -64,7 +65,7 @@ def version_with_slices(version: str, names: Sequence[str]) -> str:
 
 
 def read_slices(raw: LakeTable, notes: LakeTable, names: Sequence[str]) -> dict[str, list[list[str]]]:
-    """`slice_values` of the tables `raw_transcriptions` and `cleaned_notes`; reads nothing where there are no slices."""
+    """`slice_values` of `raw_transcriptions` and `cleaned_notes`; reads nothing where there are no slices."""
     return slice_values(_rows_of(raw, names), notes.read(["source_rows"]), names) if names else {}
 
 
@@ -108,7 +109,7 @@ def slice_values(raw: pa.Table, notes: pa.Table, names: Sequence[str]) -> dict[s
         By slice, a list per note in the order of `notes`: its different values, sorted.
 
     Raises:
-        SliceError: a slice is no column, one of words with too many of them, or a note of rows that `raw` does not have.
+        SliceError: a slice is no column, one of words with too many of them, or a note of rows that are not in `raw`.
     """
     refuse_unknown_slices(raw.column_names, names)
     if not names:
@@ -195,7 +196,7 @@ def _number_names(numbers: np.ndarray, counts: np.ndarray) -> list[str]:
     cuts = sorted({float(numbers[order[place]]) for place in wanted} - {float(different[-1])})
     edges = [-math.inf, *cuts, math.inf]
     names = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         if whole:
             first = different[different > low][0]
             last = min(high, different[-1])
