@@ -21,6 +21,7 @@ from medembed_pipeline.report.inputs import (
     outdated_tables,
     read_sources,
     shown_facts,
+    shown_slices,
     shown_table,
 )
 from medembed_pipeline.report.notes_part import Place
@@ -57,9 +58,10 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             work.note_input(name, table.data_version)
         checkpoint = measured_checkpoint(work)
         sources = read_sources(work.lake)
+        slices = shown_slices(work.lake, tables)
         # Besides what data versions cover. raw_transcriptions is no dependency on purpose: a file that lands without
         # a new note makes no new page by itself; the next page that is made names it as a source.
-        work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources]))
+        work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources, slices]))
         outdated = outdated_tables(tables, {"finetuned_checkpoint": checkpoint.data_version})
         if outdated:
             context.log.warning(
@@ -69,7 +71,7 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         footer = _unchanged(work)
         kept = footer is not None
         if footer is None:
-            footer = _build(work, tables, checkpoint, sources, settings)
+            footer = _build(work, tables, checkpoint, sources, slices, settings)
         size = work.lake.size(PAGE)
         metadata: dict[str, Any] = {
             "path": dg.MetadataValue.path(work.lake.path(PAGE)),
@@ -102,6 +104,7 @@ def _build(
     tables: Mapping[str, LakeTable],
     checkpoint: Checkpoint,
     sources: Mapping[str, list[Place]],
+    slices: Mapping[str, list[list[str]]],
     settings: ReportSettings,
 ) -> PageFooter:
     from medembed_pipeline.report.made import made_part, model_name
@@ -124,6 +127,7 @@ def _build(
             more_settings={type(settings).__name__: settings.result_values()},
         ),
         sources=sources,
+        slices=slices,
         history=checkpoint.history(),
     )
     texts = shown_texts(tables["cleaned_notes"].strings("text"), settings.note_text)
