@@ -3,12 +3,12 @@ group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
+from medembed_pipeline.evaluation.jackknife import Jackknife, difference, ratio_jackknife
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
 
 _SMALLEST_DISTANCE = 1e-12  # cosine distances and squared Euclidean ones below this are rounding
@@ -42,9 +42,15 @@ class ClusterFigures:
 
 
 def cluster_figures(
-    rows: FloatArray, classes: IntArray, groups: IntArray, *, class_count: int, group_count: int
-) -> ClusterFigures:
-    """Cosine silhouette and Davies-Bouldin index, with and without each group.
+    vectors: Mapping[str, FloatArray],
+    classes: IntArray,
+    groups: IntArray,
+    *,
+    class_count: int,
+    group_count: int,
+    contrasts: Sequence[tuple[str, str]] = (),
+) -> dict[str, ClusterFigures]:
+    """Cosine silhouette and Davies-Bouldin index of several models, with and without each group.
 
     silhouette: a note's value is (b - a) / max(a, b), with a its mean cosine distance to the other notes of
     its class and b the smallest mean distance to another class; 0 where both are 0. The mean distance of a
@@ -64,23 +70,35 @@ def cluster_figures(
     "A cluster separation measure", IEEE TPAMI 1 (1979).
 
     Args:
-        rows: float64 [n, d] unit rows.
+        vectors: by model, float64 [n, d] unit rows of the same notes.
         classes: int64 [n], the class of each note, -1 where it takes no part (see `single_label_classes`).
         groups: int64 [n], group of each note, below group_count.
         class_count: classes are numbered below this.
+        contrasts: pairs (model, other) whose paired difference is wanted.
+
+    Returns:
+        By model, and by "model-other" for each contrast.
     """
     taking_part = np.flatnonzero(classes >= 0)
     taking_part = taking_part[np.lexsort((groups[taking_part], classes[taking_part]))]
     present, class_of = np.unique(classes[taking_part], return_inverse=True)
     columns = np.concatenate([[0], 1 + present])
+    names = [*vectors, *(f"{one}-{other}" for one, other in contrasts)]
     if len(present) < 2:
         nothing = _undefined(group_count, 1 + class_count)
-        return ClusterFigures(nothing, nothing)
-    parts = _parts(rows[taking_part], class_of.reshape(-1), groups[taking_part])
-    return ClusterFigures(
-        _spread(_silhouette(parts, group_count), columns, 1 + class_count),
-        _spread(_davies_bouldin(parts, group_count), columns, 1 + class_count),
-    )
+        return {name: ClusterFigures(nothing, nothing) for name in names}
+    parts = {
+        model: _parts(rows[taking_part], class_of.reshape(-1), groups[taking_part])
+        for model, rows in vectors.items()
+    }
+    silhouettes = _silhouettes(parts, group_count, contrasts)
+    indices = _davies_bouldin_of_all(parts, group_count, contrasts)
+    return {
+        name: ClusterFigures(
+            *(_spread(found[name], columns, 1 + class_count) for found in (silhouettes, indices))
+        )
+        for name in names
+    }
 
 
 @dataclass(frozen=True)
@@ -139,95 +157,131 @@ def _parts(vectors: FloatArray, class_of: IntArray, group_of: IntArray) -> _Part
     )
 
 
-def _silhouette(parts: _Parts, group_count: int) -> Jackknife:
-    """Columns: all, then the classes that are there."""
-    count, classes = len(parts.vectors), len(parts.sizes)
-    rows = np.arange(count)
-    own = (parts.products[rows, parts.class_of] - 1.0) / (parts.sizes[parts.class_of] - 1)
-    others = parts.products / parts.sizes
-    others[rows, parts.class_of] = -np.inf
-    nearest = others.argmax(axis=1)
-    best = others[rows, nearest]
-    others[rows, nearest] = -np.inf
-    second = others.max(axis=1)
-    within = _distance(1.0 - own)
-    value = _silhouette_value(within, _distance(1.0 - best))
+class _Silhouette:
+    """The silhouette of one model's notes, and what it would be without each cell of a class."""
 
-    sums = np.zeros((group_count, 1 + classes))
-    sizes = np.zeros_like(sums)
-    for column in (np.zeros(count, dtype=np.int64), 1 + parts.class_of):
-        np.add.at(sums, (parts.group_of, column), value)
-        np.add.at(sizes, (parts.group_of, column), 1.0)
-    sums_left = _Left(np.zeros_like(sums), np.zeros_like(sums), np.zeros(1 + classes))
-    left_size = parts.sizes[parts.cell_class] - parts.cell_size
-    for number in range(classes):
-        cells = np.flatnonzero(parts.cell_class == number)
-        gone, size = parts.gone[cells], left_size[cells]
-        # Notes of the class itself, of which the cell's are taken out.
-        notes = np.arange(parts.starts[number], parts.starts[number + 1])
-        for block, shared in _shared(parts, notes, cells):
-            apart = parts.products[block, number, None] - 1.0 - shared
-            without = _silhouette_value(
-                _distance(1.0 - apart / np.maximum(size - 1, 1)), _distance(1.0 - best[block, None])
-            )
-            sums_left.add(parts, block, cells, value[block], without, np.tile(gone, (len(block), 1)))
-        # Notes of other classes: where this one is the nearest, or can become it by losing its least similar cell.
-        reach = (parts.products[:, number] + parts.cell_size[cells].max()) / np.maximum(size.min(), 1)
-        near = (nearest == number) | (reach >= best)
-        notes = np.flatnonzero(near & (parts.class_of != number))
-        for block, shared in _shared(parts, notes, cells):
-            left = (parts.products[block, number, None] - shared) / np.maximum(size, 1)
-            left[:, gone] = -np.inf
-            rest = np.where(nearest[block] == number, second[block], best[block])
-            between = np.maximum(rest[:, None], left)
-            without = _silhouette_value(within[block, None], _distance(1.0 - between))
+    def __init__(self, parts: _Parts) -> None:
+        self.parts = parts
+        rows = np.arange(len(parts.vectors))
+        own = (parts.products[rows, parts.class_of] - 1.0) / (parts.sizes[parts.class_of] - 1)
+        others = parts.products / parts.sizes
+        others[rows, parts.class_of] = -np.inf
+        self.nearest = others.argmax(axis=1)
+        self.best = others[rows, self.nearest]
+        others[rows, self.nearest] = -np.inf
+        self.second = others.max(axis=1)
+        self.within = _distance(1.0 - own)
+        self.value = _silhouette_value(self.within, _distance(1.0 - self.best))
+
+    def near(self, number: int, largest_cell: int, smallest_left: int) -> BoolArray:
+        """Notes to which a class is the nearest, or can become it by losing its least similar cell. [n]."""
+        reach = (self.parts.products[:, number] + largest_cell) / max(smallest_left, 1)
+        return np.asarray((self.nearest == number) | (reach >= self.best))
+
+    def without(
+        self, notes: IntArray, number: int, cells: IntArray, left: IntArray
+    ) -> tuple[FloatArray, BoolArray]:
+        """By how much the values of some notes of one class fall, and whether they take no part then. [notes, cells].
+
+        Args:
+            notes: all of class `number`, or none of it.
+            number: the class of the cells.
+            cells: without which.
+            left: notes of the class that are left.
+        """
+        parts, gone = self.parts, left < 2
+        shared = parts.vectors[notes] @ parts.cell_sums[cells].T
+        sums = parts.products[notes, number, None] - shared
+        if parts.class_of[notes[0]] == number:
+            within = _distance(1.0 - (sums - 1.0) / np.maximum(left - 1, 1))
+            value = _silhouette_value(within, _distance(1.0 - self.best[notes, None]))
+            out = np.tile(gone, (len(notes), 1))
+        else:
+            similarity = sums / np.maximum(left, 1)
+            similarity[:, gone] = -np.inf
+            rest = np.where(self.nearest[notes] == number, self.second[notes], self.best[notes])
+            between = np.maximum(rest[:, None], similarity)
+            value = _silhouette_value(self.within[notes, None], _distance(1.0 - between))
             # With no class left to compare with, a note takes no part either.
-            sums_left.add(parts, block, cells, value[block], without, np.isneginf(between))
-    found = ratio_jackknife(
-        sums, sizes, effect=sums_left.effect, lost=sums_left.lost, squared_effects=sums_left.squared
-    )
-    return Jackknife(found.value, found.left_out, found.double_counted, parts.groups)
+            out = np.isneginf(between)
+        return np.where(out, self.value[notes, None], self.value[notes, None] - value), out
 
 
-@dataclass(frozen=True)
-class _Left:
-    """What cells do to the notes of other groups, for `ratio_jackknife`."""
+def _silhouettes(
+    parts: Mapping[str, _Parts], group_count: int, contrasts: Sequence[tuple[str, str]]
+) -> dict[str, Jackknife]:
+    """Columns: all, then the classes that are there."""
+    models = {model: _Silhouette(own) for model, own in parts.items()}
+    same = next(iter(parts.values()))
+    values = {model: one.value for model, one in models.items()}
+    values |= {f"{one}-{other}": values[one] - values[other] for one, other in contrasts}
+    shape = (group_count, 1 + len(same.sizes))
+    sizes, lost = np.zeros(shape), np.zeros(shape)
+    sums, effects = ({name: np.zeros(shape) for name in values} for _ in range(2))
+    squared = {name: np.zeros(shape[1]) for name in values}
+    for column in (np.zeros_like(same.class_of), 1 + same.class_of):
+        np.add.at(sizes, (same.group_of, column), 1.0)
+        for name, value in values.items():
+            np.add.at(sums[name], (same.group_of, column), value)
+    for number in range(len(same.sizes)):
+        cells = np.flatnonzero(same.cell_class == number)
+        left, cell_groups = same.sizes[number] - same.cell_size[cells], same.cell_group[cells]
+        near = np.any(
+            [one.near(number, int(same.cell_size[cells].max()), int(left.min())) for one in models.values()],
+            axis=0,
+        )
+        for own in range(len(same.sizes)):
+            notes = np.arange(same.starts[own], same.starts[own + 1])
+            notes = notes if own == number else notes[near[notes]]
+            if not len(notes):
+                continue
+            effect = {name: np.zeros(len(cells)) for name in values}
+            square = {name: np.zeros(len(cells)) for name in values}
+            out_by_cell = np.zeros(len(cells))
+            for block in _group_blocks(
+                notes, same.group_of, rows_per_block(8 * 8 * len(cells) * len(models))
+            ):
+                other = cell_groups != same.group_of[block, None]
+                changes: dict[str, FloatArray] = {}
+                for model, one in models.items():
+                    change, out = one.without(block, number, cells, left)
+                    changes[model] = change * other
+                changes |= {f"{one}-{two}": changes[one] - changes[two] for one, two in contrasts}
+                out_by_cell += (out & other).sum(axis=0)
+                for name, change in changes.items():
+                    summed = _sum_by_group(change, same.group_of[block])
+                    effect[name] += summed.sum(axis=0)
+                    square[name] += np.square(summed).sum(axis=0)
+            number_of_groups = len(np.unique(same.group_of[notes]))
+            for place in (0, 1 + own):
+                np.add.at(lost[:, place], cell_groups, out_by_cell)
+                for name in values:
+                    np.add.at(effects[name][:, place], cell_groups, effect[name])
+                    # What a cell does to all notes alike is its own doing, and no common one.
+                    squared[name][place] += (square[name] - np.square(effect[name]) / number_of_groups).sum()
+    found = {}
+    for name in values:
+        figure = ratio_jackknife(
+            sums[name], sizes, effect=effects[name], lost=lost, squared_effects=squared[name]
+        )
+        found[name] = Jackknife(figure.value, figure.left_out, figure.double_counted, same.groups)
+    return found
 
-    effect: FloatArray
-    lost: FloatArray
-    squared: FloatArray
 
-    def add(
-        self,
-        parts: _Parts,
-        notes: IntArray,
-        cells: IntArray,
-        value: FloatArray,
-        without: FloatArray,
-        out: BoolArray,
-    ) -> None:
-        """Values of some notes, and without each of some cells [notes, cells]; `out`: the note takes no part then."""
-        other = parts.cell_group[cells] != parts.group_of[notes, None]
-        change = np.where(out, value[:, None], value[:, None] - without) * other
-        groups = parts.cell_group[cells]
-        for number in np.unique(parts.class_of[notes]):
-            members = parts.class_of[notes] == number
-            by_cell = change[members].sum(axis=0)
-            out_by_cell = (out & other)[members].sum(axis=0).astype(np.float64)
-            squares = np.square(change[members]).sum()
-            for column in (0, 1 + number):
-                np.add.at(self.effect[:, column], groups, by_cell)
-                np.add.at(self.lost[:, column], groups, out_by_cell)
-                self.squared[column] += squares
+def _group_blocks(notes: IntArray, group_of: IntArray, step: int) -> Iterator[IntArray]:
+    """Notes in blocks of about `step`, all of a group in one; they are sorted by group."""
+    starts = np.flatnonzero(np.diff(group_of[notes], prepend=-1))
+    first = 0
+    while first < len(notes):
+        later = starts[starts >= first + step]
+        stop = int(later[0]) if len(later) else len(notes)
+        yield notes[first:stop]
+        first = stop
 
 
-def _shared(parts: _Parts, notes: IntArray, cells: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Scalar products of notes with the sums of cells, in blocks of notes that fit into memory."""
-    step = rows_per_block(8 * 8 * len(cells))
-    sums = parts.cell_sums[cells].T
-    for start in range(0, len(notes), step):
-        block = notes[start : start + step]
-        yield block, parts.vectors[block] @ sums
+def _sum_by_group(values: FloatArray, groups: IntArray) -> FloatArray:
+    """The rows [notes, cells] summed by group; groups are sorted."""
+    return np.asarray(np.add.reduceat(values, np.flatnonzero(np.diff(groups, prepend=-1)), axis=0))
 
 
 def _silhouette_value(within: FloatArray, between: FloatArray) -> FloatArray:
@@ -236,8 +290,8 @@ def _silhouette_value(within: FloatArray, between: FloatArray) -> FloatArray:
     return np.divide(between - within, largest, out=np.zeros_like(largest), where=comparable)
 
 
-def _davies_bouldin(parts: _Parts, group_count: int) -> Jackknife:
-    """Columns: all, then the classes that are there."""
+def _davies_bouldin(parts: _Parts, group_count: int) -> tuple[Jackknife, FloatArray]:
+    """Columns: all, then the classes that are there; and the slopes for `_pair_variance`."""
     classes = len(parts.sizes)
     centroids = parts.sums / parts.sizes[:, None]
     products = centroids @ centroids.T
@@ -278,7 +332,80 @@ def _davies_bouldin(parts: _Parts, group_count: int) -> Jackknife:
     left_out = np.zeros((group_count, 1 + classes))
     np.add.at(left_out, parts.cell_group, without - value)
     left_out += value
-    return Jackknife(value, left_out, np.zeros(1 + classes), parts.groups)
+    return Jackknife(value, left_out, np.zeros(1 + classes), parts.groups), _slopes(worst, worst_of, apart)
+
+
+def _davies_bouldin_of_all(
+    parts: Mapping[str, _Parts], group_count: int, contrasts: Sequence[tuple[str, str]]
+) -> dict[str, Jackknife]:
+    found, slopes = {}, {}
+    for model, own in parts.items():
+        found[model], slopes[model] = _davies_bouldin(own, group_count)
+    pairs: dict[str, tuple[tuple[str, float], ...]] = {model: ((model, 1.0),) for model in parts}
+    pairs |= {f"{one}-{other}": ((one, 1.0), (other, -1.0)) for one, other in contrasts}
+    figures = {}
+    for name, terms in pairs.items():
+        one = found[terms[0][0]]
+        if len(terms) == 2:
+            one = difference(one, found[terms[1][0]])
+        twice = _pair_variance([(parts[model], sign * slopes[model]) for model, sign in terms])
+        figures[name] = Jackknife(one.value, one.left_out, twice, one.groups)
+    return figures
+
+
+def _slopes(worst: FloatArray, worst_of: IntArray, apart: FloatArray) -> FloatArray:
+    """By how much the figure of each column changes with the product of the centroids of each two classes.
+
+    The squared distance of two centroids holds the products of their notes two by two: what two notes do together, and
+    the jackknife counts twice. [1 + classes, classes, classes], symmetric.
+    """
+    classes = len(worst)
+    rows = np.arange(classes)
+    slopes = np.zeros((1 + classes, classes, classes))
+    slope = -worst / (2.0 * np.square(apart[rows, worst_of]))
+    for own, other in zip(rows, worst_of, strict=True):
+        for left, right, sign in (
+            (own, own, 1.0),
+            (other, other, 1.0),
+            (own, other, -1.0),
+            (other, own, -1.0),
+        ):
+            slopes[1 + own, left, right] += sign * slope[own]
+    slopes[0] = slopes[1:].mean(axis=0)
+    return slopes
+
+
+def _pair_variance(terms: Sequence[tuple[_Parts, FloatArray]]) -> FloatArray:
+    """Sum over pairs of cells of their squared common effect on each column; several terms are added before.
+
+    With x a cell's sum less its share of the centroid, over the class's size, the common effect of two cells is twice
+    the slope times their product. The squares of all products are had from the second moments of each class.
+    """
+    parts = terms[0][0]
+    classes = len(parts.sizes)
+    cells = []
+    for own, _ in terms:
+        centered = own.cell_sums - own.cell_size[:, None] * (own.sums / own.sizes[:, None])[own.cell_class]
+        cells.append(centered / own.sizes[own.cell_class, None])
+    total = np.zeros(1 + classes)
+    for left, (_, left_slope) in enumerate(terms):
+        for right, (_, right_slope) in enumerate(terms):
+            moments = np.stack(
+                [
+                    (
+                        cells[left][parts.cell_class == number].T @ cells[right][parts.cell_class == number]
+                    ).reshape(-1)
+                    for number in range(classes)
+                ]
+            )
+            products = moments @ moments.T
+            itself = np.einsum("ij,ij->i", cells[left], cells[left]) * np.einsum(
+                "ij,ij->i", cells[right], cells[right]
+            )
+            products[np.diag_indices(classes)] -= np.bincount(parts.cell_class, itself, minlength=classes)
+            # Every pair is met from both sides: half of the sum of squares of 2 * slope * product.
+            total += 2.0 * np.einsum("ckm,ckm,km->c", left_slope, right_slope, products)
+    return total
 
 
 def _ratios(scatter: FloatArray, apart: FloatArray) -> FloatArray:

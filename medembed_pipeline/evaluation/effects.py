@@ -11,10 +11,11 @@ from medembed_pipeline.evaluation.retrieval import NDCG_CUTOFF, Ranked, discount
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 Effects = tuple[IntArray, IntArray, FloatArray]
-"""Query, candidate or group, and by how much the query's score falls when it leaves."""
+"""Query, group, and by how much the query's score falls when the group's candidates leave."""
 
 _DISCOUNTS = 1.0 / np.log2(np.arange(2, NDCG_CUTOFF + 2))
 _FIRST_LOOK = 64
+_ROUNDING = 1e-12
 
 
 def precision_effects(ranked: Ranked, group_of: IntArray, cutoff: int, window: int) -> Effects:
@@ -78,51 +79,49 @@ def _first_of_two_groups(
     return first, np.where(others[rows, second], second, -1), own
 
 
-def gain_effects(ranked: Ranked, scores: FloatArray) -> Effects:
-    """By candidate: one that leaves moves up those behind it, here and in the best possible order."""
-    now, without = _without_each(ranked.top)
-    best, best_without = _without_each(ranked.best)
+def gain_effects(ranked: Ranked, group_of: IntArray, scores: FloatArray, window: int) -> Effects:
+    """By group: those that leave move up those behind them, here and in the best possible order.
+
+    Args:
+        ranked: the candidates.
+        group_of: int64 [candidates].
+        scores: nDCG of each query.
+        window: as in `precision_effects`.
+    """
     width = min(NDCG_CUTOFF, ranked.order.shape[1])
-    near, near_gain = ranked.order[:, :width], ranked.top[:, :width]
-    near_ideal = _ideal_without(best, best_without, ranked.best, near_gain)
-    near_value = scores[:, None] - np.divide(
-        without[:, :width], near_ideal, out=np.zeros_like(near_ideal), where=near_ideal > 0
-    )
-    # Candidates further down count where the best possible order holds them among its first ten.
-    far, far_gain = ranked.best_candidates, ranked.best[:, : ranked.best_candidates.shape[1]]
-    far_ideal = _ideal_without(best, best_without, ranked.best, far_gain)
-    far_value = scores[:, None] - np.divide(
-        now[:, None], far_ideal, out=np.zeros_like(far_ideal), where=far_ideal > 0
-    )
-    counted = (far_gain > 0) & ~(far[:, :, None] == near[:, None, :]).any(axis=2)
-    query, column = np.nonzero(np.where(counted, far_value, 0.0))
-    near_query, near_column = np.nonzero(near_value)
-    return (
-        np.concatenate([near_query, query]),
-        np.concatenate([near[near_query, near_column], far[query, column]]),
-        np.concatenate([near_value[near_query, near_column], far_value[query, column]]),
-    )
+    near, gains = group_of[ranked.order[:, :window]], ranked.top[:, :window]
+    ideal, losses = _ideal_losses(ranked.best)
+    best = group_of[ranked.best_candidates]
+    values = np.zeros((len(near), width + best.shape[1]))
+    groups = np.hstack([near[:, :width], best])
+    found = discounted(ranked.top)
+    for place in range(width + best.shape[1]):
+        group = groups[:, place]
+        left = found
+        if place < width:
+            stays = near != group[:, None]
+            ranks = np.cumsum(stays, axis=1)
+            counted = stays & (ranks <= NDCG_CUTOFF)
+            left = (gains * counted * _DISCOUNTS[np.clip(ranks, 1, NDCG_CUTOFF) - 1]).sum(axis=1)
+        # What the group's candidates are worth in the best possible order is added up.
+        best_left = ideal - np.where(best == group[:, None], losses, 0.0).sum(axis=1)
+        possible = best_left > _ROUNDING
+        kept = np.divide(left, best_left, out=np.zeros_like(left), where=possible)
+        values[:, place] = scores - np.minimum(kept, 1.0)
+        # A group counts where it is met first, nearest candidates before those of the best order.
+        values[(groups[:, :place] == group[:, None]).any(axis=1), place] = 0.0
+    query, column = np.nonzero(values)
+    return query, groups[query, column], values[query, column]
 
 
-def _without_each(gains: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Discounted gain of the first ten columns, [q], and without each of them, [q, 10]."""
-    wide = np.zeros((len(gains), NDCG_CUTOFF + 1))
-    width = min(gains.shape[1], NDCG_CUTOFF + 1)
-    wide[:, :width] = gains[:, :width]
+def _ideal_losses(best: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The best possible discounted gain, [q], and by how much it falls without each of the largest gains, [q, 11]."""
+    wide = np.zeros((len(best), NDCG_CUTOFF + 1))
+    wide[:, : best.shape[1]] = best[:, : NDCG_CUTOFF + 1]
     here, moved_up = wide[:, :-1] * _DISCOUNTS, wide[:, 1:] * _DISCOUNTS
-    before = np.cumsum(here, axis=1) - here
-    behind = np.cumsum(moved_up[:, ::-1], axis=1)[:, ::-1]
-    return discounted(gains), before + behind
-
-
-def _ideal_without(best: FloatArray, without: FloatArray, ideal: FloatArray, gains: FloatArray) -> FloatArray:
-    """The best possible discounted gain without a candidate of such a gain."""
-    # Of equal gains it does not matter which leaves; one that is as large as the eleventh is replaced by its equal.
-    place = (ideal[:, None, : NDCG_CUTOFF + 1] >= gains[:, :, None]).sum(axis=2)
-    inside = (gains > 0) & (place <= NDCG_CUTOFF) & (place <= ideal.shape[1])
-    return np.where(
-        inside, np.take_along_axis(without, np.clip(place - 1, 0, NDCG_CUTOFF - 1), axis=1), best[:, None]
-    )
+    losses = np.cumsum((here - moved_up)[:, ::-1], axis=1)[:, ::-1]
+    losses = np.hstack([losses, np.zeros((len(best), 1))])
+    return discounted(best), losses[:, : best.shape[1]]
 
 
 def average_precision_effects(ranked: Ranked) -> FloatArray:

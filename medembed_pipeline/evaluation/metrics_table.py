@@ -216,18 +216,21 @@ def note_figures(
     found = {names.get(name, name): dict(figures) for name, figures in ranked.items()}
     group_count = int(notes.groups.max(initial=-1)) + 1
     kept = [0, *(1 + column for column in notes.eligible)]
+    clusters = cluster_figures(
+        rows,
+        single_label_classes(membership),
+        notes.groups,
+        class_count=membership.shape[1],
+        group_count=group_count,
+        contrasts=[("tuned", "baseline")],
+    )
+    for name, figures in clusters.items():
+        model = names.get(name, name)
+        found[model]["silhouette", None] = figures.silhouette.columns(kept)
+        found[model]["davies_bouldin", None] = figures.davies_bouldin.columns(kept)
     for model in MODELS:
-        clusters = cluster_figures(
-            rows[model],
-            single_label_classes(membership),
-            notes.groups,
-            class_count=membership.shape[1],
-            group_count=group_count,
-        )
-        found[model]["silhouette", None] = clusters.silhouette.columns(kept)
-        found[model]["davies_bouldin", None] = clusters.davies_bouldin.columns(kept)
         found[model] |= similarity_figures(pairs[model], scopes, notes.groups, group_count=group_count)
-    for key in (*CLUSTER_METRICS, *SIMILARITY_METRICS):
+    for key in SIMILARITY_METRICS:
         found[DIFFERENCE][key] = difference(found["tuned"][key], found["baseline"][key])
     behind = len(np.unique(notes.groups[scopes.any(axis=1)])) if scopes.size else 0
     return {

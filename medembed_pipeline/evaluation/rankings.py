@@ -2,7 +2,7 @@
 
 Leaving out a candidate moves up those behind it, and nothing else. So the change of a query's score is read off its
 ranking, for all candidates at once, and no figure is computed from scratch. Where several candidates of one group leave
-together, precision and reciprocal rank are exact; in nDCG and average precision their changes are added up.
+together, what each does to the best possible order (nDCG) and to average precision is added up; the rest is exact.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def ranking_figures(
         changes: dict[str, dict[MetricKey, Any]] = {}
         scores: dict[str, dict[MetricKey, FloatArray]] = {}
         for model, similarity in similarities.items():
-            ranked = rank_candidates(similarity(block), wanted, best, own=own)
+            ranked = rank_candidates(
+                similarity(block), wanted, best, own=own, first=NDCG_CUTOFF + by_group.largest
+            )
             scores[model] = ranking_scores(ranked)
             changes[model] = _changes(ranked, scores[model], sole, query_groups[block], by_group)
         for one, other in contrasts:
@@ -239,8 +241,9 @@ def _changes(
         for cutoff in PRECISION_CUTOFFS
     }
     effects["mrr", None] = reciprocal_rank_effects(ranked, groups.of)
-    query, candidate, value = gain_effects(ranked, scores["ndcg", NDCG_CUTOFF])
-    effects["ndcg", NDCG_CUTOFF] = query, groups.of[candidate], value
+    effects["ndcg", NDCG_CUTOFF] = gain_effects(
+        ranked, groups.of, scores["ndcg", NDCG_CUTOFF], NDCG_CUTOFF + groups.largest
+    )
     found = {key: _sparse(effect, sole, own, scores[key], groups.count) for key, effect in effects.items()}
     average = groups.sums(ranked.order, average_precision_effects(ranked))
     rows = np.arange(len(own))

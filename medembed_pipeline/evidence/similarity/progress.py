@@ -55,8 +55,8 @@ def held_out_metrics(
         classes = single_label_classes(membership)
         count = len(rows)
         clusters = cluster_figures(
-            rows, classes, np.arange(count), class_count=membership.shape[1], group_count=count
-        )
+            {"epoch": rows}, classes, np.arange(count), class_count=membership.shape[1], group_count=count
+        )["epoch"]
         for name, values in (("precision@5", scores["precision", 5]), ("map", scores["map", None])):
             answered = values[np.isfinite(values)]
             mean = float(answered.mean()) if len(answered) else np.nan
