@@ -73,7 +73,7 @@ def detail_lines(history: pa.Table, version: str, *, released: str | None) -> li
         )
     chosen = version if version in matching else matching[0]
     now = " (released now)" if chosen == released else ""
-    lines = []
+    lines: list[str] = []
     for one in reversed(judgements(history)):
         if one["checkpoint"] != chosen:
             continue

@@ -1,5 +1,7 @@
 """Slices: a note has the values of its rows, numbers come in bins, and what is no slice is refused by name."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ from medembed_pipeline.notes.slices import (
 )
 
 
-def raw_rows(**columns: list[str | None]) -> pa.Table:
+def raw_rows(**columns: Sequence[str | None]) -> pa.Table:
     count = len(next(iter(columns.values())))
     own = {
         "source_file": ["notes.csv"] * count,

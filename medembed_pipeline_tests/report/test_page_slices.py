@@ -70,7 +70,10 @@ def test_the_change_by_slice_is_drawn_listed_and_leads_to_the_map(
     assert [name.rsplit(" (", 1)[0] for name in names] == ["0-17", "18-39", "40-64", "65-98", "(none)"]
     one.page.click('#slices .choice button:text("Site")')
     one.wait("document.querySelectorAll('#slices svg .name').length === 3")
-    assert one.state["slice"] == "site" and one.page.locator("#slices svg .worse.point, #slices svg g.worse").count() == 1
+    assert (
+        one.state["slice"] == "site"
+        and one.page.locator("#slices svg .worse.point, #slices svg g.worse").count() == 1
+    )
     one.page.click("#slices summary")
     assert "none: too few groups" not in one.page.inner_text("#slices table")
     one.page.click('#slices tr:has-text("South") button')

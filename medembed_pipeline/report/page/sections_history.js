@@ -11,6 +11,8 @@
   /** "2026-03-01T09:30:00Z" -> "2026-03-01 09:30" */
   const written = (time) => (time ? time.slice(0, 16).replace("T", " ") : "–");
 
+  const moment = (time) => element("time", { datetime: time }, written(time));
+
   function history(app) {
     const { report, store } = app;
     const rows = report.table("checkpoint_history");
@@ -41,21 +43,21 @@
       (width) => forest(width, lines(), { label: `History of ${words(task())}` }));
     const spelled = (row) => (row ? `${number(row.baseline)} → ${number(row.tuned)} (${signed(row.difference)})` : "–");
     const all = table([
-      { name: "Judged (UTC)", cell: (one) => written(one.judged_at), by: (one) => one.judged_at },
+      { name: "Judged (UTC)", cell: (one) => moment(one.judged_at), by: (one) => one.judged_at },
       {
         name: "Checkpoint", by: (one) => one.checkpoint,
         cell: (one) => element("span", {}, element("code", { title: one.checkpoint }, one.checkpoint.slice(0, 8)), one.checkpoint === current ? " (this page)" : ""),
       },
-      { name: "Made", cell: (one) => written(one.made_at), by: (one) => one.made_at },
+      { name: "Made", cell: (one) => moment(one.made_at), by: (one) => one.made_at },
       { name: "Verdict", cell: mark, by: (one) => one.verdict },
-      { name: "Released since", cell: (one) => (one.released ? written(one.released_at) : "not released"), by: (one) => one.released_at },
+      { name: "Released since", cell: (one) => (one.released ? moment(one.released_at) : "not released"), by: (one) => one.released_at },
       ...tasks.map((name) => ({
         name: capital(words(name)), numeric: true, cell: (one) => spelled(main(one, name)), by: (one) => main(one, name)?.difference ?? null,
         about: "The main figure of the task: base model, checkpoint, and the change",
       })),
     ], judgements, { label: "All judgements", first: 20 });
     const full = table([
-      { name: "Judged (UTC)", cell: (row) => written(row.judged_at), by: (row) => row.judged_at },
+      { name: "Judged (UTC)", cell: (row) => moment(row.judged_at), by: (row) => row.judged_at },
       { name: "Checkpoint", cell: (row) => element("code", { title: row.checkpoint }, row.checkpoint.slice(0, 8)), by: (row) => row.checkpoint },
       { name: "Task", cell: (row) => words(row.task), by: (row) => row.task },
       { name: "Figure", cell: (row) => page.sections.metricName(row.metric, row.k), by: (row) => row.metric },
