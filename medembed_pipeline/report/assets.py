@@ -15,6 +15,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.notes.slices import SliceError
 from medembed_pipeline.report.inputs import (
     SHOWN,
     open_tables,
@@ -58,7 +59,7 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             work.note_input(name, table.data_version)
         checkpoint = measured_checkpoint(work)
         sources = read_sources(work.lake)
-        slices = shown_slices(work.lake, tables)
+        slices = _slices(work, tables)
         # Besides what data versions cover. raw_transcriptions is no dependency on purpose: a file that lands without
         # a new note makes no new page by itself; the next page that is made names it as a source.
         work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources, slices]))
@@ -83,6 +84,14 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         if footer.texts_file is not None:
             metadata["texts"] = dg.MetadataValue.path(work.lake.path(footer.texts_file))
         return dg.MaterializeResult(data_version=dg.DataVersion(footer.data_version), metadata=metadata)
+
+
+def _slices(work: AssetWork, tables: Mapping[str, LakeTable]) -> dict[str, list[list[str]]]:
+    try:
+        return shown_slices(work.lake, tables)
+    except SliceError as error:
+        work.context.log.warning(f"the page cannot colour notes by slice: {error}")
+        return {}
 
 
 def _unchanged(work: AssetWork) -> PageFooter | None:
