@@ -16,6 +16,7 @@ import medembed_pipeline.evidence.ledger.assets
 import medembed_pipeline.evidence.ledger.checks
 import medembed_pipeline.evidence.similarity.assets
 import medembed_pipeline.evidence.similarity.checks
+import medembed_pipeline.history.assets
 import medembed_pipeline.maps.assets
 import medembed_pipeline.notes.assets
 import medembed_pipeline.notes.checks
@@ -47,6 +48,7 @@ ROOMS = [
     medembed_pipeline.evidence.health.assets,
     medembed_pipeline.evidence.leakage.assets,
     medembed_pipeline.verdict.assets,
+    medembed_pipeline.history.assets,
     medembed_pipeline.report.assets,
 ]
 CHECKS = [

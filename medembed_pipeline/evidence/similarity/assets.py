@@ -1,5 +1,6 @@
 """The asset `similarity_evidence`: the plots that people know, as a table and as pictures."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -84,11 +85,11 @@ def similarity_evidence(context: dg.AssetExecutionContext) -> dg.MaterializeResu
 def labelled(scored: HeldOut) -> HeldOut:
     """The held-out notes that have a specialty."""
     kept = [row for row, names in enumerate(scored.specialties) if names]
-    return HeldOut(
-        [scored.note_ids[row] for row in kept],
-        [scored.specialties[row] for row in kept],
-        [scored.groups[row] for row in kept],
-        scored.excluded,
+    return replace(
+        scored,
+        note_ids=[scored.note_ids[row] for row in kept],
+        specialties=[scored.specialties[row] for row in kept],
+        groups=[scored.groups[row] for row in kept],
     )
 
 
