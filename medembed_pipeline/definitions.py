@@ -31,6 +31,7 @@ from medembed_pipeline.automation.retraining import RetrainingPolicy
 from medembed_pipeline.automation.schedules import nightly_schedule, retraining_schedule
 from medembed_pipeline.automation.sensors import condition_sensor, landing_sensor
 from medembed_pipeline.console import progress_logger
+from medembed_pipeline.encoder.precision import with_resolved_precision
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.settings import data_lake_url, load_settings
 
@@ -80,7 +81,7 @@ defs = dg.Definitions(
     schedules=[nightly_schedule(POLICY), retraining_schedule(POLICY)],
     resources={
         "lake": LakeResource(url=LAKE_URL),
-        "encoder": launchpad_resource("encoder", SETTINGS.encoder),
+        "encoder": launchpad_resource("encoder", SETTINGS.encoder, with_resolved_precision),
     },
     executor=dg.multiprocess_executor.configured(EXECUTION),
     loggers={"console": dg.colored_console_logger, "progress": progress_logger},
