@@ -186,7 +186,8 @@ class EncoderSettings(Section):
     token_budget: int = Field(4096, ge=64, le=4_194_304, description="Tokens per batch, padding included.")
     device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where the model runs.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="'auto': bfloat16 where the hardware has it, else float32."
+        "auto",
+        description="'auto': bfloat16 where the hardware has it, else float32; the results hold which.",
     )
 
 
