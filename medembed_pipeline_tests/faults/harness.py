@@ -57,8 +57,6 @@ save_every_seconds = 0
 log_every_steps = 1000
 [neighbors]
 neighbors = 10
-[evaluation]
-resamples = 100
 [projections]
 methods = ["pca"]
 dimensions = [2]

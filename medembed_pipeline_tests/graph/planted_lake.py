@@ -59,7 +59,7 @@ EVIDENCE = (
 )
 CONFIG: dict[str, Any] = {
     "note_splits": SplitSettings(train=0.6, validation=0.1, test=0.3).model_dump(),
-    "embedding_metrics": EvaluationSettings(resamples=300).model_dump(),
+    "embedding_metrics": EvaluationSettings().model_dump(),
     "aligned_projections": {"methods": ["joint_pca"], "dimensions": [3]},
     "projections": {"methods": ["pca"], "dimensions": [2]},
     "space_health": HealthSettings(forgetting=False).model_dump(),
