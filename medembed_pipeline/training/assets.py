@@ -30,7 +30,6 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.known_notes import remember_known_notes
-from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.warm_start import INPUT as WARM_START
 from medembed_pipeline.training.warm_start import warm_start, without_trained_notes
 
@@ -142,8 +141,6 @@ def fine_tune(
         log.info(f"training goes on from the checkpoint {parent.version}")
         spec = parent.encoder_spec(encoder.long_notes)
         data = without_trained_notes(data, parent.trained_note_ids())
-    names = set(TrainingOptions.__dataclass_fields__)
-    options = TrainingOptions(**settings.model_dump(include=names))
 
     def on_step(step: int, steps: int, loss: float, notes_per_second: float) -> None:
         log.info(f"step {step} of {steps}: loss {loss:.4f}, {notes_per_second:.1f} notes/s")
@@ -151,7 +148,7 @@ def fine_tune(
     result = train(
         spec,
         data,
-        options,
+        settings,
         device=encoder.device,
         precision=encoder.precision,
         token_budget=encoder.token_budget,
@@ -177,7 +174,7 @@ def fine_tune(
             result,
             spec=spec,
             data=data,
-            options=options,
+            options=settings,
             data_versions=work.recipe().inputs,
             settings=work.recipe().settings,
         )

@@ -4,7 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.optimization import (
@@ -24,7 +25,6 @@ from medembed_pipeline.training.optimization import (
     merge_adapters,
     switch_dropout_off,
 )
-from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.reporter import OnStep, Reporter
 from medembed_pipeline.training.run import OnEpoch, Run
 
@@ -62,7 +62,7 @@ class TrainingResult:
 def train(
     spec: EncoderSpec,
     data: TrainingData,
-    options: TrainingOptions,
+    options: TrainingSettings,
     *,
     device: str = "auto",
     precision: str = "auto",
@@ -86,7 +86,7 @@ def train(
         spec: base model, pooling, window. With `long_notes="windows"` each epoch trains on one random window
             of each note; otherwise on its beginning.
         data: texts, specialties, triplets.
-        options: the recipe.
+        options: the recipe; what it says of where to start, of epochs to keep and of the log is the caller's to do.
         device: `auto`, `cuda`, `mps` or `cpu`.
         precision: `auto`, `float32` or `bfloat16`.
         token_budget: of the validation's encoding; see `Encoder.encode`.
@@ -152,7 +152,7 @@ def train(
     )
 
 
-def _training_key(spec: EncoderSpec, data: TrainingData, options: TrainingOptions, encoder: Encoder) -> str:
+def _training_key(spec: EncoderSpec, data: TrainingData, options: TrainingSettings, encoder: Encoder) -> str:
     """What a saved state must have been made with to be gone on with."""
     hasher = hashlib.sha256()
     for note in sorted({*data.train_ids, *data.validation_ids, *_flat(data.validation_triplets)}):
@@ -166,7 +166,7 @@ def _training_key(spec: EncoderSpec, data: TrainingData, options: TrainingOption
         {
             "revision": REVISION,
             "base": encoder_fingerprint(spec, precision=encoder.precision, seed=options.seed),
-            "options": asdict(options),
+            "options": options.weight_values(),
             "data": hasher.hexdigest(),
             "torch": torch.__version__,
             "device": encoder.device.type,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from medembed_pipeline.encoder.spec import EncoderSpec
-from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from medembed_pipeline.training.loop import TrainingResult
@@ -25,7 +25,7 @@ def model_card(
     *,
     spec: EncoderSpec,
     base: str,
-    options: TrainingOptions,
+    options: TrainingSettings,
     counts: Mapping[str, int],
     result: TrainingResult,
 ) -> str:
@@ -107,7 +107,7 @@ checkpoint was made.
 """
 
 
-def _loss_words(options: TrainingOptions) -> str:
+def _loss_words(options: TrainingSettings) -> str:
     if options.loss == "contrastive":
         return f"contrastive, positives weighted by label overlap, temperature {options.temperature:g}"
     return f"triplet margin, {options.triplet_distance} distance, margin {options.triplet_margin:g}"

@@ -14,6 +14,7 @@ import torch
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.batches import triplet_batches
 from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
 from medembed_pipeline.training.gradients import add_gradient, random_state, set_random_state
@@ -24,7 +25,6 @@ from medembed_pipeline.training.optimization import (
     merge_adapters,
     trainable_parameters,
 )
-from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.state import Position, epoch_folder, keep_epoch, load_state, save_state
 from medembed_pipeline.training.validation import SCORED_NOTES, retrieval_scores, triplet_accuracy
 
@@ -45,7 +45,7 @@ class Run:
         self,
         encoder: Encoder,
         data: TrainingData,
-        options: TrainingOptions,
+        options: TrainingSettings,
         *,
         key: str,
         token_budget: int | None,
@@ -293,7 +293,7 @@ class _Validation:
     """The validation notes, and the scores of the encoder on them as it now is."""
 
     def __init__(
-        self, encoder: Encoder, data: TrainingData, options: TrainingOptions, token_budget: int | None
+        self, encoder: Encoder, data: TrainingData, options: TrainingSettings, token_budget: int | None
     ) -> None:
         self._encoder = encoder
         self._options = options
@@ -332,7 +332,7 @@ class _Validation:
 
 
 def _loss(
-    options: TrainingOptions,
+    options: TrainingSettings,
     members: npt.NDArray[np.float32],
     triplets: npt.NDArray[np.int64],
     device: torch.device,

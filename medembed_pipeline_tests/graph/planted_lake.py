@@ -257,10 +257,10 @@ class PlantedLake:
         import torch
 
         from medembed_pipeline.encoder.model import load_encoder
+        from medembed_pipeline.settings import TrainingSettings
         from medembed_pipeline.training.checkpoint import write_checkpoint
         from medembed_pipeline.training.data import TrainingData
         from medembed_pipeline.training.loop import TrainingResult
-        from medembed_pipeline.training.options import TrainingOptions
 
         spec = EncoderSpec(str(self.model), max_tokens=32)
         encoder = load_encoder(spec, device="cpu", precision="float32")
@@ -297,7 +297,7 @@ class PlantedLake:
                 TrainingResult(encoder, history, 2, data.train_ids, 0, 0),
                 spec=spec,
                 data=data,
-                options=TrainingOptions(),
+                options=TrainingSettings(),
                 data_versions={"triplets": version},
             )
 
