@@ -85,6 +85,7 @@ def write_checkpoint(
         "data_versions": dict(data_versions),
         "counts": counts,
         "best_epoch": result.best_epoch,
+        "chosen_by": result.main_metric,
         "improved_on_base": result.improved,
         "device": result.encoder.device.type,
         "precision": result.encoder.precision,

@@ -40,10 +40,13 @@ def model_card(
     """
     dimensions = result.encoder.dimensions
     long_notes = "cut off there" if spec.long_notes == "cut" else "read in windows of that size"
+    from medembed_pipeline.evaluation.metric_names import metric_label
+
+    metric = metric_label(result.main_metric)
     outcome = (
-        f"Epoch {result.best_epoch} was the best on the validation notes, and is what this folder holds."
+        f"Epoch {result.best_epoch} was the best on the validation notes by {metric}, and is what this folder holds."
         if result.improved
-        else "No epoch beat the base model on the validation notes, so this folder holds the base model."
+        else f"No epoch beat the base model on the validation notes by {metric}, so this folder holds the base model."
     )
     # The hub takes only a name of its own here.
     front_matter = f"base_model: {base}\n" if "/" in base else ""
@@ -93,7 +96,7 @@ specialty, not the same finding or outcome.
 
 {_history_table(result)}
 
-Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch: they flatter it a little. The
+Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch by {metric}: they flatter it a little. The
 honest figures are those on held-out test notes, in the table `embedding_metrics` beside which this
 checkpoint was made.
 

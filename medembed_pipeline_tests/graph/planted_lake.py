@@ -277,6 +277,7 @@ class PlantedLake:
                 "validation_triplet_accuracy": 0.9,
                 "validation_precision_at_5": 0.5 + 0.1 * epoch,
                 "validation_map": 0.4 + 0.1 * epoch,
+                "validation_score": 0.5 + 0.1 * epoch,
             }
             for epoch in range(3)
         ]

@@ -61,7 +61,8 @@ def test_it_learns_and_keeps_the_best_epoch(
     assert rows[3]["train_loss"] < rows[1]["train_loss"]
     assert result.improved
     best = rows[result.best_epoch]
-    score = [row["validation_precision_at_5"] + row["validation_map"] for row in rows]
+    score = [row["validation_score"] for row in rows]
+    assert score == [row["validation_precision_at_5"] for row in rows]
     assert result.best_epoch == int(np.argmax(score))
     assert best["validation_map"] > rows[0]["validation_map"] + 0.1
     # The encoder is the best epoch's: its score is found again.
@@ -393,3 +394,14 @@ def test_a_full_disk_is_one_clear_error_and_the_last_state_stands(
     resumed = run(spec, data, state_folder=tmp_path)
     assert resumed.resumed_at > 0
     assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")
+
+
+def test_the_main_metric_chooses_the_epoch_and_is_part_of_what_is_gone_on_with(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path
+) -> None:
+    by_map = run(spec, data, state_folder=tmp_path, main_metric="map")
+    scores = [row["validation_score"] for row in by_map.history]
+    assert scores == [row["validation_map"] for row in by_map.history]
+    assert by_map.best_epoch == int(np.argmax(scores)) and by_map.main_metric == "map"
+    assert run(spec, data, state_folder=tmp_path, main_metric="map").resumed_at > 0
+    assert run(spec, data, state_folder=tmp_path, main_metric="precision@5").resumed_at == 0
