@@ -27,6 +27,9 @@ def modules_of_rooms(name: str) -> list[ModuleType]:
     ]
 
 
+ROOMS = modules_of_rooms("assets")
+CHECKS = modules_of_rooms("checks")
+
 # Steps are forked from a process that has this module loaded: a step that has nothing to do then takes one second,
 # not four.
 EXECUTION = {
@@ -38,8 +41,8 @@ LAKE_URL = data_lake_url()
 POLICY = RetrainingPolicy(SETTINGS.automation, LAKE_URL)
 
 defs = dg.Definitions(
-    assets=with_conditions(dg.load_assets_from_modules(modules_of_rooms("assets")), POLICY),
-    asset_checks=dg.load_asset_checks_from_modules(modules_of_rooms("checks")),
+    assets=with_conditions(dg.load_assets_from_modules(ROOMS), POLICY),
+    asset_checks=dg.load_asset_checks_from_modules(CHECKS),
     jobs=JOBS,
     sensors=[landing_sensor(SETTINGS.automation, LAKE_URL), condition_sensor(SETTINGS.automation)],
     schedules=[nightly_schedule(POLICY), retraining_schedule(POLICY)],

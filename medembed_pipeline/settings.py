@@ -207,10 +207,8 @@ class TripletSettings(Section):
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the choice.")
 
 
-class TrainingSettings(Section):
-    """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
-
-    operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
+class TrainingRecipe(Section):
+    """How a model is trained, whatever for. The defaults were best on validation notes (docs/training.md)."""
 
     loss: Literal["contrastive", "triplet"] = Field(
         "contrastive",
@@ -250,6 +248,13 @@ class TrainingSettings(Section):
     lora_rank: int = Field(
         0, ge=0, le=1024, description="Rank of LoRA adapters (pip install '.[lora]'); 0: none."
     )
+
+
+class TrainingSettings(TrainingRecipe):
+    """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
+
     projection_dimensions: int = Field(
         0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
     )
@@ -276,6 +281,10 @@ class TrainingSettings(Section):
         if not self.keep_epochs:
             del values["keep_epochs"]
         return values
+
+    def weight_values(self) -> dict[str, Any]:
+        """The fields that decide the weights, given where the training starts; a saved state goes on only with them."""
+        return self.model_dump(mode="json", exclude={*self.operational, "keep_epochs", "warm_start"})
 
 
 class NeighborSettings(Section):

@@ -24,8 +24,8 @@ FLOOR_PERCENTILE = 95.0
 """A noise floor is this percentile of the motion of notes that did not move."""
 FOLDS = 10
 NOTES_PER_DIMENSION = 4
-"""Chosen on planted rotations with noise in spaces whose directions matter less and less: 400 notes of 384 dimensions that
-moved by 0.29 read 0.36 with one note per dimension, 0.32 with two, 0.31 with four."""
+"""Chosen on planted rotations with noise, in spaces whose directions matter less and less: 400 notes of 384
+dimensions that moved by 0.29 read 0.36 with one note per dimension, 0.32 with two, 0.31 with four."""
 HARMLESS_CHANGE = 0.01
 """How far a note lies from itself when the same model computes it in bfloat16 instead of float32, rounded up: 0.0081 at
 most, 0.0056 in the middle (all-MiniLM-L6-v2, 40 notes of 64 tokens)."""
