@@ -45,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "prune", help="show what nothing refers to: old checkpoints, their vectors, leftovers"
     )
     prune.add_argument("--yes", action="store_true", help="remove it")
+    splits = commands.add_parser("splits", help="show what is remembered of the notes' splits")
+    splits.add_argument(
+        "--start-over", action="store_true", help="say what forgetting all splits costs, and with --yes do it"
+    )
+    splits.add_argument("--yes", action="store_true", help="with --start-over: do it")
     history = commands.add_parser(
         "history", help="show what was released when, and what it gave (times in UTC)"
     )
@@ -98,6 +103,10 @@ def run_command(options: argparse.Namespace) -> int:
             return verify()
         case "prune":
             return prune_lake(remove_it=options.yes)
+        case "splits":
+            from medembed_pipeline.starting_over import print_splits
+
+            return print_splits(Lake(data_lake_url()), anew=options.start_over, confirmed=options.yes)
         case "history":
             return print_history(options.checkpoint, anew=options.start_over)
         case "visualize":

@@ -57,8 +57,6 @@ save_every_seconds = 0
 log_every_steps = 1000
 [neighbors]
 neighbors = 10
-[evaluation]
-resamples = 100
 [projections]
 methods = ["pca"]
 dimensions = [2]
@@ -204,7 +202,8 @@ def versions(lake: Path) -> dict[str, str]:
     found = {}
     for path in sorted(lake.glob("*.parquet")):
         footer = opened.table(path.stem).footer
-        timeless = path.stem == "checkpoint_history"
+        # These hold when something was seen or judged; their versions leave that out.
+        timeless = path.stem in ("checkpoint_history", "note_memory")
         found[path.stem] = (
             footer.data_version if timeless else f"{footer.data_version} {footer.content_sha256}"
         )

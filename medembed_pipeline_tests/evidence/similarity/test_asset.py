@@ -79,7 +79,7 @@ def make_lake(folder: Path, base: Path, *, keep_epochs: bool) -> Lake:
         {"note_id": ids, "text": texts, "specialties": names, "duplicate_group": ids},
     )
     write(lake, "cleaned_notes", notes)
-    write(lake, "note_splits", pa.table({"note_id": ids, "split": ["test"] * len(ids)}))
+    write(lake, "note_splits", pa.table({"note_id": ids, "split": ["test"] * len(ids), "group": ids}))
     encoders = {"baseline": load_encoder(spec, device="cpu", precision="float32"), "tuned": result.encoder}
     vectors = {model: encoder.encode(texts) for model, encoder in encoders.items()}
     near = []
@@ -88,7 +88,7 @@ def make_lake(folder: Path, base: Path, *, keep_epochs: bool) -> Lake:
         write(lake, f"{model}_embeddings", table.cast(embeddings_schema(matrix.shape[1])))
         near.append(neighbors_table(model, ids, matrix, scored_note_ids=ids[:-1]))
     write(lake, "neighbors", pa.concat_tables(near), NEIGHBORS_SCHEMA)
-    metrics = metrics_table(ids, vectors["baseline"], vectors["tuned"], names, ids, resamples=0)
+    metrics = metrics_table(ids, vectors["baseline"], vectors["tuned"], names, ids)
     write(lake, "embedding_metrics", metrics, METRICS_SCHEMA)
     return lake
 
