@@ -47,6 +47,10 @@ format: .venv/installed-test ## format the code and mend what the linter can
 live: .venv/installed-test ## automation against a running daemon, driven through GraphQL (fifteen minutes)
 	$(BIN)/python -m pytest -m live
 
+.PHONY: simulations
+simulations: .venv/installed-test ## do the intervals cover; writes the tables of docs/statistics.md (forty minutes)
+	$(BIN)/python -m medembed_pipeline_tests.simulations --write docs/statistics.md
+
 .PHONY: faults
 faults: .venv/installed-test ## kill, fill the disk and run twice at once; count what survives (forty minutes)
 	$(BIN)/python -m medembed_pipeline_tests.faults.kill --points 50 --times 20 --bad-files 200

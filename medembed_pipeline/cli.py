@@ -45,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "prune", help="show what nothing refers to: old checkpoints, their vectors, leftovers"
     )
     prune.add_argument("--yes", action="store_true", help="remove it")
+    splits = commands.add_parser("splits", help="show what is remembered of the notes' splits")
+    splits.add_argument(
+        "--start-over", action="store_true", help="say what forgetting all splits costs, and with --yes do it"
+    )
+    splits.add_argument("--yes", action="store_true", help="with --start-over: do it")
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
     add_exploring_commands(commands)
@@ -89,6 +94,10 @@ def run_command(options: argparse.Namespace) -> int:
             return verify()
         case "prune":
             return prune_lake(remove_it=options.yes)
+        case "splits":
+            from medembed_pipeline.starting_over import print_splits
+
+            return print_splits(Lake(data_lake_url()), anew=options.start_over, confirmed=options.yes)
         case "visualize":
             from medembed_pipeline.report import visualize
 

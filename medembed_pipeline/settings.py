@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -95,6 +96,19 @@ class LandingSettings(Section):
     label_column: str = Field(
         "", description="Column that holds the specialty; empty: found by the accepted names."
     )
+    patient_column: str = Field(
+        "",
+        description="Column that says whose note it is; empty: found by the usual names (patient_id, subject_id, mrn).",
+    )
+    date_column: str = Field(
+        "",
+        description="Column that says when it was written; empty: found by the usual names (charttime, note_date).",
+    )
+    note_column: str = Field(
+        "",
+        description="Column with the hospital's own id of a note: the same id is the same note, whatever its text; "
+        "empty: found by the usual names (note_id, document_id).",
+    )
     minimum_characters: int = Field(20, ge=1, le=100_000, description="A shorter note is rejected.")
     maximum_row_megabytes: int = Field(16, ge=1, le=512, description="A longer row is rejected.")
     maximum_file_gigabytes: float = Field(
@@ -125,12 +139,26 @@ class CleaningSettings(Section):
 
 
 class SplitSettings(Section):
-    """Which notes train, validate and test. The three shares add up to 1."""
+    """Which notes train, validate and test. The three shares add up to 1; they are met by new notes alone."""
 
     train: float = Field(0.7, gt=0, lt=1, description="Share of notes to train on.")
     validation: float = Field(0.1, gt=0, lt=1, description="Share of notes to choose the best epoch on.")
     test: float = Field(0.2, gt=0, lt=1, description="Share of notes held out for the verdict.")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the assignment of new notes.")
+    test_from: str = Field(
+        "",
+        description="A date such as 2024-01-31: notes from that day on are the test, older ones train and validate; "
+        "empty: the test is drawn by its share.",
+    )
+
+    @field_validator("test_from")
+    @classmethod
+    def _iso_date(cls, test_from: str) -> str:
+        if test_from and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", test_from):
+            raise ValueError("expected a date as in 2024-01-31, or nothing")
+        if test_from:
+            date.fromisoformat(test_from)
+        return test_from
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> SplitSettings:

@@ -16,6 +16,7 @@ from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA
 from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, PROJECTIONS_SCHEMA
 from medembed_pipeline.notes.landing import REJECTED_DESCRIPTIONS, described, raw_schema
+from medembed_pipeline.notes.memory import MEMORY_SCHEMA
 from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
@@ -41,7 +42,12 @@ TABLES: dict[str, tuple[str, pa.Schema]] = {
         described(REJECTED_SCHEMA, REJECTED_DESCRIPTIONS),
     ),
     "cleaned_notes": ("a different note", CLEANED_NOTES_SCHEMA),
-    "note_splits": ("a note's split", NOTE_SPLITS_SCHEMA),
+    "note_splits": ("a note's split and group", NOTE_SPLITS_SCHEMA),
+    "note_memory": (
+        "a note that was ever split, whether its text is still there or not (see docs/leakage.md). It cannot be made "
+        "again: keep copies",
+        MEMORY_SCHEMA,
+    ),
     "triplets": ("one triplet", TRIPLETS_SCHEMA),
     "baseline_embeddings": (
         "a note's vector by the base model (384 numbers for the bundled one)",

@@ -110,8 +110,8 @@ def gain_effects(ranked: Ranked, group_of: IntArray, scores: FloatArray, window:
         values[:, place] = scores - np.minimum(kept, 1.0)
         # A group counts where it is met first, nearest candidates before those of the best order.
         values[(groups[:, :place] == group[:, None]).any(axis=1), place] = 0.0
-    query, place = np.nonzero(values)
-    return query, groups[query, place], values[query, place]
+    query, column = np.nonzero(values)
+    return query, groups[query, column], values[query, column]
 
 
 def _ideal_losses(best: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -7,7 +7,10 @@ together, what each does to the best possible order (nDCG) and to average precis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,36 +82,20 @@ def ranking_figures(
     names = [*similarities, *(f"{one}-{other}" for one, other in contrasts)]
     sums = {name: _Sums(groups, columns.shape[1]) for name in names}
     sizes, lost = np.zeros((groups, columns.shape[1])), np.zeros((groups, columns.shape[1]))
-    for block, alone in _blocks(query_groups, candidates):
-        wanted = gains(block)
-        own = None if own_candidate is None else own_candidate[block]
-        if own is not None:
-            wanted[np.arange(len(block)), own] = 0.0
-        answered = (wanted > 0).any(axis=1)
-        block, wanted = block[answered], wanted[answered]
-        own = None if own is None else own[answered]
-        if not len(block):
+
+    def score(block: IntArray) -> _Scored | None:
+        return _score_block(block, similarities, gains, query_groups, by_group, own_candidate, contrasts)
+
+    for scored in _in_threads(score, _blocks(query_groups, candidates)):
+        if scored is None:
             continue
-        keyed = None if alone else _keys(query_groups[block], columns[block])
-        sole = by_group.sole_group(wanted, query_groups[block])
-        np.add.at(sizes, query_groups[block], columns[block])
-        leaving = sole >= 0
-        np.add.at(lost, sole[leaving], columns[block[leaving]])
-        best = best_candidates(wanted)
-        changes: dict[str, dict[MetricKey, Any]] = {}
-        scores: dict[str, dict[MetricKey, FloatArray]] = {}
-        for model, similarity in similarities.items():
-            ranked = rank_candidates(
-                similarity(block), wanted, best, own=own, top=NDCG_CUTOFF + by_group.largest
-            )
-            scores[model] = ranking_scores(ranked)
-            changes[model] = _changes(ranked, scores[model], sole, query_groups[block], by_group)
-        for one, other in contrasts:
-            name = f"{one}-{other}"
-            scores[name] = {key: scores[one][key] - scores[other][key] for key in RETRIEVAL_METRICS}
-            changes[name] = {key: changes[one][key] - changes[other][key] for key in RETRIEVAL_METRICS}
+        own_groups, own_columns = query_groups[scored.queries], columns[scored.queries]
+        np.add.at(sizes, own_groups, own_columns)
+        leaving = scored.sole >= 0
+        np.add.at(lost, scored.sole[leaving], own_columns[leaving])
+        keyed = _keys(own_groups, own_columns) if len(np.unique(own_groups)) < len(own_groups) else None
         for name in names:
-            sums[name].add(query_groups[block], columns[block], scores[name], changes[name], keyed)
+            sums[name].add(own_groups, own_columns, scored.scores[name], scored.changes[name], keyed)
     return {
         name: {
             key: ratio_jackknife(
@@ -122,6 +109,76 @@ def ranking_figures(
         }
         for name in names
     }
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A block of queries that have something to find: their scores, and what each group does to them.
+
+    Attributes:
+        queries: int64 [q].
+        sole: int64 [q], see `_CandidateGroups.sole_group`.
+        scores: by model or contrast and metric, float64 [q].
+        changes: likewise, [q, groups], sparse or dense.
+    """
+
+    queries: IntArray
+    sole: IntArray
+    scores: dict[str, dict[MetricKey, FloatArray]]
+    changes: dict[str, dict[MetricKey, Any]]
+
+
+def _score_block(
+    block: IntArray,
+    similarities: Mapping[str, Similarities],
+    gains: Similarities,
+    query_groups: IntArray,
+    by_group: _CandidateGroups,
+    own_candidate: IntArray | None,
+    contrasts: Sequence[tuple[str, str]],
+) -> _Scored | None:
+    """None where no query of the block has anything to find."""
+    wanted = gains(block)
+    if own_candidate is not None:
+        wanted[np.arange(len(block)), own_candidate[block]] = 0.0
+    answered = (wanted > 0).any(axis=1)
+    if not answered.any():
+        return None
+    block, wanted = block[answered], wanted[answered]
+    own = None if own_candidate is None else own_candidate[block]
+    scores: dict[str, dict[MetricKey, FloatArray]] = {}
+    changes: dict[str, dict[MetricKey, Any]] = {}
+    sole = by_group.sole_group(wanted, query_groups[block])
+    best = best_candidates(wanted)
+    for model, similarity in similarities.items():
+        ranked = rank_candidates(
+            similarity(block), wanted, best, own=own, first=NDCG_CUTOFF + by_group.largest
+        )
+        scores[model] = ranking_scores(ranked)
+        changes[model] = _changes(ranked, scores[model], sole, query_groups[block], by_group)
+    for one, other in contrasts:
+        name = f"{one}-{other}"
+        scores[name] = {key: scores[one][key] - scores[other][key] for key in RETRIEVAL_METRICS}
+        changes[name] = {key: changes[one][key] - changes[other][key] for key in RETRIEVAL_METRICS}
+    return _Scored(block, sole, scores, changes)
+
+
+def _in_threads(
+    function: Callable[[IntArray], _Scored | None], blocks: Iterable[IntArray]
+) -> Iterator[_Scored | None]:
+    """The function of each block, in order; one block a core, so products of matrices keep to one core each."""
+    from threadpoolctl import threadpool_limits
+
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[_Scored | None]] = deque()
+        for block in blocks:
+            waiting.append(pool.submit(function, block))
+            # No more than is being worked on: a finished block is large.
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 class _Sums:
@@ -207,25 +264,20 @@ class _CandidateGroups:
         return np.where((lowest == highest) & (lowest != own), lowest, -1)
 
 
-def _blocks(groups: IntArray, candidates: int) -> Iterator[tuple[IntArray, bool]]:
-    """Queries in blocks that fit into memory, and whether each of a block has a group of its own.
+def _blocks(groups: IntArray, candidates: int) -> Iterator[IntArray]:
+    """Queries in blocks that fit into memory, those that are alone in their group first.
 
     All queries of a group are in one block.
     """
     step = rows_per_block(candidates * 2 * BYTES_PER_CANDIDATE)
-    alone = np.bincount(groups)[groups] == 1
-    single = np.flatnonzero(alone)
-    for start in range(0, len(single), step):
-        yield single[start : start + step], True
-    several = np.flatnonzero(~alone)
-    several = several[np.argsort(groups[several], kind="stable")]
-    ends = np.append(np.flatnonzero(np.diff(groups[several])) + 1, len(several))
-    start = 0
-    while start < len(several):
-        within = ends[(ends > start) & (ends <= start + step)]
-        stop = int(within[-1]) if len(within) else int(ends[ends > start][0])
-        yield several[start:stop], False
-        start = stop
+    order = np.lexsort((groups, np.bincount(groups)[groups] > 1))
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    first = 0
+    while first < len(order):
+        later = starts[starts >= first + step]
+        stop = int(later[0]) if len(later) else len(order)
+        yield order[first:stop]
+        first = stop
 
 
 def _changes(

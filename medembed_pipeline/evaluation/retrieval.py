@@ -79,7 +79,7 @@ def rank_candidates(
     best: tuple[FloatArray, IntArray],
     *,
     own: IntArray | None = None,
-    top: int = NDCG_CUTOFF,
+    first: int = NDCG_CUTOFF,
 ) -> Ranked:
     """Rank the candidates of each query; equal similarities (see `ranking_keys`) go to the lower number.
 
@@ -88,14 +88,14 @@ def rank_candidates(
         gains: float64 [queries, candidates], 0 where a candidate is not relevant.
         best: of `best_candidates`.
         own: int64 [queries], the candidate that is the query itself and is left out; None for none.
-        top: of how many ranks the gains are wanted, at least ten.
+        first: of how many ranks the gains are wanted, at least ten.
     """
     keys = ranking_keys(similarity, own=own)
     keys.sort(axis=1)
     order = candidates_of(keys if own is None else keys[:, :-1], similarity.shape[1])
     relevant = np.take_along_axis(gains > 0, order, axis=1)
     query, rank = np.nonzero(relevant)
-    top = np.take_along_axis(gains, order[:, :top], axis=1)
+    top = np.take_along_axis(gains, order[:, :first], axis=1)
     return Ranked(order, relevant, top, *best, query, rank)
 
 

@@ -77,6 +77,13 @@ class Lake:
             with self._order.lock(name):
                 self._order.record(name, self._numbers[name], placed=True)
 
+    def record_published(self, name: str) -> None:
+        """Note that something was published here under `name`, in no order: its loss is noticed from then on.
+
+        Call while holding the lock `name`.
+        """
+        self._order.record(name, 0, placed=True)
+
     def path(self, *parts: str) -> str:
         """The path of something in the lake, as its file system names it."""
         return "/".join([self.root, *parts])

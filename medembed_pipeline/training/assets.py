@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import dagster as dg
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     asset_work,
@@ -19,6 +21,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
+from medembed_pipeline.notes.memory import find_memory, remember_trained
 from medembed_pipeline.settings import EncoderSettings, TrainingSettings, load_settings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import (
@@ -62,6 +65,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             encoder.long_notes,
             settings.projection_dimensions,
         )
+        find_memory(work.lake)  # whether it is whole is known before a training, not after it
         data = training_data(work)
         work.note_input(
             "base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=settings.seed)
@@ -83,11 +87,19 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
                 fine_tune(work, version, spec, data, settings, encoder, parent, state_folder)
             shutil.rmtree(state_folder, ignore_errors=True)
         checkpoint = checkpoint_of(work.lake, version)
+        remember_checkpoints(work.lake)
         point_to(work.lake, checkpoint, work.recipe())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(checkpoint.data_version),
             metadata={"kept": kept, **describe(work, checkpoint, work.lake.path(FOLDER, version))},
         )
+
+
+def remember_checkpoints(lake: Lake) -> None:
+    """Have the memory of notes tell which notes each checkpoint in the lake was trained on."""
+    versions = [version for version in lake.names(FOLDER) if lake.exists(FOLDER, version, MANIFEST)]
+    trained = {version: lake.read_json(FOLDER, version, "trained_notes.json") or [] for version in versions}
+    remember_trained(lake, trained, datetime.now(timezone.utc))
 
 
 def training_data(work: AssetWork) -> TrainingData:

@@ -199,7 +199,9 @@ def versions(lake: Path) -> dict[str, str]:
     found = {}
     for path in sorted(lake.glob("*.parquet")):
         footer = opened.table(path.stem).footer
-        found[path.stem] = f"{footer.data_version} {footer.content_sha256}"
+        # The memory of notes holds when they were seen; its version leaves that out.
+        content = "" if path.stem == "note_memory" else footer.content_sha256
+        found[path.stem] = f"{footer.data_version} {content}"
     pointer = opened.read_json(POINTER)
     if pointer:
         found["finetuned_checkpoint"] = pointer["data_version"]

@@ -169,7 +169,8 @@ class PlantedLake:
         materialize(folder, ["raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits"])
         lake = Lake(str(folder))
         cleaned = lake.table("cleaned_notes").read(["note_id", "text", "specialties", "duplicate_group"])
-        splits = dict(zip(*lake.table("note_splits").read().to_pydict().values(), strict=True))
+        table = lake.table("note_splits").read(["note_id", "split"]).to_pydict()
+        splits = dict(zip(table["note_id"], table["split"], strict=True))
         found = cleaned.to_pydict()
         signal, detail = (np.array([latent[text][part] for text in found["text"]]) for part in (0, 1))
         notes = Notes(
@@ -215,7 +216,8 @@ class PlantedLake:
         recipe = replace(
             table.footer.recipe, inputs={"cleaned_notes": self.lake.table("cleaned_notes").data_version}
         )
-        rows = pa.table({"note_id": self.notes.ids, "split": splits}).cast(NOTE_SPLITS_SCHEMA)
+        columns = {"note_id": self.notes.ids, "split": splits, "group": self.notes.groups}
+        rows = pa.table(columns).cast(NOTE_SPLITS_SCHEMA)
         self.lake.write_table(recipe, rows, facts=table.footer.facts)
         self.notes = replace(self.notes, splits=splits)
 

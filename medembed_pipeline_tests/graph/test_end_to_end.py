@@ -15,7 +15,7 @@ TABLES = {
     "raw_transcriptions": {"source_file", "source_row", "text", "label", "keywords", "about"},
     "rejected_rows": {"source_file", "source_row", "reason", "row_bytes"},
     "cleaned_notes": {"note_id", "text", "specialties", "document_types", "source_rows", "duplicate_group"},
-    "note_splits": {"note_id", "split"},
+    "note_splits": {"note_id", "split", "group"},
     "triplets": {"anchor_id", "positive_id", "negative_id", "split", "strategy", "positive_similarity"},
     "baseline_embeddings": {"note_id", "embedding"},
     "tuned_embeddings": {"note_id", "embedding"},

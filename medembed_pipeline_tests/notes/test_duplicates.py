@@ -14,12 +14,13 @@ from medembed_pipeline.notes.duplicates import (
     DuplicatesError,
     _links,
     _mixed,
-    _shingle_hashes,
-    _WordHashes,
     duplicate_groups,
     duplicate_pairs,
+    jaccard_of_pairs,
+    near_pairs,
     signatures,
 )
+from medembed_pipeline.notes.shingles import WordHashes, shingle_hashes, shingle_set, shingle_width, words_of
 
 MTSAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mtsamples.csv"
 VOCABULARY = [f"word{number}" for number in range(400)]
@@ -58,9 +59,11 @@ def test_signatures_are_those_of_datasketch() -> None:
     for text, signature in zip(texts, signatures(texts, permutations=64), strict=True):
         oracle = MinHash(num_perm=64, seed=1, scheme="affine32", hashfunc=int)
         # datasketch mixes the 32-bit hashes itself, so it gets them unmixed.
-        oracle.update_batch((_shingle_hashes(text, _WordHashes()) >> np.uint64(32)).tolist())
+        words = words_of(text)
+        hashes = shingle_hashes(words, shingle_width(len(words)), WordHashes())
+        oracle.update_batch((hashes >> np.uint64(32)).tolist())
         np.testing.assert_array_equal(signature, oracle.hashvalues)
-    assert _mixed([_shingle_hashes("a", _WordHashes())]).dtype == np.uint32
+    assert _mixed([shingle_hashes(["a"], 1, WordHashes())]).dtype == np.uint32
 
 
 def test_the_estimate_is_unbiased_and_as_sharp_as_the_theory_says() -> None:
@@ -205,3 +208,31 @@ def test_real_notes_agree_with_exact_jaccard() -> None:
         *(pairs[name].to_pylist() for name in PAIRS_SCHEMA.names), strict=True
     ):
         assert abs(_jaccard(by_id[left], by_id[right]) - similarity) < 0.15
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=30), min_size=2, max_size=8))
+def test_exact_similarity_of_pairs(lists: list[list[str]]) -> None:
+    texts = [" ".join(words) for words in lists]
+    sets = [shingle_set(text, WordHashes()) for text in texts]
+    pairs = list(itertools.combinations(range(len(texts)), 2))
+    left, right = (np.array(side) for side in zip(*pairs, strict=True))
+    for (one, other), similarity in zip(pairs, jaccard_of_pairs(sets, left, right), strict=True):
+        a, b = set(sets[one].tolist()), set(sets[other].tolist())
+        assert similarity == pytest.approx(len(a & b) / len(a | b))
+
+
+def test_pairs_whose_estimate_fell_short_are_found_by_their_exact_similarity() -> None:
+    """Of pairs that lie just above the threshold the estimate misses many; exactly, none."""
+    generator = random.Random(3)
+    texts = []
+    for _ in range(60):
+        text = _text(generator, 300)
+        texts += [text, _changed(text, generator, 6)]
+    exact = {row for row in range(0, len(texts), 2) if _jaccard(texts[row], texts[row + 1]) >= 0.8}
+    sets = [shingle_set(text, WordHashes()) for text in texts]
+    signed = signatures(texts)
+    by_estimate = {row for row, other in zip(*near_pairs(signed), strict=True) if other == row + 1}
+    found = {row for row, other in zip(*near_pairs(signed, shingles=sets), strict=True) if other == row + 1}
+    assert exact - by_estimate and exact <= found and len(exact) > 20
+    assert found == exact | by_estimate

@@ -260,7 +260,13 @@ def fill_lake(
     if changed_texts is not None:
         cleaned = cleaned.set_column(1, "text", changed_texts)
     write("cleaned_notes", cleaned, [], {"CleaningSettings": CleaningSettings().result_values()})
-    splits = pa.table({"note_id": ids, "split": ["test"] * len(notes.note_ids) + ["train"] * trained})
+    splits = pa.table(
+        {
+            "note_id": ids,
+            "split": ["test"] * len(notes.note_ids) + ["train"] * trained,
+            "group": [*notes.groups, *train_ids],
+        }
+    )
     write("note_splits", splits, ["cleaned_notes"])
     for model, rows in (("baseline", notes.baseline), ("tuned", notes.tuned)):
         extra = unit(random.normal(size=(trained, rows.shape[1])))

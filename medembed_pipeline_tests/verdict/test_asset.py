@@ -119,17 +119,17 @@ def test_a_note_in_two_splits_is_found_from_the_texts(good: Notes, tmp_path: Pat
 
     lake = Lake(str(tmp_path))
     fill_lake(lake, good, version=FIRST)
-    notes = lake.table("cleaned_notes").read()
+    notes, splits = lake.table("cleaned_notes").read(), lake.table("note_splits").read()
     trained = f"{10_003:032x}"
     stolen = notes.filter(pc.equal(notes["note_id"], trained))["text"][0].as_py()
     texts = notes["text"].to_pylist()
     texts[0] = stolen + " and one more word"
     changed = notes.set_column(notes.column_names.index("text"), "text", pa.array(texts))
     scored = notes["note_id"][0].as_py()
-    assert trained_on(notes, [scored], [trained], 0.8)["near_duplicates"] == 0
-    assert trained_on(changed, [scored], [trained], 0.8)["near_duplicates"] == 1
-    assert trained_on(changed, [scored, trained], [trained], 0.8)["notes"] == 1
-    assert trained_on(changed, [scored], ["f" * 32], 0.8) == dict.fromkeys(
+    assert trained_on(notes, splits, [scored], [trained], 0.8)["near_duplicates"] == 0
+    assert trained_on(changed, splits, [scored], [trained], 0.8)["near_duplicates"] == 1
+    assert trained_on(changed, splits, [scored, trained], [trained], 0.8)["notes"] == 1
+    assert trained_on(changed, splits, [scored], ["f" * 32], 0.8) == dict.fromkeys(
         ("notes", "texts", "duplicate_groups", "near_duplicates"), 0
     )
     fill_lake(lake, good, version=FIRST, changed_texts=changed["text"])

@@ -67,6 +67,7 @@ def write_lake(
         "note_splits": {
             "note_id": ids,
             "split": ["test" if notes.held_out[row] else "train" for row in rows],
+            "group": [min(groups[row]) for row in rows],
         },
         **{
             f"{model}_embeddings": {"note_id": ids, "embedding": vector_column(matrix[rows])}

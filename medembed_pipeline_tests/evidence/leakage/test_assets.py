@@ -42,7 +42,11 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
             }
         ),
         "note_splits": pa.table(
-            {"note_id": ids, "split": [split_of.get(note, "validation") for note in ids]}
+            {
+                "note_id": ids,
+                "split": [split_of.get(note, "validation") for note in ids],
+                "group": [planted.groups[row] for row in order],
+            }
         ),
         "baseline_embeddings": pa.table({"note_id": ids, "embedding": vectors(planted.baseline[order])}),
         "tuned_embeddings": pa.table({"note_id": ids, "embedding": vectors(planted.tuned[order])}),

@@ -79,7 +79,7 @@ def make_lake(folder: Path, base: Path, *, keep_epochs: bool) -> Lake:
         {"note_id": ids, "text": texts, "specialties": names, "duplicate_group": ids},
     )
     write(lake, "cleaned_notes", notes)
-    write(lake, "note_splits", pa.table({"note_id": ids, "split": ["test"] * len(ids)}))
+    write(lake, "note_splits", pa.table({"note_id": ids, "split": ["test"] * len(ids), "group": ids}))
     encoders = {"baseline": load_encoder(spec, device="cpu", precision="float32"), "tuned": result.encoder}
     vectors = {model: encoder.encode(texts) for model, encoder in encoders.items()}
     near = []
