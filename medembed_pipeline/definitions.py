@@ -20,6 +20,8 @@ import medembed_pipeline.maps.assets
 import medembed_pipeline.notes.assets
 import medembed_pipeline.notes.checks
 import medembed_pipeline.report.assets
+import medembed_pipeline.tasks.assets
+import medembed_pipeline.tasks.checks
 import medembed_pipeline.training.assets
 import medembed_pipeline.triplets.assets
 import medembed_pipeline.triplets.checks
@@ -46,6 +48,7 @@ ROOMS = [
     medembed_pipeline.evidence.labels.assets,
     medembed_pipeline.evidence.health.assets,
     medembed_pipeline.evidence.leakage.assets,
+    medembed_pipeline.tasks.assets,
     medembed_pipeline.verdict.assets,
     medembed_pipeline.report.assets,
 ]
@@ -59,6 +62,7 @@ CHECKS = [
     medembed_pipeline.evidence.labels.checks,
     medembed_pipeline.evidence.health.checks,
     medembed_pipeline.evidence.leakage.checks,
+    medembed_pipeline.tasks.checks,
     medembed_pipeline.verdict.checks,
 ]
 

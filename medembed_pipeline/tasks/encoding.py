@@ -34,11 +34,16 @@ class TextVectors:
 
     def with_more(self, texts: Sequence[str], rows: np.ndarray) -> TextVectors:
         """These and others."""
-        return TextVectors([*self._texts, *texts], np.concatenate([self._rows, rows]))
+        all_rows = np.concatenate([self._rows, rows]) if self._texts else rows
+        return TextVectors([*self._texts, *texts], all_rows)
 
 
 def text_vectors(
-    lake: Lake, spec: EncoderSpec, settings: EncoderSettings, texts: Sequence[str], known: TextVectors
+    lake: Lake,
+    spec: EncoderSpec,
+    settings: EncoderSettings,
+    texts: Sequence[str],
+    known: TextVectors | None = None,
 ) -> TextVectors:
     """Vectors of all `texts`.
 
@@ -52,6 +57,7 @@ def text_vectors(
     """
     from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 
+    known = known or TextVectors([], np.zeros((0, 0), dtype=np.float32))
     wanted = [text for text in dict.fromkeys(texts) if text not in known]
     if not wanted:
         return known

@@ -14,7 +14,9 @@ import numpy as np
 
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.tasks import clinical_terms, passages
 from medembed_pipeline.tasks.errors import TaskError
+from medembed_pipeline.tasks.everyday import SETS
 from medembed_pipeline.tasks.own_files import (
     LARGEST_FILE_BYTES,
     OwnFile,
@@ -38,6 +40,7 @@ CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
 PAIRS, TRIPLETS = "pairs.csv", "triplets.csv"
 LAYOUTS = ((CORPUS, QUERIES, QRELS), (PAIRS,), (TRIPLETS,))
 ALL = "all"
+BUILT_IN = (passages.NAME, clinical_terms.NAME, *(f"everyday_{name}" for name in SETS))
 
 _PAIR_COLUMNS = {
     "text_a": ("text_a", "text1", "text_1", "sentence1", "sentence_1", "sentence_a", "a"),
@@ -83,7 +86,9 @@ def own_folders(lake: Lake) -> list[OwnFolder]:
             found.append(_read_folder(lake, name))
         elif name in (PAIRS, TRIPLETS, CORPUS, QUERIES):
             found.append(
-                OwnFolder(name, problem=f"{FOLDER}/{name}: lies beside the tasks; expected {FOLDER}/<name>/{name}.")
+                OwnFolder(
+                    name, problem=f"{FOLDER}/{name}: lies beside the tasks; expected {FOLDER}/<name>/{name}."
+                )
             )
     return found
 
@@ -102,7 +107,9 @@ def _read_folder(lake: Lake, name: str) -> OwnFolder:
             with lake.filesystem.open(lake.path(path), "rb") as stream:
                 files[file] = OwnFile(path, stream.read())
         except OSError as error:
-            return OwnFolder(name, problem=f"{path}: cannot be read ({type(error).__name__}); check its permissions.")
+            return OwnFolder(
+                name, problem=f"{path}: cannot be read ({type(error).__name__}); check its permissions."
+            )
     return OwnFolder(name, files)
 
 
@@ -121,10 +128,12 @@ def own_tasks(
         try:
             found.append(own_task(folder, rows_at_most=rows_at_most))
         except TaskError as error:
-            found.append(NotAsked(folder.name, "own", str(error), failed=True))
+            found.append(NotAsked(_free(folder.name), "own", str(error), failed=True))
     there = {folder.name for folder in folders}
     found += [
-        NotAsked(name, "own", f"{FOLDER}/{name}: no such folder; [tasks] own_tasks_decide names it.", failed=True)
+        NotAsked(
+            name, "own", f"{FOLDER}/{name}: no such folder; [tasks] own_tasks_decide names it.", failed=True
+        )
         for name in expected
         if name not in there and name != ALL
     ]
@@ -141,6 +150,8 @@ def own_task(folder: OwnFolder, *, rows_at_most: int) -> Task:
         raise TaskError(folder.problem)
     begun = [layout for layout in LAYOUTS if any(file in folder.files for file in layout)]
     where = f"{FOLDER}/{folder.name}"
+    if _free(folder.name) != folder.name:
+        raise TaskError(f"{where}: the name belongs to a built-in task; give the folder another.")
     if not begun:
         raise TaskError(
             f"{where}: holds no task; expected {CORPUS}, {QUERIES} and {QRELS}, or {PAIRS}, or {TRIPLETS}."
@@ -155,6 +166,11 @@ def own_task(folder: OwnFolder, *, rows_at_most: int) -> Task:
     if begun[0][0] == CORPUS:
         return _beir(folder, rows_at_most)
     return _pairs(folder, rows_at_most) if begun[0][0] == PAIRS else _triplets(folder, rows_at_most)
+
+
+def _free(name: str) -> str:
+    """A folder's name as that of a task, which no other task has."""
+    return f"own_{name}" if name in BUILT_IN else name
 
 
 def _beir(folder: OwnFolder, rows_at_most: int) -> RankingTask:
@@ -197,10 +213,12 @@ def _texts_by_id(file: OwnFile, rows_at_most: int, *, titles: bool) -> dict[str,
         name = str(name)
         if name in found:
             raise TaskError(f"{file.path}, row {row}: {shown_id(name)} stands in row {row_of[name]} already.")
-        parts = [record.get("title") or "", record.get("text")] if titles else [record.get("text")]
+        parts = [record.get("title") or "" if titles else "", record.get("text")]
         if not all(isinstance(part, str) for part in parts):
-            raise TaskError(f"{file.path}, row {row}, {shown_id(name)}: 'text' (or 'title') is missing or no string.")
-        text = " ".join(part.strip() for part in parts if part.strip())
+            raise TaskError(
+                f"{file.path}, row {row}, {shown_id(name)}: 'text' (or 'title') is missing or no string."
+            )
+        text = " ".join(str(part).strip() for part in parts if str(part).strip())
         if not text:
             raise TaskError(f"{file.path}, row {row}, {shown_id(name)}: the text is empty.")
         found[name], row_of[name] = _whole(file, row, text), row
@@ -225,22 +243,30 @@ def _judgements(
             )
         score = number(file, row, cells["score"])
         if score < 0:
-            raise TaskError(f"{file.path}, row {row}: the score is below 0; expected 0 (not relevant) or more.")
+            raise TaskError(
+                f"{file.path}, row {row}: the score is below 0; expected 0 (not relevant) or more."
+            )
         found[query, candidate] = score
     return [(query, candidate, score) for (query, candidate), score in sorted(found.items())]
 
 
 def _pairs(folder: OwnFolder, rows_at_most: int) -> PairTask:
     file = folder.files[PAIRS]
-    rows = []
-    for row, cells in delimited_rows(file, _PAIR_COLUMNS, rows_at_most=rows_at_most):
-        texts = [_cell(file, row, cells, name) for name in ("text_a", "text_b")]
-        rows.append((*texts, number(file, row, cells["score"])))
+    rows = [
+        (
+            _cell(file, row, cells, "text_a"),
+            _cell(file, row, cells, "text_b"),
+            number(file, row, cells["score"]),
+        )
+        for row, cells in delimited_rows(file, _PAIR_COLUMNS, rows_at_most=rows_at_most)
+    ]
     # The order of rows decides nothing.
     rows.sort()
     left, right, scores = [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
     if len(set(scores)) < 2:
-        raise TaskError(f"{file.path}: {len(rows)} rows, of which the scores do not differ; expected an order.")
+        raise TaskError(
+            f"{file.path}: {len(rows)} rows, of which the scores do not differ; expected an order."
+        )
     groups = groups_by_text(left, right)
     return PairTask(folder.name, "own", left, right, np.array(scores, dtype=np.float64), groups)
 
@@ -271,5 +297,7 @@ def _whole(file: OwnFile, row: int, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise TaskError(f"{file.path}, row {row}: half of a surrogate pair; expected whole characters.") from None
+        raise TaskError(
+            f"{file.path}, row {row}: half of a surrogate pair; expected whole characters."
+        ) from None
     return text

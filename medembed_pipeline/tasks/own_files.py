@@ -52,7 +52,9 @@ def text_of(file: OwnFile) -> str:
         text = content.decode(encoding.codec)
     except UnicodeDecodeError as error:
         row = content.count(b"\n", 0, error.start) + 1
-        raise TaskError(f"{file.path}, row {row}: bytes that are not {encoding.name}; save it as UTF-8.") from None
+        raise TaskError(
+            f"{file.path}, row {row}: bytes that are not {encoding.name}; save it as UTF-8."
+        ) from None
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1
         raise TaskError(f"{file.path}, row {row}: a NUL character; expected text in UTF-8.")
@@ -76,7 +78,9 @@ def json_objects(file: OwnFile, *, rows_at_most: int) -> Iterator[tuple[int, dic
                 f"{file.path}, row {row}: no valid JSON from character {error.pos + 1}; expected an object a line."
             ) from None
         except (ValueError, RecursionError):
-            raise TaskError(f"{file.path}, row {row}: JSON that is nested too deep or has too long a number.") from None
+            raise TaskError(
+                f"{file.path}, row {row}: JSON that is nested too deep or has too long a number."
+            ) from None
         if not isinstance(value, dict):
             raise TaskError(f"{file.path}, row {row}: JSON that is no object; expected one object a line.")
         found += 1
@@ -107,12 +111,14 @@ def delimited_rows(
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
     text = text_of(file)
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     header = text.split("\n", 1)[0].rstrip("\r")
     places: dict[str, int] = {}
     width, delimiter = 0, delimiters[0]
     for candidate in delimiters:
-        names = [cell.strip().strip('"').casefold().replace(" ", "_").replace("-", "_") for cell in header.split(candidate)]
+        names = [
+            cell.strip().strip('"').casefold().replace(" ", "_").replace("-", "_")
+            for cell in header.split(candidate)
+        ]
         found = _columns(names, columns)
         if len(found) > len(places):
             places, width, delimiter = found, len(names), candidate
@@ -123,7 +129,12 @@ def delimited_rows(
             f"with {', '.join(columns)} (or a usual name for each, see docs/tasks.md)."
         )
     found_rows = 0
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
+    )
     row = 0
     while True:
         row = reader.line_num + 1

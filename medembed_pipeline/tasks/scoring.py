@@ -47,17 +47,23 @@ def score_task(task: Task, vectors: Mapping[str, Vectors]) -> Scored:
         vectors: of `baseline` and `tuned`; those of `lexical` are made here.
     """
     if isinstance(task, RankingTask):
-        known = [*task.candidates, *task.background]
-    else:
-        known = task.texts()
-    spaces = {**vectors, LEXICAL: lambda texts: lexical_vectors(texts, fit_on=known)}
-    if isinstance(task, RankingTask):
+        spaces = {**vectors, LEXICAL: _lexical(task.texts(), [*task.candidates, *task.background])}
         return Scored(_ranking(task, spaces), len(task.queries))
-    single = _accuracy if isinstance(task, TripletTask) else _correlation
-    figures = {model: single(task, space) for model, space in spaces.items()}  # type: ignore[operator]
+    spaces = {**vectors, LEXICAL: _lexical(task.texts(), task.texts())}
+    if isinstance(task, TripletTask):
+        figures = {model: _accuracy(task, space) for model, space in spaces.items()}
+    else:
+        figures = {model: _correlation(task, space) for model, space in spaces.items()}
     for name, (one, other) in CONTRASTS.items():
         figures[name] = {key: difference(figures[one][key], figures[other][key]) for key in figures[one]}
     return Scored(figures, len(task.groups))
+
+
+def _lexical(texts: Sequence[str], known: Sequence[str]) -> Vectors:
+    different = list(dict.fromkeys(texts))
+    row_of = {text: row for row, text in enumerate(different)}
+    rows = lexical_vectors(different, fit_on=known)
+    return lambda wanted: rows[[row_of[text] for text in wanted]]
 
 
 def _ranking(task: RankingTask, spaces: Mapping[str, Vectors]) -> dict[str, dict[MetricKey, Jackknife]]:
