@@ -23,6 +23,7 @@ from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA
+from medembed_pipeline.tasks.table import TASK_SCHEMA
 from medembed_pipeline.triplets.table import TRIPLETS_SCHEMA
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 
@@ -69,6 +70,7 @@ TABLES: dict[str, tuple[str, pa.Schema]] = {
     "retrieval_ledger": ("a held-out note, the worst regression first", RETRIEVAL_LEDGER_SCHEMA),
     "specialty_confusions": ("a specialty taken for another", SPECIALTY_CONFUSIONS_SCHEMA),
     "space_health": ("one figure of a space", HEALTH_SCHEMA),
+    "task_metrics": ("one figure of one task", TASK_SCHEMA),
     "label_review": ("a labelled note, the most suspicious first", LABEL_REVIEW_SCHEMA),
     "leak_meter": ("one figure under one way to split", LEAK_METER_SCHEMA),
     "release_verdict": ("one rule and what came of it", VERDICT_SCHEMA),

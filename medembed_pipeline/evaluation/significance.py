@@ -34,9 +34,9 @@ def margin_test(
     """Test a difference against a tolerated fall.
 
     Student's t. Neither p-value goes below what so few groups can show: `worse` not below 2 ** -groups, the smallest of
-    a sign test; `kept` not below (1 - 2 * tolerance) ** groups: a fall of the tolerance may be a share of
-    2 * tolerance of the groups falling by one half, and that is the chance that none of them is in the sample. So a
-    specialty of five notes of which none changed is not shown to be kept.
+    a sign test; `kept` not below (1 - 2 * tolerance) ** groups: a fall of the tolerance may be a share of 2 * tolerance
+    of the groups falling by one half, and that is the chance that none of them is in the sample. So a specialty of five
+    notes of which none changed is not shown to be kept.
 
     References: G. Piaggio et al., "Reporting of noninferiority and equivalence randomized trials", JAMA 308 (2012),
     for tests with a margin; A. C. Cameron, J. B. Gelbach, D. L. Miller, "Bootstrap-based improvements for inference

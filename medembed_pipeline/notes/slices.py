@@ -56,7 +56,10 @@ def refuse_unusable_slices(raw: LakeTable, names: Sequence[str]) -> None:
     Raises:
         SliceError: a slice is no column of the landing files, or one of words with too many of them.
     """
-    slice_values(_rows_of(raw, names), pa.table({"source_rows": pa.array([], pa.list_(pa.string()))}), names)
+    if names:
+        rows = _different_rows(_rows_of(raw, names))
+        for name in names:
+            _value_of_each(rows[name], name)
 
 
 def version_with_slices(version: str, names: Sequence[str]) -> str:
@@ -98,7 +101,7 @@ def slice_values(raw: pa.Table, notes: pa.Table, names: Sequence[str]) -> dict[s
     """What each note says in each slice.
 
     An empty cell says nothing: a note is `(none)` in a slice when all its rows are empty there. How numbers are put
-    into bins depends on all rows of `raw`: whole numbers become "18-39", others "over 0.5 to 1.2".
+    into bins depends on the rows behind the notes alone: whole numbers become "18-39", others "over 0.5 to 1.2".
 
     Args:
         raw: column row_id and the slices of `raw_transcriptions`.
@@ -114,12 +117,10 @@ def slice_values(raw: pa.Table, notes: pa.Table, names: Sequence[str]) -> dict[s
     refuse_unknown_slices(raw.column_names, names)
     if not names:
         return {}
-    row_of: dict[str, int] = {}
-    for row_id in raw["row_id"].to_pylist():
-        row_of.setdefault(row_id, len(row_of))
-    # A row that landed twice is one row: its cells are the same.
-    raw = raw.group_by("row_id", use_threads=False).aggregate([(name, "first") for name in names])
     sources: list[list[str]] = notes["source_rows"].to_pylist()
+    behind = pa.array(sorted({row_id for own in sources for row_id in own}), pa.string())
+    rows = _different_rows(raw.filter(pc.is_in(raw["row_id"], value_set=behind)))
+    row_of = {row_id: row for row, row_id in enumerate(rows["row_id"].to_pylist())}
     lost = sum(row_id not in row_of for own in sources for row_id in own)
     if lost:
         raise SliceError(
@@ -129,9 +130,16 @@ def slice_values(raw: pa.Table, notes: pa.Table, names: Sequence[str]) -> dict[s
     rows_of = [[row_of[row_id] for row_id in own] for own in sources]
     found = {}
     for name in names:
-        values = _value_of_each(raw[f"{name}_first"], name)
+        values = _value_of_each(rows[name], name)
         found[name] = [sorted({values[row] for row in rows} - {""}) or [NONE] for rows in rows_of]
     return found
+
+
+def _different_rows(raw: pa.Table) -> pa.Table:
+    """A row that landed twice is one row: its cells are the same."""
+    names = [name for name in raw.column_names if name != "row_id"]
+    found = raw.group_by("row_id", use_threads=False).aggregate([(name, "first") for name in names])
+    return found.select(["row_id", *(f"{name}_first" for name in names)]).rename_columns(["row_id", *names])
 
 
 def ordered_values(values: Iterable[str]) -> list[str]:

@@ -30,7 +30,7 @@ def steps(
         scored: all notes.
         settings: of the project; `projections.methods` says which maps.
         tables: what the steps before have made.
-        specs: of `baseline` and `tuned`, for the general sentence pairs.
+        specs: of `baseline` and `tuned`, for the texts of the tasks.
 
     Yields:
         The name of a table, the settings that reach it, and the function that makes it.
@@ -46,7 +46,8 @@ def steps(
     yield "retrieval_ledger", None, lambda: _ledger(labelled, tables)
     yield "specialty_confusions", None, lambda: _confusions(labelled, tables)
     yield "similarity_evidence", settings.similarity, lambda: _similarity(labelled, settings, tables)
-    yield "space_health", settings.health, lambda: _health(labelled, settings, tables, specs)
+    yield "space_health", settings.health, lambda: _health(labelled, settings, tables)
+    yield "task_metrics", settings.tasks, lambda: _tasks(settings, tables, specs)
     yield "label_review", settings.label_review, lambda: _labels(scored, labelled, settings)
 
 
@@ -145,25 +146,18 @@ def _similarity(labelled: Scored, settings: Settings, tables: Tables) -> Built:
     )
 
 
-def _health(labelled: Scored, settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]) -> Built:
-    from medembed_pipeline.evidence.health.forgetting import chance_of_loss
+def _health(labelled: Scored, settings: Settings, tables: Tables) -> Built:
     from medembed_pipeline.evidence.health.table import health_table
 
     chosen = settings.health
-    general = _general_records(settings, tables, specs) if chosen.forgetting else []
-    table, facts = health_table(
+    return health_table(
         health_notes(labelled),
         labelled.embeddings,
         tables.rows["neighbors"],
-        general,
         hub_neighbors=chosen.hub_neighbors,
         detail_neighbors=chosen.detail_neighbors,
         classifier_neighbors=chosen.classifier_neighbors,
     )
-    if general:
-        lost, won = (sum(one[key] for one in general) for key in ("lost", "won"))
-        facts["general_pairs_chance_of_loss"] = chance_of_loss(lost, won)
-    return table, facts
 
 
 def health_notes(labelled: Scored) -> HealthNotes:
@@ -180,23 +174,26 @@ def health_notes(labelled: Scored) -> HealthNotes:
     )
 
 
-def _general_records(
-    settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]
-) -> list[dict[str, Any]]:
-    """Both models on the general sentence triplets, a record per set."""
-    from medembed_pipeline.evidence.health.forgetting import (
-        encode_triplets,
-        forgetting_records,
-        triplets_right,
-    )
-    from medembed_pipeline.evidence.health.general_pairs import general_triplets
+def _tasks(settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]) -> Built:
+    """The tasks that need no note: which notes were held out is not known, so no passage can be asked for."""
+    from medembed_pipeline.tasks.encoding import text_vectors
+    from medembed_pipeline.tasks.gather import all_tasks
+    from medembed_pipeline.tasks.table import task_table
+    from medembed_pipeline.tasks.task import NotAsked
 
-    triplets = general_triplets()
-    right = [
-        triplets_right(encode_triplets(tables.lake, specs[model], settings.encoder, triplets))
-        for model in MODELS
+    families = [
+        family for family in settings.tasks.families if family in ("clinical_terms", "everyday_language")
     ]
-    return forgetting_records(triplets, *right)
+    chosen = settings.tasks.model_copy(update={"families": families})
+    tasks = all_tasks(chosen)
+    wanted = [text for task in tasks if not isinstance(task, NotAsked) for text in task.texts()]
+    return task_table(
+        tasks,
+        {model: text_vectors(tables.lake, specs[model], settings.encoder, wanted) for model in MODELS},
+        confidence=chosen.confidence,
+        tolerance=chosen.tolerance,
+        decides=lambda family, name: False,
+    )
 
 
 def _labels(scored: Scored, labelled: Scored, settings: Settings) -> Built:

@@ -18,6 +18,7 @@ TABLES = (
     "retrieval_ledger",
     "specialty_confusions",
     "space_health",
+    "task_metrics",
     "label_review",
     "leak_meter",
     "release_verdict",

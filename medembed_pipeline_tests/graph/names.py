@@ -19,6 +19,7 @@ GROUPS = {
     "retrieval_ledger": "evaluation",
     "specialty_confusions": "evaluation",
     "space_health": "evaluation",
+    "task_metrics": "evaluation",
     "label_review": "evaluation",
     "leak_meter": "evaluation",
     "release_verdict": "report",

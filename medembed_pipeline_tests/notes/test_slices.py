@@ -85,6 +85,12 @@ def test_rows_that_landed_twice_count_once() -> None:
     assert slice_values(twice, one_each(raw), ["age"]) == slice_values(raw, one_each(raw), ["age"])
 
 
+def test_rows_that_reach_no_note_change_no_bin() -> None:
+    raw = raw_rows(age=[str(age) for age in range(80)])
+    notes = notes_of(*([row] for row in range(40)))
+    assert slice_values(raw, notes, ["age"]) == slice_values(raw.slice(0, 40), notes, ["age"])
+
+
 def test_what_is_no_column_is_refused_with_the_columns_there_are() -> None:
     raw = raw_rows(site=["North"], sex=["f"])
     with pytest.raises(SliceError, match=r"slices: age, label is no column.*: site, sex\."):

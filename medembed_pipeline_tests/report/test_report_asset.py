@@ -79,11 +79,12 @@ def test_the_page_holds_payload_and_texts(folder: Path) -> None:
 def test_slices_and_history_are_shown(folder: Path) -> None:
     lake = Lake(str(folder))
     landed = sorted({row for own in source_rows(lake).values() for row in own})
+    sites = ["North" if number % 2 else "" for number in range(len(landed))]
     raw = {
         "row_id": landed,
         "source_file": ["notes.csv"] * len(landed),
         "source_row": list(range(1, len(landed) + 1)),
-        "site": ["North" if number % 2 else "" for number in range(len(landed))],
+        "site": sites,
     }
     write(lake, "raw_transcriptions", pa.table(raw))
     first = materialize(folder)
@@ -96,7 +97,7 @@ def test_slices_and_history_are_shown(folder: Path) -> None:
     assert materialize(folder)["data_version"] != first["data_version"]
     payload = json.loads(packed_parts((folder / PAGE).read_bytes())["payload"])
     (site,) = payload["slices"]
-    north = {row for row, site in zip(raw["row_id"], raw["site"], strict=True) if site}
+    north = {row for row, site in zip(landed, sites, strict=True) if site}
     said = [[0] if north & set(source_rows(lake)[note_id]) else [] for note_id in payload["notes"]["id"]]
     assert (site["name"], site["values"], site["of"]) == ("site", ["North"], said)
     assert payload["tables"]["checkpoint_history"]["judged_at"][0] == "2026-03-02T09:30:00Z"

@@ -123,7 +123,7 @@
     return {
       title: "How far it moved",
       reading: "Distance between a note's two places in the full space (0 to 2), once the tuned space is turned onto the " +
-        "baseline. It is measured, not read off the map. Grey notes moved no more than an unchanged copy would.",
+        "baseline. It is measured, not read off the map. Grey notes moved no more than by a change that means nothing.",
       entries: [
         entry("still", `not more than ${number(least, 2)} (noise)`, OTHER),
         ...ends.map((low, place) =>

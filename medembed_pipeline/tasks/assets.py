@@ -1,0 +1,124 @@
+"""The asset `task_metrics`: what the model has kept of what it knew."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.evaluation.inputs import (
+    MODELS,
+    HeldOut,
+    held_out,
+    measured_checkpoint,
+    rows_of,
+    texts_of,
+)
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.publishing import (
+    AssetWork,
+    Built,
+    asset_work,
+    code_version,
+    column_schema,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import EncoderSettings, TaskSettings, load_settings
+from medembed_pipeline.tasks import REVISION
+from medembed_pipeline.tasks.clinical_terms import clinical_terms_version
+from medembed_pipeline.tasks.encoding import TextVectors, text_vectors
+from medembed_pipeline.tasks.everyday import everyday_version
+from medembed_pipeline.tasks.gather import all_tasks
+from medembed_pipeline.tasks.own import OwnFolder, own_folders
+from medembed_pipeline.tasks.passages import passage_task
+from medembed_pipeline.tasks.table import TASK_SCHEMA, task_table
+from medembed_pipeline.tasks.task import NotAsked, Task
+
+SETTINGS = load_settings()
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "pytorch", "scikitlearn"},
+    deps=["cleaned_notes", "note_splits", "finetuned_checkpoint", "baseline_embeddings", "tuned_embeddings"],
+    code_version=code_version(REVISION, SETTINGS.tasks, SETTINGS.encoder),
+    config_schema=launchpad_schema("task_metrics", SETTINGS.tasks),
+    metadata=column_schema(TASK_SCHEMA),
+    required_resource_keys={"lake", "encoder"},
+)
+def task_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """What a model must keep: passages, clinical terms, everyday language, your own tasks, before and after tuning."""
+    settings = launchpad_settings(context, TaskSettings)
+    encoder: EncoderSettings = context.resources.encoder
+    with asset_work(context, REVISION, settings, encoder) as work:
+        scored = held_out(work)
+        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        folders = own_folders(work.lake) if "own" in settings.families else []
+        note_sources(work, settings, folders)
+
+        def build() -> Built:
+            notes = work.input("cleaned_notes")
+            texts = texts_of(notes, scored.note_ids)
+            tasks = all_tasks(settings, lambda: passages_of(scored, texts, notes, settings, encoder), folders)
+            wanted = [text for task in tasks if not isinstance(task, NotAsked) for text in task.texts()]
+            vectors = {}
+            for model, spec in encoder_specs(work, encoder).items():
+                known = TextVectors(texts, rows_of(embeddings[model], scored.note_ids))
+                vectors[model] = text_vectors(work.lake, spec, encoder, wanted, known)
+            return task_table(
+                tasks,
+                vectors,
+                confidence=settings.confidence,
+                tolerance=settings.tolerance,
+                decides=settings.decides,
+            )
+
+        return work.publish(build, TASK_SCHEMA, lambda table: describe_tasks(work, table))
+
+
+def note_sources(work: AssetWork, settings: TaskSettings, folders: list[OwnFolder]) -> None:
+    """Note what is read and is no table."""
+    if "clinical_terms" in settings.families:
+        work.note_input("clinical_terms", clinical_terms_version())
+    if "everyday_language" in settings.families:
+        work.note_input("everyday_language", everyday_version())
+    if "own" in settings.families:
+        work.note_input("own_tasks", digest([folder.version for folder in folders]))
+
+
+def passages_of(
+    scored: HeldOut, texts: list[str], notes: LakeTable, settings: TaskSettings, encoder: EncoderSettings
+) -> Task | NotAsked:
+    """The passages of the held-out notes."""
+    return passage_task(
+        scored.note_ids,
+        texts,
+        scored.groups,
+        window=encoder.max_tokens,
+        words=settings.passage_words,
+        per_note=settings.passages_per_note,
+        notes_at_most=settings.passage_notes,
+        seed=settings.seed,
+        background=notes.strings("text"),
+    )
+
+
+def encoder_specs(work: AssetWork, settings: EncoderSettings) -> dict[str, EncoderSpec]:
+    """How each model is loaded."""
+    return {
+        "baseline": EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes),
+        "tuned": measured_checkpoint(work).encoder_spec(settings.long_notes),
+    }
+
+
+def describe_tasks(work: AssetWork, table: LakeTable) -> dict[str, Any]:
+    """The pictures: what was lost and won, and where each model stands."""
+    from medembed_pipeline.pictures.task_pictures import task_changes_picture, task_levels_picture
+
+    rows = table.read()
+    if not rows.num_rows:
+        return {}
+    return work.publish_pictures(
+        {"what_was_kept": task_changes_picture(rows), "before_and_after": task_levels_picture(rows)}
+    )
