@@ -10,8 +10,9 @@ import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference, mean_jackknife
 from medembed_pipeline.evaluation.lexical import lexical_vectors
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
-from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 from medembed_pipeline.tasks.spearman import spearman_jackknife
 from medembed_pipeline.tasks.task import ACCURACY, SPEARMAN, PairTask, RankingTask, Task, TripletTask
