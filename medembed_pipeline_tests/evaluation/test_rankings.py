@@ -114,7 +114,7 @@ def notes_among_themselves(count: int, seed: int, *, group_size: float = 0.0, la
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         matrix = np.clip(rows @ rows.T, -1, 1)
         similarity[model] = np.round(matrix, 1) if seed % 2 else matrix
-    groups = np.arange(count)
+    groups: IntArray = np.arange(count)
     if group_size:
         groups = random.integers(max(1, int(count / group_size)), size=count)
     return Search(similarity, jaccard_gains(sets, sets), groups, groups, sets, np.arange(count))
