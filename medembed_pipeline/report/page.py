@@ -38,6 +38,7 @@ SCRIPTS = (
     "sections_retrieval.js",
     "sections_similarity.js",
     "sections_health.js",
+    "sections_tasks.js",
     "sections_made.js",
     "main.js",
 )

@@ -22,6 +22,7 @@ SECTIONS = [
     "map",
     "metrics",
     "specialties",
+    "tasks",
     "ledger",
     "confusions",
     "distributions",

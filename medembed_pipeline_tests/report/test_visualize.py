@@ -26,8 +26,8 @@ SETTINGS = """
 resamples = 100
 [projections]
 dimensions = [2]
-[health]
-forgetting = false
+[tasks]
+families = ["everyday_language"]
 """
 
 
@@ -108,6 +108,7 @@ def test_end_to_end(
         "retrieval_ledger",
         "specialty_confusions",
         "space_health",
+        "task_metrics",
         "label_review",
     }
     assert str(tmp_path) not in json.dumps(payload) and str(models["first"].parent) not in json.dumps(payload)
