@@ -186,7 +186,8 @@ class EncoderSettings(Section):
     token_budget: int = Field(4096, ge=64, le=4_194_304, description="Tokens per batch, padding included.")
     device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where the model runs.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="'auto': bfloat16 where the hardware has it, else float32."
+        "auto",
+        description="'auto': bfloat16 where the hardware has it, else float32; the results hold which.",
     )
 
 
@@ -206,10 +207,8 @@ class TripletSettings(Section):
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the choice.")
 
 
-class TrainingSettings(Section):
-    """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
-
-    operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
+class TrainingRecipe(Section):
+    """How a model is trained, whatever for. The defaults were best on validation notes (docs/training.md)."""
 
     loss: Literal["contrastive", "triplet"] = Field(
         "contrastive",
@@ -249,6 +248,13 @@ class TrainingSettings(Section):
     lora_rank: int = Field(
         0, ge=0, le=1024, description="Rank of LoRA adapters (pip install '.[lora]'); 0: none."
     )
+
+
+class TrainingSettings(TrainingRecipe):
+    """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
+
     projection_dimensions: int = Field(
         0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
     )
@@ -276,6 +282,10 @@ class TrainingSettings(Section):
             del values["keep_epochs"]
         return values
 
+    def weight_values(self) -> dict[str, Any]:
+        """The fields that decide the weights, given where the training starts; a saved state goes on only with them."""
+        return self.model_dump(mode="json", exclude={*self.operational, "keep_epochs", "warm_start"})
+
 
 class NeighborSettings(Section):
     """Exact nearest neighbours, computed once."""
@@ -286,10 +296,31 @@ class NeighborSettings(Section):
 class EvaluationSettings(Section):
     """The figures on held-out notes."""
 
+    # Slices reach `slice_metrics` alone, which goes by `SliceSettings`.
+    operational: ClassVar[frozenset[str]] = frozenset({"slices"})
+
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
     minimum_specialty_notes: int = Field(
         3, ge=2, le=1000, description="A specialty with fewer held-out notes gets no figure of its own."
     )
+    slices: list[str] = Field(
+        [],
+        description="Columns of the landing files whose values get figures of their own, and colours and filters on "
+        'the page, such as ["site", "sex", "age"]. Numbers are put into bins; a column of words may have up to 50.',
+    )
+
+    @field_validator("slices")
+    @classmethod
+    def _each_once(cls, slices: list[str]) -> list[str]:
+        if len(set(slices)) < len(slices):
+            raise ValueError("each column may stand here once")
+        return slices
+
+
+class SliceSettings(EvaluationSettings):
+    """The figures by slice: those of `[evaluation]`, and its slices count."""
+
+    operational: ClassVar[frozenset[str]] = frozenset()
 
 
 class ProjectionSettings(Section):

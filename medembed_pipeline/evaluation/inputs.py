@@ -26,12 +26,18 @@ class HeldOut:
         specialties: a set per note, empty where it has none.
         groups: a group per note, the unit of sampling (`note_splits.group`).
         excluded: test notes set aside because the checkpoint was trained on a member of their group.
+        group_of: the group of every note of the corpus.
+        trained: ids of the notes that the checkpoint was trained on, those included whose text is gone.
+        trained_groups: groups of the latter, as far as they are remembered.
     """
 
     note_ids: list[str]
     specialties: list[list[str]]
     groups: list[str]
     excluded: int
+    group_of: dict[str, str]
+    trained: list[str]
+    trained_groups: frozenset[str]
 
 
 def measured_checkpoint(work: AssetWork) -> Checkpoint:
@@ -62,6 +68,9 @@ def held_out(work: AssetWork) -> HeldOut:
         [specialties_of[note_id] for note_id in found.note_ids],
         [group_of[note_id] for note_id in found.note_ids],
         found.excluded,
+        group_of,
+        trained,
+        frozenset(gone.values()),
     )
 
 

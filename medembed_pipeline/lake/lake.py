@@ -222,6 +222,7 @@ class Lake:
                 self._order.record(name, self._numbers[name], placed=True)
 
     def _publish_file(self, staged: Path, target: str) -> None:
+        self._order.check_locks()
         if self.is_local:
             _sync(staged)
             Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -342,6 +343,7 @@ class Lake:
 
     def remove(self, *parts: str) -> None:
         """Remove a file or a folder of the lake, if it is there."""
+        self._order.check_locks()
         path = self.path(*parts)
         self.filesystem.invalidate_cache()
         with contextlib.suppress(FileNotFoundError):

@@ -53,6 +53,7 @@ from medembed_pipeline.notes.merging import (
 )
 from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
+from medembed_pipeline.notes.slices import refuse_unusable_slices, version_with_slices
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, SPLITS, assign_splits
 from medembed_pipeline.settings import CleaningSettings, LandingSettings, SplitSettings, load_settings
 
@@ -118,7 +119,7 @@ def reader_options(settings: LandingSettings) -> ReaderOptions:
     group_name="notes",
     kinds={"parquet"},
     deps=["raw_transcriptions"],
-    code_version=code_version(REVISION, SETTINGS.cleaning),
+    code_version=version_with_slices(code_version(REVISION, SETTINGS.cleaning), SETTINGS.evaluation.slices),
     config_schema=launchpad_schema("cleaned_notes", SETTINGS.cleaning),
     metadata=column_schema(CLEANED_NOTES_SCHEMA),
     required_resource_keys={"lake"},
@@ -128,6 +129,7 @@ def cleaned_notes(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any
     settings = launchpad_settings(context, CleaningSettings)
     with asset_work(context, REVISION, settings) as work:
         raw = work.input("raw_transcriptions")
+        refuse_unusable_slices(raw, SETTINGS.evaluation.slices)
         result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
         for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
             context.log.info(line)

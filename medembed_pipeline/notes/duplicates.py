@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.notes.shingles import (
@@ -36,29 +35,6 @@ _MISSED = 0.001
 _MISSED_AT_THE_THRESHOLD = 1e-6
 _SHORT_BY_CHANCE = 0.2
 _CHUNK_EXACT_PAIRS = 4_096
-
-PAIRS_SCHEMA = pa.schema(
-    [
-        pa.field(
-            "left_id",
-            pa.string(),
-            nullable=False,
-            metadata={"description": "The smaller of the two note ids."},
-        ),
-        pa.field(
-            "right_id",
-            pa.string(),
-            nullable=False,
-            metadata={"description": "The larger of the two note ids."},
-        ),
-        pa.field(
-            "similarity",
-            pa.float64(),
-            nullable=False,
-            metadata={"description": "Estimated Jaccard similarity of the word shingles, 0 to 1."},
-        ),
-    ]
-)
 
 
 class DuplicatesError(MedembedError):
@@ -101,34 +77,6 @@ def signatures(texts: Sequence[str], *, permutations: int = DEFAULT_PERMUTATIONS
     return np.ascontiguousarray(result.T)
 
 
-def duplicate_pairs(note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8) -> pa.Table:
-    """Pairs of notes of at least ``threshold`` estimated similarity: enough of them to connect every group.
-
-    Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified
-    against the full signatures, so no pair below the threshold is returned. In a bucket of up to 16 notes
-    every pair is looked at; in a larger one a search finds links that connect what is connected, as all pairs
-    of a thousand copies would be half a million. A check that the two notes of each returned pair share a
-    split therefore proves it for every near-duplicate.
-
-    Parameters
-    ----------
-    note_ids:
-        One distinct id per note.
-    signatures:
-        ``[len(note_ids), permutations]`` uint32, from :func:`signatures`.
-    threshold:
-        Lowest estimated Jaccard similarity of near-duplicates, above 0 and at most 1.
-
-    Returns
-    -------
-    A table with the columns of ``PAIRS_SCHEMA``, sorted by both ids, independent of the order of the notes.
-    """
-    order = _validated_order(note_ids, signatures, threshold)
-    left, right, similarity = _verified_pairs(np.ascontiguousarray(signatures[order]), threshold)
-    ids = pa.array([note_ids[index] for index in order.tolist()], type=pa.string())
-    return pa.table([ids.take(pa.array(left)), ids.take(pa.array(right)), similarity], schema=PAIRS_SCHEMA)
-
-
 def duplicate_groups(
     note_ids: Sequence[str],
     signatures: UInt32Array,
@@ -168,6 +116,10 @@ def near_pairs(
     Two texts are near-duplicates when their similarity is estimated at ``threshold`` or more. Given the sets
     of ``shingles`` (:func:`medembed_pipeline.notes.shingles.shingle_set`), they are so too when it is that
     much exactly and the estimate fell short by chance: of pairs at the threshold one in a million is missed.
+
+    Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified. In a
+    bucket of up to 16 notes every pair is looked at; in a larger one a search finds links that connect what is
+    connected, as all pairs of a thousand copies would be half a million.
 
     References: R. J. Bayardo, Y. Ma, R. Srikant, "Scaling up all pairs similarity search" (2007), for the
     distinction between candidates and their verification.

@@ -45,8 +45,9 @@ def task_changes_picture(table: pa.Table) -> Picture:
         height=height,
         title="What the tuned model has kept",
         subtitle=(
-            "Tuned minus baseline in the main metric of each task, with its interval. The dark line is the accepted "
-            "fall.\nKept: the whole interval lies right of it. Lost: the change lies left of it, its interval below zero."
+            "Tuned minus baseline in the main metric of each task, paired, with its interval. The dark line is the "
+            "accepted fall.\nKept: the whole interval lies right of it. Lost: the change lies left of it, and the "
+            "interval does not reach zero."
         ),
     ) as figure:
         axes = figure.subplots()

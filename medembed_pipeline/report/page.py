@@ -35,10 +35,12 @@ SCRIPTS = (
     "heatmap.js",
     "tables.js",
     "sections_verdict.js",
+    "sections_slices.js",
     "sections_retrieval.js",
     "sections_similarity.js",
     "sections_health.js",
     "sections_tasks.js",
+    "sections_history.js",
     "sections_made.js",
     "main.js",
 )

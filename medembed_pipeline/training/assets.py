@@ -33,11 +33,12 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.known_notes import remember_known_notes
-from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline.training.warm_start import INPUT as WARM_START
 from medembed_pipeline.training.warm_start import warm_start, without_trained_notes
 
 SETTINGS = load_settings()
+CHOICE = EpochChoice(main_metric=SETTINGS.verdict.main_metric)
 
 
 @dg.asset(
@@ -45,7 +46,7 @@ SETTINGS = load_settings()
     kinds={"pytorch", "huggingface"},
     deps=["triplets"],
     pool="gpu",
-    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder),
+    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder, CHOICE),
     config_schema=launchpad_schema("finetuned_checkpoint", SETTINGS.training),
     required_resource_keys={"lake", "encoder"},
 )
@@ -57,7 +58,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     """
     settings = launchpad_settings(context, TrainingSettings)
     encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings, encoder) as work:
+    with asset_work(context, REVISION, settings, encoder, CHOICE) as work:
         spec = EncoderSpec(
             encoder.base,
             encoder.pooling,
@@ -154,8 +155,6 @@ def fine_tune(
         log.info(f"training goes on from the checkpoint {parent.version}")
         spec = parent.encoder_spec(encoder.long_notes)
         data = without_trained_notes(data, parent.trained_note_ids())
-    names = set(TrainingOptions.__dataclass_fields__)
-    options = TrainingOptions(**settings.model_dump(include=names))
 
     def on_step(step: int, steps: int, loss: float, notes_per_second: float) -> None:
         log.info(f"step {step} of {steps}: loss {loss:.4f}, {notes_per_second:.1f} notes/s")
@@ -163,13 +162,14 @@ def fine_tune(
     result = train(
         spec,
         data,
-        options,
+        settings,
         device=encoder.device,
         precision=encoder.precision,
         token_budget=encoder.token_budget,
         state_folder=state_folder,
         save_every_seconds=settings.save_every_seconds,
         keep_epochs_from=first_kept_epoch(settings, spec, parent),
+        main_metric=CHOICE.main_metric,
         log_every_steps=settings.log_every_steps,
         on_step=on_step,
         on_epoch=lambda row: log.info(_epoch_line(row)),
@@ -189,7 +189,7 @@ def fine_tune(
             result,
             spec=spec,
             data=data,
-            options=options,
+            options=settings,
             data_versions=work.recipe().inputs,
             settings=work.recipe().settings,
         )
@@ -218,6 +218,7 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
     facts = {
         "version": checkpoint.version,
         "best_epoch": manifest["best_epoch"],
+        "chosen_by": manifest["chosen_by"],
         "improved_on_base": manifest["improved_on_base"],
         "base": manifest["base"],
         "device": manifest["device"],
@@ -228,7 +229,13 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
     return {
         "path": dg.MetadataValue.path(path),
         **fact_metadata(facts),
-        **work.publish_pictures({"training_curve": training_curve_picture(history)}),
+        **work.publish_pictures(
+            {
+                "training_curve": training_curve_picture(
+                    history, best_epoch=manifest["best_epoch"], chosen_by=manifest["chosen_by"]
+                )
+            }
+        ),
     }
 
 

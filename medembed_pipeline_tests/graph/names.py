@@ -11,6 +11,7 @@ GROUPS = {
     "tuned_embeddings": "embeddings",
     "neighbors": "evaluation",
     "embedding_metrics": "evaluation",
+    "slice_metrics": "evaluation",
     "projections": "evaluation",
     "aligned_projections": "evaluation",
     "note_movement": "evaluation",
@@ -22,6 +23,7 @@ GROUPS = {
     "label_review": "evaluation",
     "leak_meter": "evaluation",
     "release_verdict": "report",
+    "checkpoint_history": "report",
     "report": "report",
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}

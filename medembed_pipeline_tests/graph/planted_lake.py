@@ -59,7 +59,7 @@ EVIDENCE = (
 )
 CONFIG: dict[str, Any] = {
     "note_splits": SplitSettings(train=0.6, validation=0.1, test=0.3).model_dump(),
-    "embedding_metrics": EvaluationSettings(resamples=300).model_dump(),
+    "embedding_metrics": EvaluationSettings().model_dump(),
     "aligned_projections": {"methods": ["joint_pca"], "dimensions": [3]},
     "projections": {"methods": ["pca"], "dimensions": [2]},
     "space_health": HealthSettings().model_dump(),
@@ -259,10 +259,10 @@ class PlantedLake:
         import torch
 
         from medembed_pipeline.encoder.model import load_encoder
+        from medembed_pipeline.settings import TrainingSettings
         from medembed_pipeline.training.checkpoint import write_checkpoint
         from medembed_pipeline.training.data import TrainingData
         from medembed_pipeline.training.loop import TrainingResult
-        from medembed_pipeline.training.options import TrainingOptions
 
         spec = EncoderSpec(str(self.model), max_tokens=32)
         encoder = load_encoder(spec, device="cpu", precision="float32")
@@ -279,6 +279,7 @@ class PlantedLake:
                 "validation_triplet_accuracy": 0.9,
                 "validation_precision_at_5": 0.5 + 0.1 * epoch,
                 "validation_map": 0.4 + 0.1 * epoch,
+                "validation_score": 0.5 + 0.1 * epoch,
             }
             for epoch in range(3)
         ]
@@ -299,7 +300,7 @@ class PlantedLake:
                 TrainingResult(encoder, history, 2, data.train_ids, 0, 0),
                 spec=spec,
                 data=data,
-                options=TrainingOptions(),
+                options=TrainingSettings(),
                 data_versions={"triplets": version},
             )
 

@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medembed_pipeline.notes.duplicates import (
-    PAIRS_SCHEMA,
     DuplicatesError,
     _links,
     _mixed,
     duplicate_groups,
-    duplicate_pairs,
     jaccard_of_pairs,
     near_pairs,
     signatures,
@@ -49,6 +47,12 @@ def _jaccard(one: str, two: str) -> float:
 
 def _ids(count: int) -> list[str]:
     return [f"{number * 7919 % 100_003:08x}" for number in range(count)]
+
+
+def _near(ids: list[str], signed: np.ndarray, *, threshold: float = 0.8) -> list[tuple[str, str]]:
+    """Pairs of ids, the smaller first."""
+    rows = zip(*(side.tolist() for side in near_pairs(signed, threshold=threshold)), strict=True)
+    return [(min(ids[one], ids[other]), max(ids[one], ids[other])) for one, other in rows]
 
 
 def test_signatures_are_those_of_datasketch() -> None:
@@ -103,7 +107,7 @@ def test_signatures_depend_on_the_text_alone() -> None:
     np.testing.assert_array_equal(together, np.vstack([signatures([text]) for text in texts]))
     assert signatures([]).shape == (0, 128)
     assert duplicate_groups([], signatures([])) == []
-    assert duplicate_pairs([], signatures([])).schema == PAIRS_SCHEMA
+    assert _near([], signatures([])) == []
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,9 +131,8 @@ def test_groups_are_the_components_of_all_similar_pairs(seed: int, threshold: fl
                 group[note] = merged
     expected = [min(group[note]) for note in ids]
     assert duplicate_groups(ids, signed, threshold=threshold) == expected
-    pairs = duplicate_pairs(ids, signed, threshold=threshold)
-    found = list(zip(pairs["left_id"].to_pylist(), pairs["right_id"].to_pylist(), strict=True))
-    assert found == sorted(set(found)) and set(found) <= similar
+    found = _near(ids, signed, threshold=threshold)
+    assert len(found) == len(set(found)) and set(found) <= similar
     order = random_state.permutation(count)
     shuffled = duplicate_groups([ids[position] for position in order], signed[order], threshold=threshold)
     assert shuffled == [expected[position] for position in order]
@@ -164,8 +167,7 @@ def test_datasketch_lsh_finds_the_same_groups() -> None:
         for other in index.query(sketch)
         if other != note and sketch.jaccard(sketches[ids.index(other)]) >= 0.8
     }
-    pairs = duplicate_pairs(ids, signed)
-    assert set(zip(pairs["left_id"].to_pylist(), pairs["right_id"].to_pylist(), strict=True)) >= oracle
+    assert set(_near(ids, signed)) >= oracle
     assert len(oracle) >= 30
     assert len(set(duplicate_groups(ids, signed))) == 80
 
@@ -189,7 +191,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(DuplicatesError, match="1 note ids are repeated"):
         duplicate_groups(["1", "1"], signed)
     with pytest.raises(DuplicatesError, match="expected one uint32 row"):
-        duplicate_pairs(["1"], signed)
+        duplicate_groups(["1"], signed)
     with pytest.raises(DuplicatesError, match="permutations is 8"):
         signatures(["a"], permutations=8)
 
@@ -201,13 +203,14 @@ def test_real_notes_agree_with_exact_jaccard() -> None:
     texts = pd.read_csv(MTSAMPLES)["transcription"].dropna().drop_duplicates().tolist()[:500]
     texts += [text.replace("patient", "person", 1).upper() for text in texts[:40] if len(text.split()) > 200]
     ids = _ids(len(texts))
-    pairs = duplicate_pairs(ids, signatures(texts))
-    by_id = dict(zip(ids, texts, strict=True))
-    assert pairs.num_rows >= 20
-    for left, right, similarity in zip(
-        *(pairs[name].to_pylist() for name in PAIRS_SCHEMA.names), strict=True
-    ):
-        assert abs(_jaccard(by_id[left], by_id[right]) - similarity) < 0.15
+    signed = signatures(texts)
+    pairs = _near(ids, signed)
+    row_of = {note: row for row, note in enumerate(ids)}
+    assert len(pairs) >= 20
+    for left, right in pairs:
+        one, other = row_of[left], row_of[right]
+        estimate = float((signed[one] == signed[other]).mean())
+        assert abs(_jaccard(texts[one], texts[other]) - estimate) < 0.15
 
 
 @settings(max_examples=60, deadline=None)

@@ -22,6 +22,7 @@ SECTIONS = [
     "map",
     "metrics",
     "specialties",
+    "slices",
     "tasks",
     "ledger",
     "confusions",
@@ -33,6 +34,7 @@ SECTIONS = [
     "leak",
     "health",
     "training",
+    "history",
     "comparison",
     "made",
 ]

@@ -135,7 +135,6 @@ def all_tables(count: int = NOTES) -> dict[str, ShownTable]:
         tuned[rows],
         [notes["specialties"][row].as_py() for row in rows],
         scored,
-        resamples=100,
         minimum_notes=2,
     )
     flat = map_points(count)

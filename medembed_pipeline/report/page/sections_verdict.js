@@ -23,8 +23,9 @@
   /** Section that holds the evidence of a table. */
   const PLACES = {
     embedding_metrics: "metrics", similarity_evidence: "distributions", retrieval_ledger: "ledger", specialty_confusions: "confusions",
-    space_health: "health", task_metrics: "tasks", label_review: "labels", leak_meter: "leak", note_movement: "movement", aligned_projections: "map", projections: "map",
-    finetuned_checkpoint: "training", note_splits: "made", triplets: "made", neighbors: "ledger",
+    space_health: "health", task_metrics: "tasks", label_review: "labels", leak_meter: "leak", note_movement: "movement",
+    aligned_projections: "map", projections: "map", slice_metrics: "slices", checkpoint_history: "history", finetuned_checkpoint: "training",
+    note_splits: "made", triplets: "made", neighbors: "ledger",
   };
   const evidencePlace = (row) => (/specialty/.test(row.rule) && row.evidence === "embedding_metrics" ? "specialties"
     : PLACES[row.evidence] ?? "left-out");
@@ -52,6 +53,7 @@
 
   function verdict(app) {
     const { report } = app;
+    const placeOf = (row) => (evidencePlace(row) === "slices" && !report.table("slice_metrics")?.length ? "made" : evidencePlace(row));
     const rows = report.table("release_verdict");
     const kind = report.fact("release_verdict", "verdict");
     const root = element("section", { id: "verdict", class: `verdict ${kind ?? "none"}`, "aria-labelledby": "verdict-title" });
@@ -77,7 +79,7 @@
       element("h2", { id: "verdict-title" }, cut > 0 && sentence.slice(0, cut).toLowerCase() === kind ? capital(sentence.slice(cut + 1).trim()) : sentence));
     const reason = (row) => {
       const state = row.passed === true ? ["passed", "✓", "holds"] : row.passed === false ? ["failed", "✗", "broken"] : ["open", "?", "not judged"];
-      const place = evidencePlace(row);
+      const place = placeOf(row);
       return element("li", { class: state[0] },
         element("span", { class: "mark", "aria-label": state[2], role: "img" }, state[1]),
         element("a", { href: `#at=${place}`, "data-rule": row.rule, title: `The evidence: ${row.evidence}` },
@@ -207,5 +209,5 @@
     ];
   }
 
-  page.sections = { ...page.sections, verdict, metrics, specialties, comparison, ceilingOf, metricName, metricTitle, metricRows };
+  page.sections = { ...page.sections, verdict, metrics, specialties, comparison, ceilingOf, metricName, metricTitle, metricRows, HEADLINES };
 })((globalThis.medembedPage ??= {}));

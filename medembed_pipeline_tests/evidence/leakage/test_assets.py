@@ -67,7 +67,6 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
         planted.tuned[held].astype(np.float32),
         [planted.specialties[row] for row in held],
         [planted.groups[row] for row in held],
-        resamples=0,
     )
     inputs = {name: lake.table(name).data_version for name in ("baseline_embeddings", "tuned_embeddings")}
     lake.write_table(Recipe("embedding_metrics", "1", {}, inputs), metrics, schema=METRICS_SCHEMA)

@@ -80,8 +80,7 @@ class SmallLake:
             baseline=self.embeddings["baseline"][self.held],
             tuned=self.embeddings["tuned"][self.held],
             specialties=[self.specialties[row] for row in self.held],
-            duplicate_groups=[self.groups[row] for row in self.held],
-            resamples=0,
+            groups=[self.groups[row] for row in self.held],
         )
 
 
