@@ -83,7 +83,8 @@ def _ranking(task: RankingTask, spaces: Mapping[str, Vectors]) -> dict[str, dict
 
         def of(block: IntArray) -> FloatArray:
             product = queries[block] @ candidates.T
-            found = np.asarray(product if isinstance(product, np.ndarray) else product.toarray())
+            dense = product if isinstance(product, np.ndarray) else product.toarray()
+            found = np.asarray(dense, dtype=np.float64)
             if not task.others_of_group_count:
                 others = task.query_groups[block][:, None] == task.candidate_groups
                 # Behind all others: with one relevant candidate that is the same as being left out.

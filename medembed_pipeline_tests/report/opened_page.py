@@ -23,6 +23,7 @@ SECTIONS = [
     "metrics",
     "specialties",
     "slices",
+    "tasks",
     "ledger",
     "confusions",
     "distributions",

@@ -118,7 +118,7 @@
       parts.push(text(narrow ? left : left - 6, narrow ? y - 16 : y + 4, fitted(row.name, room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
       if (row.baseline && row.tuned) parts.push(line(x(row.baseline.value), y, x(row.tuned.value), y, "between"));
       if (isNumber(row.ceiling)) {
-        parts.push(svg("g", { class: "ceiling" }, title(`${row.name}: no model could do better than ${number(row.ceiling, digits)} with these labels`),
+        parts.push(svg("g", { class: "ceiling" }, title(row.ceilingWords ?? `${row.name}: no model could do better than ${number(row.ceiling, digits)} with these labels`),
           line(x(row.ceiling), y - 11, x(row.ceiling), y + 11, "limit")));
       }
       if (row.baseline) parts.push(mark(x, y + apart, row.baseline, "baseline", spoken(`${row.name}, baseline`, row.baseline, digits)));
@@ -132,7 +132,7 @@
   }
 
   /** Differences with their intervals, one row each, a band for what is tolerated. */
-  function forest(width, rows, { label, tolerance = 0, digits = 3 } = {}) {
+  function forest(width, rows, { label, tolerance = 0, counted = "notes", digits = 3 } = {}) {
     const narrow = width < 600;
     const names = rows.map((row) => `${row.name} (${row.n})`);
     const levels = rows.map((row) => `${number(row.before, 2)} → ${number(row.after, 2)}`);
@@ -143,7 +143,7 @@
     const right = width - (narrow ? 10 : 14 + changeRoom + levelRoom);
     const step = narrow ? 42 : 24;
     const bottom = 8 + step * rows.length;
-    const x = scale(extent([...rows.flatMap((row) => [row.value, row.low, row.high]), -tolerance], { zero: true }), [left + 8, right - 8], narrow ? 4 : 6);
+    const x = scale(extent([...rows.flatMap((row) => [row.value, row.low, row.high]), -Math.max(tolerance, ...rows.map((row) => row.tolerated ?? 0))], { zero: true }), [left + 8, right - 8], narrow ? 4 : 6);
     const parts = [];
     if (tolerance > 0) {
       parts.push(svg("rect", { x: x(-tolerance), y: 4, width: x(0) - x(-tolerance), height: bottom - 4, class: "tolerated" },
@@ -154,10 +154,14 @@
       const y = 8 + step * place + (narrow ? 30 : step / 2);
       const kind = judged(row);
       const words = `${row.name}: ${number(row.before, digits)} to ${number(row.after, digits)}, change ${signed(row.value, digits)}` +
-        `${isNumber(row.low) ? ` (${signed(row.low, digits)} to ${signed(row.high, digits)})` : ""}, ${row.n} notes`;
+        `${isNumber(row.low) ? ` (${signed(row.low, digits)} to ${signed(row.high, digits)})` : ""}, ${row.n} ${counted}`;
       const room = narrow ? width - 24 - changeRoom : left - 14;
       const beside = narrow ? y - 14 : y + 4;
       parts.push(text(narrow ? left : left - 6, beside, fitted(names[place], room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
+      if (row.tolerated > 0) {
+        parts.push(svg("rect", { x: x(-row.tolerated), y: y - 8, width: x(0) - x(-row.tolerated), height: 16, class: "tolerated" },
+          title(`${row.name}: a fall of up to ${number(row.tolerated, 2)} is tolerated`)));
+      }
       parts.push(mark(x, y, row, kind, words));
       if (!narrow) parts.push(text(width - 4 - changeRoom, beside, levels[place], { class: "change unclear", "text-anchor": "end" }));
       parts.push(text(width - 4, beside, changes[place], { class: `change ${kind}`, "text-anchor": "end" }));
