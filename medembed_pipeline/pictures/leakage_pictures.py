@@ -25,7 +25,8 @@ from medembed_pipeline.pictures.palette import (
 from medembed_pipeline.pictures.training_picture import spread_labels
 
 _PROTOCOLS = {
-    "by_group": "held-out groups",
+    "by_patient": "held-out patients",
+    "by_group": "split by duplicates",
     "by_text": "split by text",
     "by_row": "split by row",
     "all_notes": "all notes",
@@ -42,17 +43,24 @@ Row = Mapping[str, Any]
 
 
 def leakage_picture(
-    table: pa.Table, *, metric: str = "precision", k: int | None = 5, label: str = "precision@5"
+    table: pa.Table,
+    *,
+    held_out: str = "by_group",
+    metric: str = "precision",
+    k: int | None = 5,
+    label: str = "precision@5",
 ) -> Picture:
     """One figure under each protocol, before and after, with the part of the gain that is memory.
 
     Args:
         table: the `leak_meter` table.
+        held_out: the protocol in which nothing was seen, `held_out_protocol` of the table's facts: by_patient where
+            patients are known.
         metric, k: the figure, one of which more is better.
         label: its name on the picture.
 
     Raises:
-        PictureError: the table has no such figure under `by_group`.
+        PictureError: the table has no such figure under `held_out`.
     """
     found = {
         (row["protocol"], row["model"]): row
@@ -64,21 +72,23 @@ def leakage_picture(
         for name in _PROTOCOLS
         if all((name, model) in found for model in ("baseline", "tuned", "difference"))
     ]
-    if "by_group" not in names:
-        raise PictureError(f"leak_meter: no {label} of both models under by_group. Materialize leak_meter.")
-    true_gain = found["by_group", "difference"]["value"]
+    if held_out not in names:
+        raise PictureError(f"leak_meter: no {label} of both models under {held_out}. Materialize leak_meter.")
+    true_gain = found[held_out, "difference"]["value"]
+    shown = _PROTOCOLS | ({"by_group": "held-out groups"} if held_out == "by_group" else {})
+    unit = shown[held_out]
     height = 2.05 + 0.62 * len(names)
     with new_figure(
         height=height,
         title=f"What a leak would make of the gain in {label}",
         subtitle=(
-            f"The same two models on {found['by_group', 'baseline']['n']:,} items under every protocol, of which the "
-            "share “seen” was trained on; thin bars are intervals.\n"
-            "The blue bar is the gain on held-out groups, what goes beyond it is memory of the training notes."
+            f"The same two models on {found[held_out, 'baseline']['n']:,} items under every protocol; “seen” is the "
+            "share that was trained on. Thin bars: 95% intervals.\n"
+            f"The blue bar is the gain on {unit}, what goes beyond it is memory of the training notes."
         ),
     ) as figure:
         axes = figure.subplots()
-        figure.subplots_adjust(left=0.16, right=0.70, top=1 - 1.45 / height, bottom=0.42 / height)
+        figure.subplots_adjust(left=0.175, right=0.70, top=1 - 1.45 / height, bottom=0.42 / height)
         quiet_grid(axes, axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
         for position, name in enumerate(names):
@@ -120,19 +130,19 @@ def leakage_picture(
                     color=color if row is after else MUTED_TEXT,
                     fontweight="bold" if row is after else "normal",
                 )
-            memory = 1 - true_gain / gain if name != "by_group" and gain > 0 else None
+            memory = 1 - true_gain / gain if name != held_out and gain > 0 else None
             _column(axes, 1.10, position, f"{gain:+.3f}".replace("-", "\N{MINUS SIGN}"), TEXT)
             _column(
                 axes,
                 1.32,
                 position,
-                "" if name == "by_group" else _percent(memory),
+                "" if name == held_out else _percent(memory),
                 WORSE_COLOR if memory is not None and memory >= 0.005 else MUTED_TEXT,
             )
             _column(axes, 1.53, position, f"{before['seen_share']:.0%}", MUTED_TEXT)
         for place, text in ((1.10, "gain"), (1.32, "memory"), (1.53, "seen")):
             _column(axes, place, -0.78, text, MUTED_TEXT)
-        axes.set_yticks(range(len(names)), [_PROTOCOLS[name] for name in names], color=TEXT)
+        axes.set_yticks(range(len(names)), [shown[name] for name in names], color=TEXT)
         axes.set_ylim(len(names) - 0.5, -0.6)
         ends = [
             value
@@ -146,10 +156,10 @@ def leakage_picture(
         axes.set_xlim(min(ends) - 1.6 * room, max(ends) + 1.6 * room)
         head = 1 - 1.15 / height
         for place, text, color in (
-            (0.16, "■ baseline", BASELINE_COLOR),
-            (0.27, "● tuned", TUNED_COLOR),
-            (0.36, "▬ true gain", TUNED_COLOR),
-            (0.48, "▬ memory", WORSE_COLOR),
+            (0.175, "■ baseline", BASELINE_COLOR),
+            (0.285, "● tuned", TUNED_COLOR),
+            (0.375, "▬ true gain", TUNED_COLOR),
+            (0.495, "▬ memory", WORSE_COLOR),
         ):
             figure.text(place, head, text, color=color, fontsize=10, fontweight="bold", va="center")
         return drawn(figure)

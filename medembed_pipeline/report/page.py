@@ -35,6 +35,7 @@ SCRIPTS = (
     "heatmap.js",
     "tables.js",
     "sections_verdict.js",
+    "sections_tasks.js",
     "sections_retrieval.js",
     "sections_similarity.js",
     "sections_health.js",

@@ -160,7 +160,7 @@ def synthetic_payload(
         "made": {
             "settings": {
                 "verdict": {"main_metric": "precision@5", "specialty_tolerance": 0.05},
-                "evaluation": {"resamples": 1000, "confidence": 0.95},
+                "evaluation": {"confidence": 0.95},
                 "training": {"epochs": 4, "learning_rate": 2e-5},
             },
             "versions": {"cleaned_notes": "9f" * 32, "tuned_embeddings": "a1" * 32},

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.report.tables_part import without_nan
+from medembed_pipeline_tests.tasks_shown import MANY, task_metrics
+
 Neighbors = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
 Row = dict[str, Any]
 MODELS = ("baseline", "tuned")
@@ -23,6 +26,7 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
         seed: of the figures that are drawn.
     """
     generator = np.random.default_rng(seed)
+    kept, kept_facts = task_metrics(MANY)
     payload["tables"] = {
         "embedding_metrics": columns(_metrics(payload, len(scored), generator)),
         "retrieval_ledger": columns(_ledger(payload, pool, scored)),
@@ -30,6 +34,7 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
         "similarity_evidence": columns(_similarity(payload, scored, generator)),
         "space_health": columns(_health(payload, generator)),
         "label_review": columns(_labels(payload, generator)),
+        "task_metrics": without_nan(kept.to_pydict()),
         "leak_meter": columns(_leak()),
         "release_verdict": columns(_verdict(payload)),
     }
@@ -45,10 +50,13 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
             "ceilings": [{"metric": "precision", "k": 5, "ceiling": 0.97, "n": len(scored)}],
         },
         "leak_meter": {
+            "held_out_protocol": "by_patient",
+            "memory_share_by_group": 0.1,
             "memory_share_by_row": 0.61,
             "memory_share_by_text": 0.2,
             "memory_share_all_notes": 0.7,
         },
+        "task_metrics": without_nan(kept_facts),
         "space_health": {"hub_neighbors": 10},
     }
     payload["history"] = [
@@ -87,11 +95,10 @@ def _metrics(payload: Mapping[str, Any], notes: int, generator: np.random.Genera
             shift = 0.0 if place < 2 else float(generator.normal(0, 0.04))
             change = -0.2 if worse else after - before + shift
             width = 0.02 if place < 2 else 0.09
-            for model, value in (
-                ("baseline", before),
-                ("tuned", before + change),
-                ("difference", change),
-            ):
+            models = {"baseline": before, "tuned": before + change, "difference": change}
+            if metric in ("precision", "mrr", "ndcg", "map"):
+                models |= {"lexical": before - 0.1, "tuned_over_lexical": change + 0.1}
+            for model, value in models.items():
                 rows.append(
                     {
                         "model": model,
@@ -279,7 +286,14 @@ def _labels(payload: Mapping[str, Any], generator: np.random.Generator) -> list[
 
 def _leak() -> list[Row]:
     rows = []
-    gains = {"by_group": 0.08, "by_text": 0.1, "by_row": 0.2, "all_notes": 0.26, "training_notes": 0.3}
+    gains = {
+        "by_patient": 0.07,
+        "by_group": 0.08,
+        "by_text": 0.1,
+        "by_row": 0.2,
+        "all_notes": 0.26,
+        "training_notes": 0.3,
+    }
     for place, (protocol, gain) in enumerate(gains.items()):
         for metric, k in (("precision", 5), ("map", None)):
             for model, value in (("baseline", 0.66), ("tuned", 0.66 + gain), ("difference", gain)):
@@ -293,7 +307,7 @@ def _leak() -> list[Row]:
                         "ci_low": value - 0.02,
                         "ci_high": value + 0.02,
                         "n": 400,
-                        "seen_share": place / 4,
+                        "seen_share": place / 5,
                     }
                 )
     return rows
@@ -306,7 +320,14 @@ def _verdict(payload: Mapping[str, Any]) -> list[Row]:
         ("no_specialty_is_worse", "decides", False, f"Worse: {worst} (-0.200).", "embedding_metrics"),
         ("space_has_not_collapsed", "decides", True, "The spread is kept.", "space_health"),
         ("split_does_not_leak", "decides", True, "No near-duplicate is in two splits.", "leak_meter"),
-        ("nothing_is_forgotten", "decides", None, "There are no general pairs.", "space_health"),
+        (
+            "keeps_everyday_paraphrase",
+            "decides",
+            None,
+            "everyday paraphrase (accuracy) may have fallen.",
+            "task_metrics",
+        ),
+        ("keeps_my_questions", "information", False, "my questions (MRR) fell.", "task_metrics"),
         ("published_margin", "information", True, "The margin is 0.55.", "similarity_evidence"),
         ("published_separation", "information", False, "The separation is 1.1.", "similarity_evidence"),
     ]

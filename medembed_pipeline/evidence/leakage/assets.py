@@ -71,7 +71,9 @@ def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
 
             if not table.rows:
                 return {}
-            return work.publish_pictures({"gain_by_protocol": leakage_picture(table.read())})
+            held_out = str(table.footer.facts["held_out_protocol"])
+            picture = leakage_picture(table.read(), held_out=held_out)
+            return work.publish_pictures({"gain_by_protocol": picture})
 
         return work.publish(build, LEAK_METER_SCHEMA, describe)
 

@@ -5,7 +5,7 @@
 
   /** Sections in their order: id, title, what builds the content. */
   const SECTIONS = [
-    ["metrics", "Metrics"], ["specialties", "By specialty"], ["ledger", "The ledger: what each search won and lost"], ["confusions", "Confusions"],
+    ["metrics", "Metrics"], ["tasks", "What the model kept"], ["specialties", "By specialty"], ["ledger", "The ledger: what each search won and lost"], ["confusions", "Confusions"],
     ["distributions", "Distributions"], ["heatmaps", "Heatmaps"], ["examples", "Example searches"], ["movement", "Movement"],
     ["labels", "Label review"], ["leak", "Leak meter"], ["health", "Health of the space"], ["training", "Training"],
     ["comparison", "Several models"], ["made", "Settings, versions, hashes"],

@@ -24,10 +24,11 @@
   const PLACES = {
     embedding_metrics: "metrics", similarity_evidence: "distributions", retrieval_ledger: "ledger", specialty_confusions: "confusions",
     space_health: "health", label_review: "labels", leak_meter: "leak", note_movement: "movement", aligned_projections: "map", projections: "map",
+    task_metrics: "tasks",
     finetuned_checkpoint: "training", note_splits: "made", triplets: "made", neighbors: "ledger",
   };
   const evidencePlace = (row) => (/specialty/.test(row.rule) && row.evidence === "embedding_metrics" ? "specialties"
-    : /forget/.test(row.rule) ? "health" : PLACES[row.evidence] ?? "left-out");
+    : PLACES[row.evidence] ?? "left-out");
 
   /** Rows of embedding_metrics for the split that was scored. */
   function metricRows(report) {
@@ -81,7 +82,7 @@
       return element("li", { class: state[0] },
         element("span", { class: "mark", "aria-label": state[2], role: "img" }, state[1]),
         element("a", { href: `#at=${place}`, "data-rule": row.rule, title: `The evidence: ${row.evidence}` },
-          element("strong", {}, capital(words(row.rule))), element("span", {}, row.reason)));
+          element("strong", {}, capital(words(row.rule))), element("span", {}, capital(row.reason))));
     };
     const order = (row) => (row.passed === false ? 0 : row.passed === true ? 2 : 1);
     const deciding = rows.filter((row) => row.kind === "decides").sort((left, right) => order(left) - order(right));
@@ -89,8 +90,8 @@
     const met = information.filter((row) => row.passed === true).length;
     root.append(element("ul", { class: "reasons" }, deciding.map(reason)));
     if (information.length) {
-      root.append(folded(`For information: ${met} of ${information.length} further points hold (published checklist and limits)`,
-        element("p", { class: "reading" }, "These decide nothing. They are the thresholds that published fine-tunings are judged by; a sound model can miss them."),
+      root.append(folded(`For information: ${met} of ${information.length} further points hold (published checklist, limits, tasks that only inform)`,
+        element("p", { class: "reading" }, "These decide nothing: thresholds that published fine-tunings are judged by, which a sound model can miss; what these notes cannot show; tasks that are set to inform."),
         element("ul", { class: "reasons" }, information.map(reason))));
     }
     return root;
@@ -103,6 +104,19 @@
     return row?.ceiling ?? (metric === "precision" && k === 5 ? report.fact("label_review", "ceiling_precision_at_5") : null);
   }
 
+  /** Is an embedding better than word matching at all? */
+  function overWords(report, find) {
+    const [metric, k] = metricKey(report.setting("verdict", "main_metric"));
+    const [before, after, level, over] = ["baseline", "tuned", "lexical", "tuned_over_lexical"].map((model) => asMark(find(model, "all", metric, k)));
+    if (!level || !over || !before || !after) return null;
+    const [kind, judgement] = !isNumber(over.low) ? ["unclear", "too few notes to tell"] : over.low > 0 ? ["better", "better, and not by chance"]
+      : over.high < 0 ? ["worse", "worse"] : ["unclear", "not shown to be better"];
+    const range = isNumber(over.low) ? ` (${percent(report.setting("evaluation", "confidence") ?? 0.95)} interval ${signed(over.low)} to ${signed(over.high)})` : "";
+    return element("p", { class: "summary" },
+      `Word matching alone reaches ${number(level.value)} in ${metricName(metric, k)}, the baseline ${number(before.value)}, the tuned model ${number(after.value)}: ` +
+      `${signed(over.value)} against word matching${range}, `, element("strong", { class: kind }, judgement), ".");
+  }
+
   function metrics(app) {
     const { report } = app;
     const rows = metricRows(report);
@@ -111,8 +125,10 @@
     const lines = HEADLINES.filter(([metric, k]) => asMark(find("baseline", "all", metric, k)) || asMark(find("tuned", "all", metric, k)))
       .map(([metric, k, name]) => ({
         name, baseline: asMark(find("baseline", "all", metric, k)), tuned: asMark(find("tuned", "all", metric, k)),
+        lexical: asMark(find("lexical", "all", metric, k)),
         change: asMark(find("difference", "all", metric, k)), ceiling: ceilingOf(report, metric, k),
       }));
+    const hasWords = lines.some((row) => row.lexical);
     const scope = (name) => [...new Set(rows.filter((row) => row.scope === name).map((row) => `${row.metric}|${row.k ?? ""}`))]
       .map((pair) => pair.split("|")).map(([metric, k]) => ({ metric, k: k === "" ? null : Number(k), scope: name }));
     const cells = ["all", "macro"].flatMap(scope);
@@ -127,17 +143,20 @@
       column("Baseline", "baseline", (one) => number(one.value)), column("Interval", "baseline", (one) => interval(one.ci_low, one.ci_high)),
       column("Tuned", "tuned", (one) => number(one.value)), column("Interval", "tuned", (one) => interval(one.ci_low, one.ci_high)),
       column("Change", "difference", (one) => signed(one.value)), column("Interval", "difference", (one) => (isNumber(one.ci_low) ? `${signed(one.ci_low)} to ${signed(one.ci_high)}` : "")),
+      ...(hasWords ? [column("Word matching", "lexical", (one) => number(one.value)), column("Tuned over word matching", "tuned_over_lexical", (one) => signed(one.value)),
+        column("Interval", "tuned_over_lexical", (one) => (isNumber(one.ci_low) ? `${signed(one.ci_low)} to ${signed(one.ci_high)}` : ""))] : []),
       column("Notes", "tuned", (one) => count(one.n)),
     ], cells, { label: "All figures", first: 60 });
     const confidence = report.setting("evaluation", "confidence") ?? 0.95;
     const hasCeiling = lines.some((row) => isNumber(row.ceiling));
     return [
+      hasWords ? overWords(report, find) : null,
       figure("Before and after",
-        `Each line is one figure: grey square before, blue circle after, whiskers the ${percent(confidence)} interval over near-duplicate groups. ` +
+        `Each line is one figure: grey square before, blue circle after, ${hasWords ? "amber diamond word matching (TF-IDF), " : ""}whiskers ${percent(confidence)} intervals (jackknife over groups). ` +
         "Right is better, 1 is perfect. Good: the change at the right has its whole interval above zero (blue); an interval that includes zero proves nothing." +
         (hasCeiling ? " The upright line is the label ceiling: no model could do better with these labels." : ""),
         (width) => dumbbells(width, lines, { label: "Metrics of both models" }),
-        key(["baseline square", "baseline"], ["tuned", "tuned"], ...(hasCeiling ? [["ceiling", "label ceiling"]] : []))),
+        key(["baseline square", "baseline"], ["tuned", "tuned"], ...(hasWords ? [["lexical diamond", "word matching"]] : []), ...(hasCeiling ? [["ceiling", "label ceiling"]] : []))),
       folded("All figures as a table", full),
     ];
   }

@@ -24,7 +24,6 @@ def meter_table(kind: str) -> pa.Table:
         seed=1,
         largest_pool=100,
         confidence=0.9,
-        resamples=50,
     )[0]
 
 
@@ -76,6 +75,27 @@ def test_a_table_without_trained_notes_still_draws_and_an_empty_one_says_so() ->
     assert "held-out groups" in shown(leakage_picture(alone))
     with pytest.raises(PictureError, match="by_group"):
         leakage_picture(LEAK_METER_SCHEMA.empty_table())
+
+
+def test_the_gain_is_measured_against_the_protocol_in_which_nothing_was_seen() -> None:
+    rows = [
+        {"protocol": protocol, "model": model, "metric": "precision", "k": 5, "value": value}
+        | {"ci_low": value - 0.01, "ci_high": value + 0.01, "n": 80, "seen_share": seen}
+        for protocol, gain, seen in (
+            ("by_patient", 0.1, 0.0),
+            ("by_group", 0.2, 0.5),
+            ("all_notes", 0.4, 0.7),
+        )
+        for model, value in (("baseline", 0.5), ("tuned", 0.5 + gain), ("difference", gain))
+    ]
+    table = pa.Table.from_pylist(rows)
+    text = shown(leakage_picture(table, held_out="by_patient"))
+    assert "gain on held-out patients" in text and "split by duplicates" in text
+    assert ">50%<" in text and ">75%<" in text
+    unknown = table.filter(pa.compute.not_equal(table["protocol"], "by_patient"))
+    with pytest.raises(PictureError, match="under by_patient"):
+        leakage_picture(unknown, held_out="by_patient")
+    assert "held-out groups" in shown(leakage_picture(unknown))
 
 
 def test_the_epochs_show_every_set_with_its_first_and_last_value() -> None:
