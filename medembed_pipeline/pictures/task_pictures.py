@@ -102,8 +102,8 @@ def tasks_picture(table: pa.Table, facts: Mapping[str, Any]) -> Picture:
         title="What the tuned model kept",
         subtitle=(
             "Each task by its main metric; bars are 95% intervals. Left: tuned minus baseline; the pale band is the "
-            "fall that is tolerated.\nA task is kept where its whole interval lies right of the tolerance, broken where "
-            "it fell by more and not by chance."
+            "fall that is tolerated.\nA task is kept where its whole interval lies right of the tolerance, broken "
+            "where it fell by more and not by chance."
         ),
     ) as figure:
         change_axes = figure.add_axes((0.25, _BELOW / height, 0.28, depth / height))

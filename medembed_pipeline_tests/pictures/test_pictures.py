@@ -136,7 +136,7 @@ def test_metrics_picture_shows_word_matching_where_it_is_known() -> None:
     picture = metrics_picture(pa.concat_tables([table, pa.Table.from_pylist(rows, schema=table.schema)]))
     assert b"word matching" in picture.svg and shows(picture, LEXICAL_COLOR) > 100
     text = picture.svg.decode("utf-8")
-    assert text.count("◆ −0.200  [−0.220, −0.180]") == 2 and "0.900" in text
+    assert text.count("◆ -0.200  [-0.220, -0.180]".replace("-", "\N{MINUS SIGN}")) == 2 and "0.900" in text
     assert shows(picture, WORSE_COLOR) > 100
     assert "95% intervals (jackknife over groups)" in text
 

@@ -158,7 +158,7 @@
       of("informs") ? ` ${plural(of("informs"), "task informs", "tasks inform")} only.` : "");
     const problems = all.filter((task) => task.problem);
     const asked = [...new Set(all.map((task) => task.family))].map(familyOf).filter(([, what]) => what);
-    const confidence = report.setting("evaluation", "confidence") ?? 0.95;
+    const confidence = report.setting("tasks", "confidence") ?? 0.95;
     const rows = (report.table("task_metrics") ?? []).filter((row) => row.model === "tuned");
     const found = new Map((report.table("task_metrics") ?? []).map((row) => [`${row.task}|${row.metric}|${row.k ?? ""}|${row.model}`, row]));
     const cell = (row, model) => found.get(`${row.task}|${row.metric}|${row.k ?? ""}|${model}`);
