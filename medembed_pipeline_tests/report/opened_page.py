@@ -21,6 +21,7 @@ SECTIONS = [
     "verdict",
     "map",
     "metrics",
+    "tasks",
     "specialties",
     "slices",
     "tasks",
