@@ -131,13 +131,13 @@ def metrics_picture(
                     color=color if row is after else MUTED_TEXT,
                     fontweight="bold" if row is after else "normal",
                 )
-            for found, sign, offset in (
+            for shown, sign, offset in (
                 ((change, "■", -0.14), (over, "◆", 0.14)) if three else ((change, "", 0.0),)
             ):
-                if found is None:
+                if shown is None:
                     continue
                 axes.annotate(
-                    f"{sign} {_difference_text(found)}".strip(),
+                    f"{sign} {_difference_text(shown)}".strip(),
                     (1.02, position + offset),
                     xycoords=("axes fraction", "data"),
                     va="center",
