@@ -24,6 +24,7 @@ from medembed_pipeline.evaluation.jackknife import (
     mean_of_columns,
     undefined,
 )
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.neighbors import sorted_order
 from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
 from medembed_pipeline.evaluation.relevance import (
@@ -34,7 +35,7 @@ from medembed_pipeline.evaluation.relevance import (
     notes_with_irrelevant,
     notes_with_relevant,
 )
-from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.similarity import SIMILARITY_METRICS, PairSums, similarity_figures
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
 

@@ -25,12 +25,12 @@ from medembed_pipeline.evaluation.effects import (
 )
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.retrieval import (
     BYTES_PER_CANDIDATE,
     NDCG_CUTOFF,
     PRECISION_CUTOFFS,
     RETRIEVAL_METRICS,
-    MetricKey,
     Ranked,
     best_candidates,
     rank_candidates,

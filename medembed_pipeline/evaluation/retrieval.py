@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.neighbors import candidates_of, ranking_keys
 from medembed_pipeline.evaluation.relevance import jaccard
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
 
 PRECISION_CUTOFFS = (1, 5, 10)
 NDCG_CUTOFF = 10
-
-MetricKey = tuple[str, int | None]
-"""A metric's name and its k, None where it has none."""
 
 RETRIEVAL_METRICS: tuple[MetricKey, ...] = (
     *(("precision", cutoff) for cutoff in PRECISION_CUTOFFS),

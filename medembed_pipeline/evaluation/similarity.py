@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, sum_by_group
-from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
 
 _SMALLEST_VARIANCE = 1e-14  # below this a variance is rounding, not spread

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import CONFIDENCE, Jackknife
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
     DECIMALS,
     DIFFERENCE,
@@ -20,7 +21,7 @@ from medembed_pipeline.evaluation.metrics_table import (
     similarity_of,
 )
 from medembed_pipeline.evaluation.relevance import notes_with_relevant
-from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import unit_rows
 from medembed_pipeline.notes.slices import ordered_values
 

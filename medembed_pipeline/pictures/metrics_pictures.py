@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
-from medembed_pipeline.pictures.palette import BASELINE_COLOR, MUTED_TEXT, TEXT, TUNED_COLOR, WORSE_COLOR
+from medembed_pipeline.pictures.palette import (
+    BASELINE_COLOR,
+    LEXICAL_COLOR,
+    MUTED_TEXT,
+    TEXT,
+    TUNED_COLOR,
+    WORSE_COLOR,
+)
 
 _SHOWN: tuple[tuple[str, int | None, str], ...] = (
     ("precision", 1, "precision@1"),
@@ -33,10 +40,11 @@ def metrics_picture(
     split: str = "test",
     ceilings: Mapping[tuple[str, int | None], float] | None = None,
 ) -> Picture:
-    """The headline: each figure before and after, and the paired difference.
+    """The headline: each figure before and after, and the paired difference; beside them word matching.
 
     Args:
-        metrics: the `embedding_metrics` table; rows of `baseline`, `tuned` and `difference`, scope `all`.
+        metrics: the `embedding_metrics` table; rows of `baseline`, `tuned` and `difference`, scope `all`, and of
+            `lexical` and `tuned_over_lexical` where they are there.
         split: whose rows.
         ceilings: the best value that any model could reach with these labels, by metric and k; drawn as a tick
             where it is a number.
@@ -51,6 +59,11 @@ def metrics_picture(
         (name, found["baseline", metric, k], found["tuned", metric, k], found.get(("difference", metric, k)))
         for metric, k, name in keys
     ]
+    words = [
+        (found.get(("lexical", metric, k)), found.get(("tuned_over_lexical", metric, k)))
+        for metric, k, _ in keys
+    ]
+    three = any(level is not None for level, _ in words)
     limits = [(ceilings or {}).get((metric, k)) for metric, k, _ in keys]
     if not lines:
         raise PictureError(
@@ -58,17 +71,21 @@ def metrics_picture(
             "Materialize embedding_metrics."
         )
     count = max(int(line[1]["n"]) for line in lines)
-    height = 1.75 + 0.52 * len(lines)
+    height = 1.75 + (0.66 if three else 0.52) * len(lines)
+    # Where the models stand on a line: closer together where there are only two.
+    before_at, after_at = (0.0, -0.25) if three else (0.13, -0.13)
     with new_figure(
         height=height,
         title="Baseline and tuned model on held-out notes",
-        subtitle=f"{split} split, {count:,} notes; bars are 95% bootstrap intervals over duplicate groups.",
+        subtitle=f"{split} split, {count:,} notes; bars are 95% intervals (jackknife over groups).",
     ) as figure:
         axes = figure.subplots()
         figure.subplots_adjust(left=0.17, right=0.77, top=1 - 1.12 / height, bottom=0.35 / height)
         quiet_grid(axes, axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
-        for position, ((_, before, after, change), limit) in enumerate(zip(lines, limits, strict=True)):
+        for position, ((_, before, after, change), (level, over), limit) in enumerate(
+            zip(lines, words, limits, strict=True)
+        ):
             if limit is not None and math.isfinite(limit):
                 # On the line of the model that is behind: the other one's value stands to the right of its mark.
                 side = 1 if after["value"] >= before["value"] else -1
@@ -83,9 +100,11 @@ def metrics_picture(
                 zorder=1,
                 solid_capstyle="butt",
             )
+            if level is not None:
+                _word_matching(axes, level, position + 0.25, left=level["value"] <= after["value"])
             for row, color, marker, offset in (
-                (before, BASELINE_COLOR, "s", 0.13),
-                (after, TUNED_COLOR, "o", -0.13),
+                (before, BASELINE_COLOR, "s", before_at),
+                (after, TUNED_COLOR, "o", after_at),
             ):
                 _interval(axes, row, position + offset, color)
                 axes.plot(
@@ -112,22 +131,27 @@ def metrics_picture(
                     color=color if row is after else MUTED_TEXT,
                     fontweight="bold" if row is after else "normal",
                 )
-            if change is not None:
+            for shown, sign, offset in (
+                ((change, "■", -0.14), (over, "◆", 0.14)) if three else ((change, "", 0.0),)
+            ):
+                if shown is None:
+                    continue
                 axes.annotate(
-                    _difference_text(change),
-                    (1.02, position),
+                    f"{sign} {_difference_text(shown)}".strip(),
+                    (1.02, position + offset),
                     xycoords=("axes fraction", "data"),
                     va="center",
-                    fontsize=10,
-                    color=_verdict_color(change),
+                    fontsize=9 if three else 10,
+                    color=_verdict_color(row),
                     annotation_clip=False,
                 )
         axes.set_yticks(range(len(lines)), [line[0] for line in lines], color=TEXT)
         axes.set_ylim(len(lines) - 0.5, -0.5)
         lows = [
             row["ci_low"] if _is_number(row["ci_low"]) else row["value"]
-            for line in lines
-            for row in line[1:3]
+            for line, (level, _) in zip(lines, words, strict=True)
+            for row in (*line[1:3], level)
+            if row is not None
         ]
         # Room for the value label on the left of the lowest interval.
         axes.set_xlim(min(-0.02, min(lows) - 0.1), 1.06)
@@ -137,12 +161,43 @@ def metrics_picture(
             0.17, head, "■ baseline", color=BASELINE_COLOR, fontsize=10.5, fontweight="bold", va="center"
         )
         figure.text(0.28, head, "● tuned", color=TUNED_COLOR, fontsize=10.5, fontweight="bold", va="center")
+        if three:
+            figure.text(0.365, head, "◆", color=LEXICAL_COLOR, fontsize=10.5, va="center")
+            figure.text(0.385, head, "word matching", color=TEXT, fontsize=10, va="center")
         if any(_is_number(limit) for limit in limits):
-            figure.text(
-                0.37, head, "┃ the most that these labels allow", color=TEXT, fontsize=10, va="center"
+            place, allowed = (
+                (0.53, "┃ the most labels allow") if three else (0.37, "┃ the most that these labels allow")
             )
-        figure.text(0.782, head, "difference [95%]", color=MUTED_TEXT, fontsize=10, va="center")
+            figure.text(place, head, allowed, color=TEXT, fontsize=10, va="center")
+        compared = "tuned minus ■, minus ◆" if three else "difference [95%]"
+        figure.text(0.782, head, compared, color=MUTED_TEXT, fontsize=10, va="center")
         return drawn(figure)
+
+
+def _word_matching(axes: Any, row: Row, position: float, *, left: bool) -> None:
+    """The level of the lexical baseline with its interval, and its value on one side."""
+    _interval(axes, row, position, LEXICAL_COLOR)
+    axes.plot(
+        row["value"],
+        position,
+        marker="D",
+        color=LEXICAL_COLOR,
+        markersize=6.5,
+        zorder=3,
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+    )
+    end = row["ci_low" if left else "ci_high"]
+    axes.annotate(
+        f"{row['value']:.3f}",
+        (end if _is_number(end) else row["value"], position),
+        xytext=(-7 if left else 7, 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+        fontsize=9,
+        color=MUTED_TEXT,
+    )
 
 
 def specialty_change_picture(
@@ -177,7 +232,7 @@ def specialty_change_picture(
         height=height,
         title=f"Change in {label} by specialty",
         subtitle=(
-            f"{split} split, tuned minus baseline, bars are 95% bootstrap intervals.\n"
+            f"{split} split, tuned minus baseline, bars are 95% intervals (jackknife over groups).\n"
             "Grey: the interval includes no change. "
             "Intervals are not corrected for the number of specialties."
         ),

@@ -39,6 +39,7 @@ SCRIPTS = (
     "sections_retrieval.js",
     "sections_similarity.js",
     "sections_health.js",
+    "sections_tasks.js",
     "sections_history.js",
     "sections_made.js",
     "main.js",

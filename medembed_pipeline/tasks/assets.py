@@ -54,6 +54,9 @@ def task_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]
     with asset_work(context, REVISION, settings, encoder) as work:
         scored = held_out(work)
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        # The precision that the notes' vectors were computed in: no others are compared with them.
+        precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
+        encoder = encoder.model_copy(update={"precision": precision})
         folders = own_folders(work.lake) if "own" in settings.families else []
         note_sources(work, settings, folders)
 

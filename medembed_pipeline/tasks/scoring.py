@@ -10,8 +10,9 @@ import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference, mean_jackknife
 from medembed_pipeline.evaluation.lexical import lexical_vectors
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
-from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 from medembed_pipeline.tasks.spearman import spearman_jackknife
 from medembed_pipeline.tasks.task import ACCURACY, SPEARMAN, PairTask, RankingTask, Task, TripletTask
@@ -82,7 +83,8 @@ def _ranking(task: RankingTask, spaces: Mapping[str, Vectors]) -> dict[str, dict
 
         def of(block: IntArray) -> FloatArray:
             product = queries[block] @ candidates.T
-            found = np.asarray(product if isinstance(product, np.ndarray) else product.toarray())
+            dense = product if isinstance(product, np.ndarray) else product.toarray()
+            found = np.asarray(dense, dtype=np.float64)
             if not task.others_of_group_count:
                 others = task.query_groups[block][:, None] == task.candidate_groups
                 # Behind all others: with one relevant candidate that is the same as being left out.

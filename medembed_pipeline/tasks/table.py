@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import intervals
-from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.tasks.scoring import CONTRASTS, Scored, Vectors, score_task
 from medembed_pipeline.tasks.task import NotAsked, Task
 

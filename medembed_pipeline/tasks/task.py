@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 Family = Literal["passages", "clinical_terms", "everyday_language", "own"]

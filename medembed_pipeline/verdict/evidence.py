@@ -10,18 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.scopes import ScopeFigure, ScopeTest
-
-METRIC_LABELS = {
-    "precision@1": "P@1",
-    "precision@5": "P@5",
-    "precision@10": "P@10",
-    "mrr": "MRR",
-    "ndcg@10": "nDCG@10",
-    "map": "MAP",
-}
 
 
 class Figure(NamedTuple):
@@ -181,12 +172,6 @@ def scope_figures(metrics: pa.Table, metric: MetricKey, scopes: Sequence[str]) -
 
 def _value(row: dict[str, Any] | None) -> float:
     return float("nan") if row is None or row["value"] is None else float(row["value"])
-
-
-def metric_key(name: str) -> MetricKey:
-    """`precision@5` as ("precision", 5), `map` as ("map", None)."""
-    metric, _, k = name.partition("@")
-    return metric, int(k) if k else None
 
 
 def rank_gap(neighbors: pa.Table, model: str = "tuned") -> float:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint
-from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.metric_names import MetricKey, metric_key
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.crossings import count_crossings
@@ -18,7 +18,6 @@ from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.evidence import (
     Evidence,
     Task,
-    metric_key,
     rank_gap,
     refuse_mixed_evidence,
     scope_figures,

@@ -12,9 +12,10 @@ import math
 from collections.abc import Sequence
 
 from medembed_pipeline.evaluation.jackknife import groups_needed
+from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.evaluation.significance import groups_to_decide
 from medembed_pipeline.settings import VerdictSettings
-from medembed_pipeline.verdict.evidence import METRIC_LABELS, Evidence, Task, metric_key
+from medembed_pipeline.verdict.evidence import Evidence, Task
 from medembed_pipeline.verdict.outcomes import Outcome
 from medembed_pipeline.verdict.scopes import ScopeTest, standard_error
 
@@ -42,7 +43,7 @@ def deciding_outcomes(evidence: Evidence, settings: VerdictSettings) -> list[Out
 
 def main_metric(evidence: Evidence, settings: VerdictSettings) -> Outcome:
     """Holds: the interval of the paired difference is above zero. Broken: none of it is."""
-    key, label = metric_key(settings.main_metric), METRIC_LABELS[settings.main_metric]
+    key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
     change, before, after = (evidence.metric(model, key) for model in ("difference", "baseline", "tuned"))
     passed: bool | None = None
     found = (
@@ -97,7 +98,7 @@ def specialty_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
     Not judged: one fell so far that it must not be passed over, or the mean over all specialties (where each counts
     alike, the small ones too) is not shown to have kept within the tolerance.
     """
-    key, label = metric_key(settings.main_metric), METRIC_LABELS[settings.main_metric]
+    key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
     tests, limit = evidence.specialties, -settings.specialty_tolerance
     mean = evidence.metric("difference", key, "macro")
     if not tests:
@@ -145,7 +146,7 @@ def specialty_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
 
 def slice_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
     """As `specialty_harm`, for the values of the slices; no rule where there is no slice."""
-    label, limit = METRIC_LABELS[settings.main_metric], -settings.slice_tolerance
+    label, limit = metric_label(settings.main_metric), -settings.slice_tolerance
     if not evidence.slices:
         reason = "No slices are set ([evaluation] slices), so no part of the notes is looked at by itself."
         return Outcome("no_slice_is_worse", "information", None, math.nan, limit, reason, "slice_metrics")
@@ -390,7 +391,7 @@ def task_outcomes(evidence: Evidence) -> list[Outcome]:
 
 def _task(task: Task, confidence: float) -> Outcome:
     rule, limit = f"keeps_{task.name}", -task.tolerance
-    what = f"{task.name.replace('_', ' ')} ({task.metric})"
+    what = f"{task.name.replace('_', ' ')} ({metric_label(task.metric)})"
     if task.problem:
         return Outcome(
             rule,

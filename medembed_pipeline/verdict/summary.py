@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.settings import VerdictSettings
-from medembed_pipeline.verdict.evidence import METRIC_LABELS, Evidence, metric_key
+from medembed_pipeline.verdict.evidence import Evidence
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA, Outcome
 
 _DECIMALS = 9
@@ -28,7 +29,7 @@ def decide(outcomes: Sequence[Outcome]) -> Verdict:
 def sentence(outcomes: Sequence[Outcome], evidence: Evidence, settings: VerdictSettings) -> str:
     """The verdict in one plain sentence with its numbers."""
     verdict = decide(outcomes)
-    key, label = metric_key(settings.main_metric), METRIC_LABELS[settings.main_metric]
+    key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
     before, after, change = (evidence.metric(model, key) for model in ("baseline", "tuned", "difference"))
     if math.isnan(before.value) or math.isnan(after.value):
         found = f"{label} is undefined on {evidence.scored_notes} held-out notes"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
     DIFFERENCE,
     figure_intervals,
@@ -15,7 +16,6 @@ from medembed_pipeline.evaluation.metrics_table import (
     scored_notes,
     similarity_of,
 )
-from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline_tests.simulations.draws import draw_models
 
 DRAWS = 120

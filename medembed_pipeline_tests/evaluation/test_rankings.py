@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.jackknife import Jackknife
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.rankings import ranking_figures
-from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS, MetricKey
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 MODELS = ("first", "second")

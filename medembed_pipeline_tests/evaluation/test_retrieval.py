@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ir_measures import AP, RR, P, nDCG
 
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.relevance import label_matrix
-from medembed_pipeline.evaluation.retrieval import MetricKey, retrieval_scores
+from medembed_pipeline.evaluation.retrieval import retrieval_scores
 from medembed_pipeline.evaluation.vectors import unit_rows
 from medembed_pipeline_tests.evaluation.corpus import make_corpus, unit
 

@@ -17,7 +17,7 @@ from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import Picture
 from medembed_pipeline.pictures.maps_picture import maps_picture, turned_onto
 from medembed_pipeline.pictures.metrics_pictures import metrics_picture, shorten, specialty_change_picture
-from medembed_pipeline.pictures.palette import COMBINATIONS, TEXT, TUNED_COLOR, WORSE_COLOR
+from medembed_pipeline.pictures.palette import COMBINATIONS, LEXICAL_COLOR, TEXT, TUNED_COLOR, WORSE_COLOR
 from medembed_pipeline.pictures.training_picture import spread_labels, training_curve_picture
 
 LONG_NAMES = [f"A $pecialty_with ^a rather long name {number}" for number in range(40)]
@@ -123,6 +123,24 @@ def test_metrics_picture_draws_the_ceiling_where_it_is_known() -> None:
     assert metrics_picture(metrics_table(), ceilings={}) == without
 
 
+def test_metrics_picture_shows_word_matching_where_it_is_known() -> None:
+    table = metrics_table(scopes=[])
+    without = metrics_picture(table)
+    assert b"word matching" not in without.svg and shows(without, LEXICAL_COLOR) == 0
+    rows = []
+    for metric, k in (("precision", 5), ("map", None)):
+        same = {"split": "test", "scope": "all", "metric": metric, "k": k, "n": 40}
+        for model, value in (("lexical", 0.9), ("tuned_over_lexical", -0.2)):
+            ends = {"ci_low": value - 0.02, "ci_high": value + 0.02}
+            rows.append({**same, "model": model, "value": value, **ends})
+    picture = metrics_picture(pa.concat_tables([table, pa.Table.from_pylist(rows, schema=table.schema)]))
+    assert b"word matching" in picture.svg and shows(picture, LEXICAL_COLOR) > 100
+    text = picture.svg.decode("utf-8")
+    assert text.count("◆ -0.200  [-0.220, -0.180]".replace("-", "\N{MINUS SIGN}")) == 2 and "0.900" in text
+    assert shows(picture, WORSE_COLOR) > 100
+    assert "95% intervals (jackknife over groups)" in text
+
+
 @pytest.mark.parametrize("scopes", [LONG_NAMES, LONG_NAMES[:1]])
 def test_specialty_picture_draws_gains_and_losses(scopes: list[str]) -> None:
     gain = specialty_change_picture(metrics_table(scopes=scopes))
@@ -190,6 +208,7 @@ def test_the_room_loads_nothing_heavy() -> None:
         "similarity_pictures",
         "heatmap_pictures",
         "progress_pictures",
+        "task_pictures",
     )
     lines = [f"import medembed_pipeline.pictures.{room}" for room in rooms]
     heavy = ("matplotlib", "umap", "sklearn", "PIL", "torch", "scipy")

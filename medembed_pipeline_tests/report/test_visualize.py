@@ -24,8 +24,8 @@ from medembed_pipeline_tests.report.small_lake import make_lake, packed_parts
 SETTINGS = """
 [projections]
 dimensions = [2]
-[health]
-forgetting = false
+[tasks]
+families = ["everyday_language"]
 """
 
 
@@ -106,6 +106,7 @@ def test_end_to_end(
         "retrieval_ledger",
         "specialty_confusions",
         "space_health",
+        "task_metrics",
         "label_review",
     }
     assert str(tmp_path) not in json.dumps(payload) and str(models["first"].parent) not in json.dumps(payload)

@@ -10,13 +10,13 @@ from functools import partial
 import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
     DIFFERENCE,
     figure_intervals,
     note_figures,
     scored_notes,
 )
-from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline_tests.simulations.draws import SIGNAL, draw_models
 
 METRICS: tuple[MetricKey, ...] = (

@@ -169,7 +169,7 @@ def test_the_validation_figures_are_those_that_are_reported() -> None:
     vectors = unit(rng, 60)
     names = [[["a", "b", "c"][place % 3]] for place in range(59)] + [["alone"]]
     ids = [f"{place:02d}" for place in range(60)]
-    reported = metrics_table(ids, vectors, vectors, names, ids, resamples=0).to_pylist()
+    reported = metrics_table(ids, vectors, vectors, names, ids).to_pylist()
     members = membership(ids, dict(zip(ids, names, strict=True)))
     for name, metric, k in (("precision@5", "precision", 5), ("ndcg@10", "ndcg", 10), ("map", "map", None)):
         (value,) = (

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from medembed_pipeline.evaluation.jackknife import intervals, mean_jackknife
-from medembed_pipeline.verdict.evidence import metric_key, scope_figures
+from medembed_pipeline.evaluation.metric_names import metric_key
+from medembed_pipeline.verdict.evidence import scope_figures
 from medembed_pipeline.verdict.inputs import slice_figures, specialties_of
 from medembed_pipeline.verdict.scopes import ScopeFigure, ScopeTest, scope_tests, standard_error
 from medembed_pipeline_tests.verdict.changes import scope_figure, slice_rows

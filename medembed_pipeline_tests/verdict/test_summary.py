@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.evidence import (
-    METRIC_LABELS,
-    metric_key,
     rank_gap,
     refuse_mixed_evidence,
     seen_shares,
@@ -82,15 +80,6 @@ def test_the_terminal_tells_broken_from_not_judged() -> None:
     rows = verdict_table([outcome(None, rule="a"), outcome(True, rule="b"), outcome(None, "information")])
     lines = verdict_lines({"verdict": "inconclusive", "sentence": "x"}, rows.to_pylist(), None)
     assert [line.split()[:3] for line in lines[1:-1]] == [["not", "judged", "a"]]
-
-
-def test_metric_names_are_those_of_the_settings() -> None:
-    from typing import get_args
-
-    from medembed_pipeline.settings import VerdictSettings
-
-    assert set(METRIC_LABELS) == set(get_args(VerdictSettings.model_fields["main_metric"].annotation))
-    assert metric_key("precision@5") == ("precision", 5) and metric_key("map") == ("map", None)
 
 
 def test_mixed_evidence_is_refused_with_the_tables_to_make_again() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.relevance import jaccard, label_matrix
-from medembed_pipeline.evaluation.retrieval import NDCG_CUTOFF, PRECISION_CUTOFFS, MetricKey
+from medembed_pipeline.evaluation.retrieval import NDCG_CUTOFF, PRECISION_CUTOFFS
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.evidence.labels.errors import LabelReviewError
 

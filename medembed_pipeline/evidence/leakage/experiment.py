@@ -27,6 +27,7 @@ import pyarrow as pa
 
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
     DIFFERENCE,
     METRICS,
@@ -35,7 +36,6 @@ from medembed_pipeline.evaluation.metrics_table import (
     note_figures,
 )
 from medembed_pipeline.evaluation.relevance import LabelMatrix, label_matrix
-from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline.evaluation.vectors import IntArray
 from medembed_pipeline.evidence.leakage.experiment_rows import (
     ExperimentRows,

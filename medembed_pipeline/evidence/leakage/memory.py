@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, intervals
-from medembed_pipeline.evaluation.retrieval import MetricKey
+from medembed_pipeline.evaluation.metric_names import MetricKey
 
 PROTOCOLS = ("by_patient", "by_group", "by_text", "by_row", "all_notes", "training_notes")
 UNSEEN_ROWS = "by_row_unseen"

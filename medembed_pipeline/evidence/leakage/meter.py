@@ -56,6 +56,7 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers, pooled
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
     METRICS,
     ScoredNotes,
@@ -63,7 +64,6 @@ from medembed_pipeline.evaluation.metrics_table import (
     note_figures,
 )
 from medembed_pipeline.evaluation.relevance import LabelMatrix
-from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.evidence.leakage.corpus import LeakNotes
 from medembed_pipeline.evidence.leakage.memory import (

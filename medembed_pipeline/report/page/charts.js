@@ -75,8 +75,8 @@
   function mark(x, y, row, kind, words) {
     const group = svg("g", { class: kind }, title(words));
     if (isNumber(row.low) && isNumber(row.high)) group.append(line(x(row.low), y, x(row.high), y, "whisker"));
-    group.append(kind.includes("baseline")
-      ? svg("rect", { x: x(row.value) - 4.5, y: y - 4.5, width: 9, height: 9, class: "point" })
+    group.append(kind.includes("lexical") ? svg("path", { d: page.palette.outline("diamond", x(row.value), y, 5), class: "point" })
+      : kind.includes("baseline") ? svg("rect", { x: x(row.value) - 4.5, y: y - 4.5, width: 9, height: 9, class: "point" })
       : svg("circle", { cx: x(row.value), cy: y, r: 5, class: "point" }));
     return group;
   }
@@ -95,7 +95,7 @@
   /**
    * Before and after on one line each.
    * @param {Array<{name: string, baseline?: any, tuned?: any, change?: any, ceiling?: number, lowerIsBetter?: boolean, note?: string}>} rows
-   *   baseline, tuned, change: {value, low, high}
+   *   baseline, tuned, lexical, change: {value, low, high}
    */
   function dumbbells(width, rows, { label, domain = null, digits = 3, format = null } = {}) {
     const narrow = width < 600;
@@ -106,25 +106,28 @@
     const changes = written(fits);
     const left = narrow ? 8 : Math.min(0.36 * width, 16 + widest(rows.map((row) => row.name)));
     const right = width - (narrow ? 10 : 14 + widest(changes, 12.5, 600));
-    const step = narrow ? 48 : 32;
+    const three = rows.some((row) => row.lexical);
+    const step = (narrow ? 48 : 32) + (three ? 8 : 0);
     const bottom = 8 + step * rows.length;
-    const values = rows.flatMap((row) => [row.baseline, row.tuned].filter(Boolean).flatMap((one) => [one.value, one.low, one.high]).concat(row.ceiling ?? []));
+    const values = rows.flatMap((row) => [row.baseline, row.tuned, row.lexical].filter(Boolean).flatMap((one) => [one.value, one.low, one.high]).concat(row.ceiling ?? []));
     const x = scale(domain ?? extent(values, { zero: true }), [left + 6, right - 6], narrow ? 4 : 6);
     const apart = values.some(isNumber) && rows.some((row) => isNumber(row.tuned?.low)) ? 4 : 0;
     const parts = axisBelow(x, 4, bottom, format);
     rows.forEach((row, place) => {
-      const y = 8 + step * place + (narrow ? 33 : step / 2);
+      const y = 8 + step * place + (narrow ? (three ? 37 : 33) : step / 2);
+      const beside = narrow ? y - (three ? 20 : 16) : y + 4;
       const room = narrow ? width - 16 - widthOf(changes[place], 12.5, 600) : left - 14;
-      parts.push(text(narrow ? left : left - 6, narrow ? y - 16 : y + 4, fitted(row.name, room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
+      parts.push(text(narrow ? left : left - 6, beside, fitted(row.name, room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
       if (row.baseline && row.tuned) parts.push(line(x(row.baseline.value), y, x(row.tuned.value), y, "between"));
       if (isNumber(row.ceiling)) {
-        parts.push(svg("g", { class: "ceiling" }, title(`${row.name}: no model could do better than ${number(row.ceiling, digits)} with these labels`),
+        parts.push(svg("g", { class: "ceiling" }, title(row.ceilingWords ?? `${row.name}: no model could do better than ${number(row.ceiling, digits)} with these labels`),
           line(x(row.ceiling), y - 11, x(row.ceiling), y + 11, "limit")));
       }
-      if (row.baseline) parts.push(mark(x, y + apart, row.baseline, "baseline", spoken(`${row.name}, baseline`, row.baseline, digits)));
-      if (row.tuned) parts.push(mark(x, y - apart, row.tuned, "tuned", spoken(`${row.name}, tuned`, row.tuned, digits)));
+      if (row.lexical) parts.push(mark(x, y + 10, row.lexical, "lexical", spoken(`${row.name}, word matching`, row.lexical, digits)));
+      if (row.baseline) parts.push(mark(x, three ? y : y + apart, row.baseline, "baseline", spoken(`${row.name}, baseline`, row.baseline, digits)));
+      if (row.tuned) parts.push(mark(x, three ? y - 10 : y - apart, row.tuned, "tuned", spoken(`${row.name}, tuned`, row.tuned, digits)));
       if (changes[place]) {
-        parts.push(text(narrow ? width - 4 : right + 8, narrow ? y - 16 : y + 4, changes[place],
+        parts.push(text(narrow ? width - 4 : right + 8, beside, changes[place],
           { class: `change ${judged(row.change, row.lowerIsBetter)}`, "text-anchor": narrow ? "end" : "start" }));
       }
     });
@@ -132,7 +135,7 @@
   }
 
   /** Differences with their intervals, one row each, a band for what is tolerated. */
-  function forest(width, rows, { label, tolerance = 0, digits = 3 } = {}) {
+  function forest(width, rows, { label, tolerance = 0, counted = "notes", digits = 3 } = {}) {
     const narrow = width < 600;
     const names = rows.map((row) => `${row.name} (${row.n})`);
     const levels = rows.map((row) => `${number(row.before, 2)} → ${number(row.after, 2)}`);
@@ -143,7 +146,7 @@
     const right = width - (narrow ? 10 : 14 + changeRoom + levelRoom);
     const step = narrow ? 42 : 24;
     const bottom = 8 + step * rows.length;
-    const x = scale(extent([...rows.flatMap((row) => [row.value, row.low, row.high]), -tolerance], { zero: true }), [left + 8, right - 8], narrow ? 4 : 6);
+    const x = scale(extent([...rows.flatMap((row) => [row.value, row.low, row.high]), -Math.max(tolerance, ...rows.map((row) => row.tolerated ?? 0))], { zero: true }), [left + 8, right - 8], narrow ? 4 : 6);
     const parts = [];
     if (tolerance > 0) {
       parts.push(svg("rect", { x: x(-tolerance), y: 4, width: x(0) - x(-tolerance), height: bottom - 4, class: "tolerated" },
@@ -154,10 +157,14 @@
       const y = 8 + step * place + (narrow ? 30 : step / 2);
       const kind = judged(row);
       const words = `${row.name}: ${number(row.before, digits)} to ${number(row.after, digits)}, change ${signed(row.value, digits)}` +
-        `${isNumber(row.low) ? ` (${signed(row.low, digits)} to ${signed(row.high, digits)})` : ""}, ${row.n} notes`;
+        `${isNumber(row.low) ? ` (${signed(row.low, digits)} to ${signed(row.high, digits)})` : ""}, ${row.n} ${counted}`;
       const room = narrow ? width - 24 - changeRoom : left - 14;
       const beside = narrow ? y - 14 : y + 4;
       parts.push(text(narrow ? left : left - 6, beside, fitted(names[place], room), { "text-anchor": narrow ? "start" : "end", class: "name" }));
+      if (row.tolerated > 0) {
+        parts.push(svg("rect", { x: x(-row.tolerated), y: y - 8, width: x(0) - x(-row.tolerated), height: 16, class: "tolerated" },
+          title(`${row.name}: a fall of up to ${number(row.tolerated, 2)} is tolerated`)));
+      }
       parts.push(mark(x, y, row, kind, words));
       if (!narrow) parts.push(text(width - 4 - changeRoom, beside, levels[place], { class: "change unclear", "text-anchor": "end" }));
       parts.push(text(width - 4, beside, changes[place], { class: `change ${kind}`, "text-anchor": "end" }));

@@ -13,9 +13,10 @@
 
   /** Tables of the graph that the page draws, and what it lacks without them. */
   const NEEDED = {
-    release_verdict: "the verdict", embedding_metrics: "metrics and change by specialty", retrieval_ledger: "the ledger",
+    release_verdict: "the verdict", embedding_metrics: "metrics and change by specialty", task_metrics: "what the model kept", retrieval_ledger: "the ledger",
     specialty_confusions: "the confusions", similarity_evidence: "distributions, heatmaps and examples", label_review: "the label review",
     checkpoint_history: "the history of checkpoints", leak_meter: "the leak meter", space_health: "the health of the space",
+    task_metrics: "what the model kept",
   };
 
   function leftOut(report) {

@@ -23,11 +23,12 @@
   /** Section that holds the evidence of a table. */
   const PLACES = {
     embedding_metrics: "metrics", similarity_evidence: "distributions", retrieval_ledger: "ledger", specialty_confusions: "confusions",
-    space_health: "health", label_review: "labels", leak_meter: "leak", note_movement: "movement", aligned_projections: "map", projections: "map",
-    slice_metrics: "slices", checkpoint_history: "history", finetuned_checkpoint: "training", note_splits: "made", triplets: "made", neighbors: "ledger",
+    space_health: "health", task_metrics: "tasks", label_review: "labels", leak_meter: "leak", note_movement: "movement",
+    aligned_projections: "map", projections: "map", slice_metrics: "slices", checkpoint_history: "history", finetuned_checkpoint: "training",
+    note_splits: "made", triplets: "made", neighbors: "ledger",
   };
   const evidencePlace = (row) => (/specialty/.test(row.rule) && row.evidence === "embedding_metrics" ? "specialties"
-    : /forget/.test(row.rule) ? "health" : PLACES[row.evidence] ?? "left-out");
+    : PLACES[row.evidence] ?? "left-out");
 
   /** Rows of embedding_metrics for the split that was scored. */
   function metricRows(report) {

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.relevance import jaccard, label_matrix
-from medembed_pipeline.evaluation.retrieval import MetricKey, retrieval_scores
+from medembed_pipeline.evaluation.retrieval import retrieval_scores
 from medembed_pipeline.evidence.labels.ceilings import CEILING_METRICS, expected_scores, label_ceilings
 from medembed_pipeline.evidence.labels.errors import LabelReviewError
 
