@@ -264,6 +264,55 @@ class EvaluationSettings(Section):
     )
 
 
+class TaskSettings(Section):
+    """What a tuned model must keep, and by how much each task may fall before it counts as lost (docs/tasks.md)."""
+
+    families: list[str] = Field(
+        ["passages", "clinical_terms", "everyday_language", "own"],
+        description="Which tasks to measure: passages, clinical_terms, everyday_language, own (data_lake/tasks/).",
+    )
+    passage_words: int = Field(
+        50, ge=10, le=1000, description="Words of a passage, from beyond the window, that has to find its note."
+    )
+    clinical_terms: int = Field(
+        2000, ge=50, le=7000, description="ICD-10-CM terms that each search among the titles of so many codes."
+    )
+    passages_tolerance: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="Tolerated fall of MRR: a note found first three times less in a hundred searches is not noticed.",
+    )
+    clinical_terms_tolerance: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Tolerated fall of the accuracy at 1: one wrong title more in fifty.",
+    )
+    everyday_language_tolerance: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Tolerated fall of the accuracy of each set: one triplet in twenty, since a note uses little of it.",
+    )
+    own_tolerance: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Tolerated fall of MRR, accuracy or Spearman's correlation in a task of your own.",
+    )
+    own_tasks_inform: list[str] = Field(
+        [], description="Names of own tasks that only inform; all others decide about the release."
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of the choice of passages and terms.")
+
+    @field_validator("families")
+    @classmethod
+    def _known_families(cls, families: list[str]) -> list[str]:
+        return _only(families, ("passages", "clinical_terms", "everyday_language", "own"))
+
+
 class ProjectionSettings(Section):
     """The maps."""
 
@@ -331,7 +380,7 @@ class SimilaritySettings(Section):
 
 
 class HealthSettings(Section):
-    """Whether the tuned space is still a healthy one: hubs, collapse, forgetting."""
+    """Whether the tuned space is still a healthy one: hubs, collapse, lost detail."""
 
     hub_neighbors: int = Field(10, ge=1, le=1000, description="k of the k-occurrence that finds hubs.")
     detail_neighbors: int = Field(
@@ -339,9 +388,6 @@ class HealthSettings(Section):
     )
     classifier_neighbors: int = Field(
         10, ge=1, le=1000, description="Training notes that vote on a held-out note's specialties."
-    )
-    forgetting: bool = Field(
-        True, description="Score both models on general sentence pairs, too (loads both models)."
     )
 
 
@@ -517,6 +563,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     neighbors: NeighborSettings = NeighborSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    tasks: TaskSettings = TaskSettings()
     projections: ProjectionSettings = ProjectionSettings()
     alignment: AlignmentSettings = AlignmentSettings()
     similarity: SimilaritySettings = SimilaritySettings()
