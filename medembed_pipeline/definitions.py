@@ -20,6 +20,8 @@ import medembed_pipeline.maps.assets
 import medembed_pipeline.notes.assets
 import medembed_pipeline.notes.checks
 import medembed_pipeline.report.assets
+import medembed_pipeline.tasks.assets
+import medembed_pipeline.tasks.checks
 import medembed_pipeline.training.assets
 import medembed_pipeline.triplets.assets
 import medembed_pipeline.triplets.checks
@@ -40,6 +42,7 @@ ROOMS = [
     medembed_pipeline.training.assets,
     medembed_pipeline.embeddings.assets,
     medembed_pipeline.evaluation.assets,
+    medembed_pipeline.tasks.assets,
     medembed_pipeline.maps.assets,
     medembed_pipeline.evidence.similarity.assets,
     medembed_pipeline.evidence.ledger.assets,
@@ -54,6 +57,7 @@ CHECKS = [
     medembed_pipeline.triplets.checks,
     medembed_pipeline.embeddings.checks,
     medembed_pipeline.evaluation.checks,
+    medembed_pipeline.tasks.checks,
     medembed_pipeline.evidence.similarity.checks,
     medembed_pipeline.evidence.ledger.checks,
     medembed_pipeline.evidence.labels.checks,

@@ -272,10 +272,16 @@ class TaskSettings(Section):
         description="Which tasks to measure: passages, clinical_terms, everyday_language, own (data_lake/tasks/).",
     )
     passage_words: int = Field(
-        50, ge=10, le=1000, description="Words of a passage, from beyond the window, that has to find its note."
+        50,
+        ge=10,
+        le=1000,
+        description="Words of a passage, from beyond the window, that has to find its note.",
     )
     clinical_terms: int = Field(
-        2000, ge=50, le=7000, description="ICD-10-CM terms that each search among the titles of so many codes."
+        2000,
+        ge=50,
+        le=7000,
+        description="ICD-10-CM terms that each search among the titles of so many codes.",
     )
     passages_tolerance: float = Field(
         0.03,
@@ -293,7 +299,7 @@ class TaskSettings(Section):
         0.05,
         ge=0,
         le=1,
-        description="Tolerated fall of the accuracy of each set: one triplet in twenty, since a note uses little of it.",
+        description="Tolerated fall of the accuracy of each set: one triplet in twenty; notes use little of it.",
     )
     own_tolerance: float = Field(
         0.02,

@@ -20,6 +20,7 @@ from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA
+from medembed_pipeline.tasks.table import TASK_METRICS_SCHEMA
 from medembed_pipeline.triplets.table import TRIPLETS_SCHEMA
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 
@@ -50,6 +51,7 @@ TABLES: dict[str, tuple[str, pa.Schema]] = {
     "tuned_embeddings": ("a note's vector by the fine-tuned checkpoint", embeddings_schema(384)),
     "neighbors": ("one neighbour of one note", NEIGHBORS_SCHEMA),
     "embedding_metrics": ("one figure", METRICS_SCHEMA),
+    "task_metrics": ("one figure of one task", TASK_METRICS_SCHEMA),
     "projections": ("a note's place on one map", PROJECTIONS_SCHEMA),
     "aligned_projections": (
         "a note's place on a map on which baseline and tuned can be compared",

@@ -60,18 +60,11 @@ _SECTIONS: tuple[tuple[str, tuple[_Line, ...]], ...] = (
             _Line("probe_macro_f1", "linear probe", "logistic regression on training notes", _UP, 3),
         ),
     ),
-    (
-        "General English kept, outside medicine",
-        (_Line("general_pairs", "", "share of everyday sentence triplets that are right", _UP, 3),),
-    ),
 )
-_COUNTED = {"alignment": "pairs", "uniformity": "pairs", "general_pairs": "triplets"}
+_COUNTED = {"alignment": "pairs", "uniformity": "pairs"}
 _NAMES = {
     "near_duplicate": "near-duplicates",
     "sample_name": "same kind of sample",
-    "paraphrase": "paraphrases",
-    "topic": "topics",
-    "negation": "negations",
 }
 
 

@@ -30,7 +30,7 @@ def steps(
         scored: all notes.
         settings: of the project; `projections.methods` says which maps.
         tables: what the steps before have made.
-        specs: of `baseline` and `tuned`, for the general sentence pairs.
+        specs: of `baseline` and `tuned`, for the texts of the tasks.
 
     Yields:
         The name of a table, the settings that reach it, and the function that makes it.
@@ -46,7 +46,8 @@ def steps(
     yield "retrieval_ledger", None, lambda: _ledger(labelled, tables)
     yield "specialty_confusions", None, lambda: _confusions(labelled, tables)
     yield "similarity_evidence", settings.similarity, lambda: _similarity(labelled, settings, tables)
-    yield "space_health", settings.health, lambda: _health(labelled, settings, tables, specs)
+    yield "space_health", settings.health, lambda: _health(labelled, settings, tables)
+    yield "task_metrics", settings.tasks, lambda: _tasks(settings, tables, specs)
     yield "label_review", settings.label_review, lambda: _labels(scored, labelled, settings)
 
 
@@ -145,25 +146,18 @@ def _similarity(labelled: Scored, settings: Settings, tables: Tables) -> Built:
     )
 
 
-def _health(labelled: Scored, settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]) -> Built:
-    from medembed_pipeline.evidence.health.forgetting import chance_of_loss
+def _health(labelled: Scored, settings: Settings, tables: Tables) -> Built:
     from medembed_pipeline.evidence.health.table import health_table
 
     chosen = settings.health
-    general = _general_records(settings, tables, specs) if chosen.forgetting else []
-    table, facts = health_table(
+    return health_table(
         health_notes(labelled),
         labelled.embeddings,
         tables.rows["neighbors"],
-        general,
         hub_neighbors=chosen.hub_neighbors,
         detail_neighbors=chosen.detail_neighbors,
         classifier_neighbors=chosen.classifier_neighbors,
     )
-    if general:
-        lost, won = (sum(one[key] for one in general) for key in ("lost", "won"))
-        facts["general_pairs_chance_of_loss"] = chance_of_loss(lost, won)
-    return table, facts
 
 
 def health_notes(labelled: Scored) -> HealthNotes:
@@ -180,23 +174,19 @@ def health_notes(labelled: Scored) -> HealthNotes:
     )
 
 
-def _general_records(
-    settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]
-) -> list[dict[str, Any]]:
-    """Both models on the general sentence triplets, a record per set."""
-    from medembed_pipeline.evidence.health.forgetting import (
-        encode_triplets,
-        forgetting_records,
-        triplets_right,
-    )
-    from medembed_pipeline.evidence.health.general_pairs import general_triplets
+def _tasks(settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]) -> Built:
+    """The tasks that come with the project; passages and a person's own belong to the notes of a lake."""
+    from medembed_pipeline.tasks.encoding import text_vectors
+    from medembed_pipeline.tasks.plan import built_in_tasks
+    from medembed_pipeline.tasks.scoring import task_texts
+    from medembed_pipeline.tasks.table import tasks_table
 
-    triplets = general_triplets()
-    right = [
-        triplets_right(encode_triplets(tables.lake, specs[model], settings.encoder, triplets))
-        for model in MODELS
-    ]
-    return forgetting_records(triplets, *right)
+    planned = built_in_tasks(settings.tasks)
+    wanted = [text for one in planned if one.task is not None for text in task_texts(one.task)]
+    embeddings = {
+        model: text_vectors(tables.lake, specs[model], settings.encoder, wanted) for model in MODELS
+    }
+    return tasks_table(planned, embeddings, confidence=settings.tasks.confidence)
 
 
 def _labels(scored: Scored, labelled: Scored, settings: Settings) -> Built:

@@ -13,6 +13,7 @@ from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
 
 TABLES = (
     "embedding_metrics",
+    "task_metrics",
     "similarity_evidence",
     "retrieval_ledger",
     "specialty_confusions",

@@ -66,14 +66,14 @@ def clinical_term_task(
         kept = [
             term
             for term in sorted(set(all_terms))
-            if names[term.casefold()] == 1
-            and term.casefold() not in folded
-            and folded not in term.casefold()
+            if names[term.casefold()] == 1 and term.casefold() not in folded and folded not in term.casefold()
         ]
         if kept and titles[folded] == 1:
             usable.append((code, title, kept))
     if not usable:
-        raise TaskError(f"clinical_terms: {PACKAGE} {clinical_terms_version()} holds no term; install it anew")
+        raise TaskError(
+            f"clinical_terms: {PACKAGE} {clinical_terms_version()} holds no term; install it anew"
+        )
     random = np.random.default_rng(seed)
     chosen = sorted(random.permutation(len(usable))[:terms].tolist())
     picked = [usable[place] for place in chosen]

@@ -1,7 +1,7 @@
 """The tasks of everyday language: sentence triplets that were written for this project, a task per set.
 
-The second sentence says the same as the first (or is about the same subject) in other words; the third shares words with
-it, but not the meaning. Word matching points the wrong way.
+The second sentence says the same as the first (or is about the same subject) in other words; the third shares words
+with it, but not the meaning. Word matching points the wrong way.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The task that needs no label: a passage of a long note has to find the note it was taken from.
 
-A model that puts whole specialties into one place can no longer tell the notes of one specialty apart. The passage comes
-from beyond the window, so no word of it was read when the note's vector was made: what finds the note is what the
-beginning of a note says about its rest.
+A model that puts whole specialties into one place can no longer tell the notes of one specialty apart. The passage
+comes from beyond the window, so no word of it was read when the note's vector was made: what finds the note is what
+the beginning of a note says about its rest.
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ def item_groups(task: PairTask | TripletTask) -> IntArray:
     return group_numbers(connected_groups(members, len(number_of))[0])
 
 
-def _ranking(
-    task: RankingTask, embeddings: Mapping[str, Vectors], known_words: Sequence[str]
-) -> Figures:
+def _ranking(task: RankingTask, embeddings: Mapping[str, Vectors], known_words: Sequence[str]) -> Figures:
     numbers = group_numbers([*task.query_groups, *task.corpus_groups])
     rows: dict[str, tuple[Any, Any]] = {
         model: (embeddings[model](task.queries), embeddings[model](task.corpus)) for model in MODELS

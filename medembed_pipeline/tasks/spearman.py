@@ -20,11 +20,11 @@ def spearman_jackknife(
 ) -> Jackknife:
     """Spearman's rank correlation of two lists, ties at their mean rank, as one figure with each group left out.
 
-    Exact: when an item leaves, every larger one moves down by a rank and every equal one by half a rank. Time grows with
-    items x groups.
+    Exact: when an item leaves, every larger one moves down by a rank and every equal one by half a rank. Time grows
+    with items x groups.
 
-    Reference: C. Spearman, "The proof and measurement of association between two things", American Journal of Psychology
-    15 (1904); the correlation is Pearson's of the ranks.
+    Reference: C. Spearman, "The proof and measurement of association between two things", American Journal of
+    Psychology 15 (1904); the correlation is Pearson's of the ranks.
 
     Args:
         scores, similarities: [n] each, finite.

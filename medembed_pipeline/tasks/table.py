@@ -34,9 +34,7 @@ TASK_METRICS_SCHEMA = pa.schema(
             pa.string(),
             "searches: precision, mrr, ndcg, map; triplets: accuracy; pairs: spearman",
         ),
-        _field(
-            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
-        ),
+        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
         _field(
             "model",
             pa.string(),
@@ -60,7 +58,9 @@ def main_metric(task: Task) -> tuple[MetricKey, str]:
         if task.family == "clinical_terms":
             return ("precision", 1), "accuracy at 1"
         return ("mrr", None), "MRR"
-    return (("spearman", None), "Spearman") if isinstance(task, PairTask) else (("accuracy", None), "accuracy")
+    return (
+        (("spearman", None), "Spearman") if isinstance(task, PairTask) else (("accuracy", None), "accuracy")
+    )
 
 
 def tasks_table(
@@ -104,7 +104,8 @@ def tasks_table(
         record.update({name: main[DIFFERENCE][name] for name in ("n", "groups")})
         if record["difference"] is None:
             record["problem"] = (
-                f"{one.name}: {record['metric']} is undefined for a model: all its similarities, or all scores, are equal"
+                f"{one.name}: {record['metric']} is undefined for a model: all its similarities, or all scores, are "
+                "equal"
             )
     return pa.Table.from_pylist(rows, schema=TASK_METRICS_SCHEMA), {"tasks": records}
 

@@ -11,6 +11,7 @@ GROUPS = {
     "tuned_embeddings": "embeddings",
     "neighbors": "evaluation",
     "embedding_metrics": "evaluation",
+    "task_metrics": "evaluation",
     "projections": "evaluation",
     "aligned_projections": "evaluation",
     "note_movement": "evaluation",

@@ -62,7 +62,7 @@ CONFIG: dict[str, Any] = {
     "embedding_metrics": EvaluationSettings(resamples=300).model_dump(),
     "aligned_projections": {"methods": ["joint_pca"], "dimensions": [3]},
     "projections": {"methods": ["pca"], "dimensions": [2]},
-    "space_health": HealthSettings(forgetting=False).model_dump(),
+    "space_health": HealthSettings().model_dump(),
     "label_review": LabelReviewSettings().model_dump(),
     "leak_meter": LeakageSettings(repeats=3).model_dump(),
     "release_verdict": VerdictSettings().model_dump(),

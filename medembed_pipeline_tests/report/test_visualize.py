@@ -26,8 +26,8 @@ SETTINGS = """
 resamples = 100
 [projections]
 dimensions = [2]
-[health]
-forgetting = false
+[tasks]
+families = []
 """
 
 

@@ -1,3 +1,3 @@
-"""Whether the tuned space is a healthy one: hubs, collapse, detail within specialties, forgetting."""
+"""Whether the tuned space is a healthy one: hubs, collapse, detail within specialties."""
 
-REVISION = "2"
+REVISION = "3"

@@ -6,16 +6,9 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from medembed_pipeline.encoder import EncoderSpec
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, measured_checkpoint, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
 from medembed_pipeline.evidence.health import REVISION
 from medembed_pipeline.evidence.health.detail import kinds_by_name
-from medembed_pipeline.evidence.health.forgetting import (
-    encode_triplets,
-    forgetting_records,
-    triplets_right,
-)
-from medembed_pipeline.evidence.health.general_pairs import general_pairs_version, general_triplets
 from medembed_pipeline.evidence.health.table import HEALTH_SCHEMA, HealthNotes, health_table
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
@@ -29,7 +22,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import EncoderSettings, HealthSettings, load_settings
+from medembed_pipeline.settings import HealthSettings, load_settings
 
 SETTINGS = load_settings()
 NAME_COLUMN = "sample_name"
@@ -38,7 +31,7 @@ Kinds = list[frozenset[str]]
 
 @dg.asset(
     group_name="evaluation",
-    kinds={"parquet", "numpy", "scikitlearn", "pytorch"},
+    kinds={"parquet", "numpy", "scikitlearn"},
     deps=[
         "cleaned_notes",
         "note_splits",
@@ -47,20 +40,17 @@ Kinds = list[frozenset[str]]
         "tuned_embeddings",
         "neighbors",
     ],
-    code_version=code_version(REVISION, SETTINGS.health, SETTINGS.encoder),
+    code_version=code_version(REVISION, SETTINGS.health),
     config_schema=launchpad_schema("space_health", SETTINGS.health),
     metadata=column_schema(HEALTH_SCHEMA),
-    required_resource_keys={"lake", "encoder"},
+    required_resource_keys={"lake"},
 )
 def space_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-    """Hubs, collapse, detail within specialties, classifiers and general English, before and after tuning."""
+    """Hubs, collapse, detail within specialties and classifiers, before and after tuning."""
     settings = launchpad_settings(context, HealthSettings)
-    encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings, encoder) as work:
+    with asset_work(context, REVISION, settings) as work:
         names = sample_names(work.lake)
         work.note_input(NAME_COLUMN, digest(sorted(names.items())))
-        if settings.forgetting:
-            work.note_input("general_pairs", general_pairs_version())
         notes = health_notes(work, names)
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
         nearest = work.input("neighbors")
@@ -70,7 +60,6 @@ def space_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]
                 notes,
                 {model: rows_of(rows, notes.note_ids) for model, rows in embeddings.items()},
                 nearest.read(),
-                general_records(work, encoder) if settings.forgetting else [],
                 hub_neighbors=settings.hub_neighbors,
                 detail_neighbors=settings.detail_neighbors,
                 classifier_neighbors=settings.classifier_neighbors,
@@ -119,20 +108,6 @@ def note_kinds(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[st
         "sample_name": kinds_by_name([row["source_rows"] for row in rows], names),
     }
     return {method: kinds for method, kinds in found.items() if any(kinds)}
-
-
-def general_records(work: AssetWork, settings: EncoderSettings) -> list[dict[str, Any]]:
-    """Both models on the general sentence triplets, a record per set."""
-    triplets = general_triplets()
-    specs = {
-        "baseline": EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes),
-        "tuned": measured_checkpoint(work).encoder_spec(settings.long_notes),
-    }
-    right = {
-        model: triplets_right(encode_triplets(work.lake, spec, settings, triplets))
-        for model, spec in specs.items()
-    }
-    return forgetting_records(triplets, right["baseline"], right["tuned"])
 
 
 def describe_health(work: AssetWork, table: LakeTable) -> dict[str, Any]:

@@ -1,15 +1,13 @@
-"""Checks of `space_health`: its figures hold together, and general English was not lost."""
+"""Checks of `space_health`: its figures hold together."""
 
 from collections import defaultdict
 
 import dagster as dg
 
-from medembed_pipeline.evidence.health.forgetting import lost_sets
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
 
-SHARES = ("unreachable_share", "detail_kept", "knn_macro_f1", "probe_macro_f1", "general_pairs")
-SIGNIFICANCE = 0.05
+SHARES = ("unreachable_share", "detail_kept", "knn_macro_f1", "probe_macro_f1")
 
 
 @dg.asset_check(asset="space_health", required_resource_keys={"lake"})
@@ -38,25 +36,3 @@ def health_figures_hold_together(context: dg.AssetCheckExecutionContext) -> dg.A
             if found != notes[model] * k:
                 problems.append(f"{model} k-occurrences sum to {found:.0f} instead of {notes[model] * k}")
         return dg.AssetCheckResult(passed=not problems, description="; ".join(problems) or None)
-
-
-@dg.asset_check(asset="space_health", required_resource_keys={"lake"})
-def general_english_is_kept(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """In no set of everyday triplets were significantly more lost than won, Holm-corrected (else a warning)."""
-    with private_errors():
-        lake: Lake = context.resources.lake.open()
-        records = lake.table("space_health").footer.facts["general_pairs"]
-        if not records:
-            return dg.AssetCheckResult(passed=True, description="not measured: [health] forgetting = false")
-        forgotten = lost_sets(records, significance=SIGNIFICANCE)
-        sets = "; ".join(
-            f"{one['set']} {one['baseline']:.2f} -> {one['tuned']:.2f} ({one['lost']} of {one['triplets']} lost, "
-            f"{one['won']} won, p = {one['chance_of_loss']:.3f})"
-            for one in records
-        )
-        return dg.AssetCheckResult(
-            passed=not forgotten,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=sets,
-            metadata={"forgotten": ", ".join(forgotten) or "none"},
-        )

@@ -48,7 +48,7 @@ HEALTH_SCHEMA = pa.schema(
             False,
             {
                 "description": "alignment, uniformity, effective_rank, hubness_skew, unreachable_share, hub, "
-                "k_occurrence, specialty_spread, detail_kept, knn_macro_f1, probe_macro_f1 or general_pairs"
+                "k_occurrence, specialty_spread, detail_kept, knn_macro_f1 or probe_macro_f1"
             },
         ),
         pa.field(
@@ -57,7 +57,7 @@ HEALTH_SCHEMA = pa.schema(
             False,
             {
                 "description": "hub: note_id; k_occurrence: how often; specialty_spread: specialty; detail_kept: "
-                "near_duplicate or sample_name; general_pairs: set; else empty"
+                "near_duplicate or sample_name; else empty"
             },
         ),
         pa.field(
@@ -66,7 +66,7 @@ HEALTH_SCHEMA = pa.schema(
             False,
             {"description": "the figure; hub: its k-occurrence; k_occurrence: notes that occur so often"},
         ),
-        pa.field("n", pa.int64(), False, {"description": "notes, pairs or triplets behind the figure"}),
+        pa.field("n", pa.int64(), False, {"description": "notes or pairs behind the figure"}),
     ]
 )
 
@@ -102,7 +102,6 @@ def health_table(
     notes: HealthNotes,
     embeddings: Mapping[str, npt.ArrayLike],
     neighbors: pa.Table,
-    general: Sequence[Mapping[str, Any]],
     *,
     hub_neighbors: int,
     detail_neighbors: int,
@@ -118,7 +117,6 @@ def health_table(
         notes: the labelled notes.
         embeddings: by model, [n, d], L2-normalised, in the order of `notes`.
         neighbors: the table `neighbors`.
-        general: records of `forgetting_records`; empty where forgetting was not asked for.
         hub_neighbors, detail_neighbors, classifier_neighbors: k of each.
 
     Raises:
@@ -138,11 +136,6 @@ def health_table(
         )
         for model in MODELS
     }
-    for record in general:
-        for model in MODELS:
-            figures[model].rows.append(
-                _row(model, "general_pairs", record[model], record["triplets"], record["set"])
-            )
     rows = [row for model in MODELS for row in figures[model].rows]
     membership = label_matrix(notes.specialties).membership
     facts = {
@@ -155,7 +148,6 @@ def health_table(
         "classifier_specialties": len(scored_columns(membership[notes.training], membership[notes.held_out])),
         **{f"dimensions_{model}": figures[model].dimensions for model in MODELS},
         **_detail_facts(figures["baseline"].detail, figures["tuned"].detail),
-        "general_pairs": [dict(record) for record in general],
     }
     return pa.Table.from_pylist(rows, schema=HEALTH_SCHEMA), facts
 

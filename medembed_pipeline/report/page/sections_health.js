@@ -95,12 +95,6 @@
         reading: "Share of a note's closest relatives that stay its neighbours within its own specialty. A fall means that notes of one specialty have become one lump.",
       });
     }
-    for (const of of named("general_pairs")) {
-      lines.push({
-        title: `General sentences (${words(of)})`, digits: 3, before: find("baseline", "general_pairs", of), after: find("tuned", "general_pairs", of),
-        reading: "What the model still knows of ordinary language. A fall is forgetting.",
-      });
-    }
     const cell = (name, by) => ({ name, numeric: true, cell: (row) => by(row) });
     const parts = [
       table([
