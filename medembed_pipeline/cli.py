@@ -45,6 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "prune", help="show what nothing refers to: old checkpoints, their vectors, leftovers"
     )
     prune.add_argument("--yes", action="store_true", help="remove it")
+    splits = commands.add_parser("splits", help="show what is remembered of the notes' splits")
+    splits.add_argument(
+        "--start-over", action="store_true", help="say what forgetting all splits costs, and with --yes do it"
+    )
+    splits.add_argument("--yes", action="store_true", help="with --start-over: do it")
+    history = commands.add_parser(
+        "history", help="show what was released when, and what it gave (times in UTC)"
+    )
+    history.add_argument(
+        "--checkpoint", metavar="V", help="every figure of one checkpoint, by how its version begins"
+    )
+    history.add_argument(
+        "--start-over", action="store_true", help="begin an empty history in place of a lost one"
+    )
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
     add_exploring_commands(commands)
@@ -89,6 +103,12 @@ def run_command(options: argparse.Namespace) -> int:
             return verify()
         case "prune":
             return prune_lake(remove_it=options.yes)
+        case "splits":
+            from medembed_pipeline.starting_over import print_splits
+
+            return print_splits(Lake(data_lake_url()), anew=options.start_over, confirmed=options.yes)
+        case "history":
+            return print_history(options.checkpoint, anew=options.start_over)
         case "visualize":
             from medembed_pipeline.report import visualize
 
@@ -168,6 +188,27 @@ def prune_lake(*, remove_it: bool) -> int:
         print(
             f"{total} can go; `medembed prune --yes` removes it." if items else "There is nothing to remove."
         )
+    return 0
+
+
+def print_history(version: str | None, *, anew: bool) -> int:
+    """Print the judgements of all checkpoints, or all figures of one; or begin a new history where one was lost."""
+    from medembed_pipeline.history.publishing import MEANING, find_history, start_over
+    from medembed_pipeline.history.show import detail_lines, overview_lines
+    from medembed_pipeline.history.table import CHECKPOINT_HISTORY_SCHEMA
+    from medembed_pipeline.verdict.released import released_version
+
+    lake = Lake(data_lake_url())
+    if anew:
+        start_over(lake)
+        print(f"An empty history was begun: {MEANING}. The next run adds the checkpoint of today.")
+        return 0
+    table = find_history(lake)
+    rows = CHECKPOINT_HISTORY_SCHEMA.empty_table() if table is None else table.read()
+    released = released_version(lake)
+    lines = overview_lines(rows, released=released)
+    for line in detail_lines(rows, version, released=released) if version else lines:
+        print(line)
     return 0
 
 

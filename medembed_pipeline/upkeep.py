@@ -11,10 +11,15 @@ from typing import Any, Literal, get_args
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
+from medembed_pipeline.history.table import NAME as HISTORY
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import STAGING, Lake
 from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.lake.verification import Finding, verify_tables
+from medembed_pipeline.notes.earlier_splits import LEDGER
+from medembed_pipeline.notes.memory import MEMORY
+from medembed_pipeline.notes.memory import REMEDY as MEMORY_REMEDY
 from medembed_pipeline.report.verification import verify_report
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.training.checkpoints import (
@@ -43,7 +48,7 @@ def verify_lake(lake: Lake) -> list[Finding]:
     """
     pointer, problems = _pointer(lake)
     versions = {"finetuned_checkpoint": str(pointer["data_version"])} if pointer else {}
-    findings = verify_tables(lake, versions) + problems
+    findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *_released(lake, checkpoints), *verify_report(lake)]
     if pointer:
@@ -186,6 +191,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_parsed(lake, settings),
         *_prepared(lake, settings),
         *_states(lake, settings.storage.keep_versions),
+        *_ledger(lake),
         *_abandoned(lake),
     ]
 
@@ -281,6 +287,13 @@ def _prepared(lake: Lake, settings: Settings) -> list[Removable]:
         for version in lake.names("store", "prepared_texts")
         if version != current
     ]
+
+
+def _ledger(lake: Lake) -> list[Removable]:
+    """The splits as earlier versions kept them, once the memory of notes has them."""
+    if not lake.names(*LEDGER) or lake.find_table(MEMORY) is None:
+        return []
+    return [_found(lake, f"splits that {MEMORY} has taken over", *LEDGER)]
 
 
 def _states(lake: Lake, keep: int) -> list[Removable]:

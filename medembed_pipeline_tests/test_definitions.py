@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from medembed_pipeline_tests.graph.names import GROUPS, TABLES
@@ -59,6 +61,22 @@ def test_every_asset_is_there_in_its_group_with_a_description_and_columns() -> N
         assert node.code_version, key
         if key.path[-1] in TABLES:
             assert "dagster/column_schema" in node.metadata, key
+
+
+def test_every_check_that_is_written_is_registered() -> None:
+    from medembed_pipeline.definitions import defs
+
+    written: dict[str, str] = {}
+    for file in sorted((ROOT / "medembed_pipeline").rglob("checks.py")):
+        module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
+        for value in vars(module).values():
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(one, dg.AssetChecksDefinition):
+                    written.update(dict.fromkeys((key.name for key in one.check_keys), module.__name__))
+    registered = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
+    assert {name: room for name, room in written.items() if name not in registered} == {}
+    assert registered == set(written)
+    assert {"projections_place_every_note", "aligned_projections_place_every_note"} <= registered
 
 
 def test_the_graph_is_the_chain() -> None:

@@ -75,13 +75,13 @@ def test_shares_are_checked_together() -> None:
     assert SplitSettings(train=0.5, validation=0.25, test=0.25).test == 0.25
 
 
-def test_the_training_room_has_the_same_defaults_as_the_settings() -> None:
-    from medembed_pipeline.settings import TrainingSettings
-    from medembed_pipeline.training.options import TrainingOptions
+def test_an_experiment_is_trained_by_the_same_fields() -> None:
+    from medembed_pipeline.evidence.leakage.preset import TrainingPreset
+    from medembed_pipeline.settings import TrainingRecipe, TrainingSettings
 
-    settings = TrainingSettings().model_dump()
-    options = vars(TrainingOptions())
-    assert {name: settings[name] for name in options} == options
+    preset, recipe = TrainingPreset().model_dump(), TrainingRecipe().model_dump()
+    assert {name: preset[name] for name in recipe} == {**recipe, "epochs": 6}
+    assert TrainingSettings(**{name: preset[name] for name in recipe}).epochs == 6
 
 
 def test_the_document_types_are_those_of_the_notes_room() -> None:

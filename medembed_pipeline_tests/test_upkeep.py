@@ -217,7 +217,10 @@ def test_going_back_to_earlier_settings_finds_the_checkpoint_and_its_vectors(
     project.configure(more=maps)
     assert "nothing to remove" in project.medembed("prune").stdout
     output = project.run()
-    assert project.data_versions() == first
+    # The history has one checkpoint more, and the page shows it.
+    growing = {"checkpoint_history", "report"}
+    now = project.data_versions()
+    assert {name for name in now if now[name] != first[name]} <= growing
     facts = Lake(project.lake_url).table("tuned_embeddings").footer.facts
     assert facts["encoded_notes"] == 0 and facts["known_notes"] == 150
     checkpoint = next(line for line in output.splitlines() if "finetuned_checkpoint" in line)

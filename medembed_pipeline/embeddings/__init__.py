@@ -1,3 +1,3 @@
 """Notes to vectors, for the baseline and the tuned model alike."""
 
-REVISION = "1"
+REVISION = "2"

@@ -91,7 +91,7 @@ def _encode(work: AssetWork, notes: LakeTable, spec: EncoderSpec, settings: Enco
     table, facts = embeddings_table(
         notes.strings("note_id"), notes.strings("text"), load_encoder=load, store=store
     )
-    return table, {**facts, "vectors_kept_as": store.version}
+    return table, {**facts, "precision": precision, "vectors_kept_as": store.version}
 
 
 class _WithBudget:

@@ -1,10 +1,10 @@
 """Which device and which number format a model runs in."""
 
-from pathlib import Path
 from typing import Literal
 
 import torch
 
+from medembed_pipeline.encoder.precision import cpu_computes_in_bfloat16
 from medembed_pipeline.errors import MedembedError
 
 DeviceName = Literal["auto", "cuda", "mps", "cpu"]
@@ -50,10 +50,5 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
-        # Without these instructions bfloat16 is emulated, and slower than float32.
-        try:
-            flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return False
-        return "avx512_bf16" in flags or "amx_bf16" in flags
+        return cpu_computes_in_bfloat16()
     return False

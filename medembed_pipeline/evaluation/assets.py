@@ -10,6 +10,8 @@ from medembed_pipeline.evaluation.inputs import MODELS, held_out, read_embedding
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
+from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA, slice_metrics_table
+from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
@@ -21,9 +23,11 @@ from medembed_pipeline.lake.publishing import (
     launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import EvaluationSettings, NeighborSettings, load_settings
+from medembed_pipeline.notes.slices import read_slices
+from medembed_pipeline.settings import EvaluationSettings, NeighborSettings, SliceSettings, load_settings
 
 SETTINGS = load_settings()
+SLICES = SliceSettings(**SETTINGS.evaluation.model_dump())
 INPUTS = ["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"]
 
 
@@ -118,3 +122,63 @@ def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     if any(row["scope"] not in ("all", "macro") for row in metrics.to_pylist()):
         pictures["change_by_specialty"] = specialty_change_picture(metrics)
     return {**fact_metadata({"overall": shown}), **work.publish_pictures(pictures)}
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "numpy"},
+    # raw_transcriptions is no dependency on purpose: a row is named by what it says, so a note whose rows say something
+    # else is another row of cleaned_notes; and what lands without reaching a note reaches no slice.
+    deps=INPUTS,
+    code_version=code_version(REVISION, SLICES),
+    config_schema=launchpad_schema("slice_metrics", SLICES),
+    metadata=column_schema(SLICE_METRICS_SCHEMA),
+    required_resource_keys={"lake"},
+)
+def slice_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    """Retrieval figures by site, sex, age, or any other column of the landing files in `[evaluation] slices`."""
+    settings = launchpad_settings(context, SliceSettings)
+    with asset_work(context, REVISION, settings) as work:
+        if not settings.slices:
+            return work.publish(lambda: (SLICE_METRICS_SCHEMA.empty_table(), {}), SLICE_METRICS_SCHEMA)
+        scored = held_out(work)
+        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        slices = scored_slices(work, scored.note_ids, settings.slices)
+
+        def build() -> Built:
+            table = slice_metrics_table(
+                scored.note_ids,
+                baseline=rows_of(embeddings["baseline"], scored.note_ids),
+                tuned=rows_of(embeddings["tuned"], scored.note_ids),
+                specialties=scored.specialties,
+                groups=scored.groups,
+                slices=slices,
+                confidence=settings.confidence,
+            )
+            # Counts alone: a value may name a person or a place, and facts reach Dagster's database.
+            counted = [
+                {"slice": name, "values": len(values)}
+                for name, values in _values_by_slice(table, settings.slices).items()
+            ]
+            return table, {"slices": counted}
+
+        return work.publish(build, SLICE_METRICS_SCHEMA)
+
+
+def scored_slices(work: AssetWork, note_ids: list[str], names: list[str]) -> dict[str, list[list[str]]]:
+    """The values of some notes by slice, noted as an input in place of the landed rows, of which few reach a slice."""
+    notes = work.input("cleaned_notes")
+    row_of = {note_id: row for row, note_id in enumerate(notes.strings("note_id"))}
+    slices = {
+        name: [values[row_of[note_id]] for note_id in note_ids]
+        for name, values in read_slices(work.lake.table("raw_transcriptions"), notes, names).items()
+    }
+    work.note_input("slice_values", digest(slices))
+    return slices
+
+
+def _values_by_slice(table: pa.Table, names: list[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for name, value in zip(table["slice"].to_pylist(), table["value_name"].to_pylist(), strict=True):
+        found[name].add(value)
+    return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medembed_pipeline.evaluation.jackknife import Jackknife, difference, ratio_jackknife
+from medembed_pipeline.evaluation.jackknife import Jackknife, difference, ratio_jackknife, undefined
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
 
 _SMALLEST_DISTANCE = 1e-12  # cosine distances and squared Euclidean ones below this are rounding
@@ -85,7 +85,7 @@ def cluster_figures(
     columns = np.concatenate([[0], 1 + present])
     names = [*vectors, *(f"{one}-{other}" for one, other in contrasts)]
     if len(present) < 2:
-        nothing = _undefined(group_count, 1 + class_count)
+        nothing = undefined(group_count, 1 + class_count)
         return {name: ClusterFigures(nothing, nothing) for name in names}
     parts = {
         model: _parts(rows[taking_part], class_of.reshape(-1), groups[taking_part])
@@ -438,18 +438,9 @@ def _distance(values: FloatArray) -> FloatArray:
     return np.where(values < _SMALLEST_DISTANCE, 0.0, values)
 
 
-def _undefined(groups: int, columns: int) -> Jackknife:
-    return Jackknife(
-        np.full(columns, np.nan),
-        np.full((groups, columns), np.nan),
-        np.zeros(columns),
-        np.zeros(columns, dtype=np.int64),
-    )
-
-
 def _spread(found: Jackknife, columns: IntArray, width: int) -> Jackknife:
     """The figures in their columns among `width`; the others are undefined."""
-    wide = _undefined(len(found.left_out), width)
+    wide = undefined(len(found.left_out), width)
     wide.value[columns] = found.value
     wide.left_out[:, columns] = found.left_out
     wide.double_counted[columns] = found.double_counted

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from medembed_pipeline.evaluation.relevance import held_out_notes
+from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable, vectors
+from medembed_pipeline.notes.memory import remembered_groups
 from medembed_pipeline.training.checkpoints import Checkpoint, checkpoint_behind
 
 MODELS = ("baseline", "tuned")
@@ -22,14 +24,20 @@ class HeldOut:
     Attributes:
         note_ids: their ids, sorted.
         specialties: a set per note, empty where it has none.
-        groups: a group per note: near-duplicates share one.
+        groups: a group per note, the unit of sampling (`note_splits.group`).
         excluded: test notes set aside because the checkpoint was trained on a member of their group.
+        group_of: the group of every note of the corpus.
+        trained: ids of the notes that the checkpoint was trained on, those included whose text is gone.
+        trained_groups: groups of the latter, as far as they are remembered.
     """
 
     note_ids: list[str]
     specialties: list[list[str]]
     groups: list[str]
     excluded: int
+    group_of: dict[str, str]
+    trained: list[str]
+    trained_groups: frozenset[str]
 
 
 def measured_checkpoint(work: AssetWork) -> Checkpoint:
@@ -40,19 +48,29 @@ def measured_checkpoint(work: AssetWork) -> Checkpoint:
 
 
 def held_out(work: AssetWork) -> HeldOut:
-    """The scored notes of the lake as it stands."""
-    notes = work.input("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]).to_pydict()
+    """The scored notes of the lake as it stands.
+
+    A note that the checkpoint was trained on counts also when its text is gone, or was edited since: by the group that
+    the memory of notes has for it.
+    """
+    notes = work.input("cleaned_notes").read(["note_id", "specialties"]).to_pydict()
     splits = work.input("note_splits").read().to_pydict()
-    checkpoint = measured_checkpoint(work)
-    group_of = dict(zip(notes["note_id"], notes["duplicate_group"], strict=True))
+    trained = measured_checkpoint(work).trained_note_ids()
+    group_of = dict(zip(splits["note_id"], splits["group"], strict=True))
+    gone = remembered_groups(work.lake, set(trained) - group_of.keys())
+    if gone:
+        work.note_input("groups_of_gone_notes", digest(gone))
     specialties_of = dict(zip(notes["note_id"], notes["specialties"], strict=True))
     split_of = dict(zip(splits["note_id"], splits["split"], strict=True))
-    found = held_out_notes(split_of, group_of, checkpoint.trained_note_ids())
+    found = held_out_notes(split_of, {**gone, **group_of}, trained)
     return HeldOut(
         found.note_ids,
         [specialties_of[note_id] for note_id in found.note_ids],
         [group_of[note_id] for note_id in found.note_ids],
         found.excluded,
+        group_of,
+        trained,
+        frozenset(gone.values()),
     )
 
 

@@ -161,8 +161,7 @@ def mean_of_columns(found: Jackknife, *, groups: int) -> Jackknife:
     defined = np.isfinite(found.value)
     number = int(defined.sum())
     if not number:
-        undefined = np.full((len(found.left_out), 1), np.nan)
-        return Jackknife(np.array([np.nan]), undefined, np.zeros(1), np.zeros(1, dtype=np.int64))
+        return undefined(len(found.left_out), 1)
     part = found.left_out[:, defined]
     present = np.isfinite(part)
     sums = np.where(present, part, 0.0).sum(axis=1, keepdims=True)
@@ -172,6 +171,16 @@ def mean_of_columns(found: Jackknife, *, groups: int) -> Jackknife:
         np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0),
         np.array([found.double_counted[defined].sum() / number**2]),
         np.array([groups], dtype=np.int64),
+    )
+
+
+def undefined(groups: int, columns: int) -> Jackknife:
+    """Figures that nothing can be said of."""
+    return Jackknife(
+        np.full(columns, np.nan),
+        np.full((groups, columns), np.nan),
+        np.zeros(columns),
+        np.zeros(columns, dtype=np.int64),
     )
 
 
@@ -188,8 +197,9 @@ def joined(parts: Sequence[Jackknife]) -> Jackknife:
 def pooled(parts: Sequence[Jackknife], groups: Sequence[IntArray], count: int) -> Jackknife:
     """The mean of the same figures on several sets that were drawn from the same groups.
 
-    What a group does is the mean of what it does to each set (nothing to those that it is not in). That each set is one
-    draw of many is an error of its own: every set stands as a further row of `left_out`, so that the variance holds the
+    What a group does is the mean of what it does to each set (nothing to those that it is not in), against what the
+    groups of that set do on average: a smaller set has another figure, and that is no spread. That each set is one draw
+    of many is an error of its own: every set stands as a further row of `left_out`, so that the variance holds the
     spread of the sets over their number. What is counted too often is left in, which is safe.
 
     Args:
@@ -206,13 +216,12 @@ def pooled(parts: Sequence[Jackknife], groups: Sequence[IntArray], count: int) -
         out=np.full(values.shape[1], np.nan),
         where=number > 0,
     )
-    if len(parts) == 1:
-        left_out = np.tile(value, (count, 1))
-        left_out[groups[0]] = parts[0].left_out
-        return Jackknife(value, left_out, parts[0].double_counted, parts[0].groups)
     moved = np.zeros((count, len(value)))
     for part, numbers in zip(parts, groups, strict=True):
-        np.add.at(moved, numbers, np.where(np.isfinite(part.value), part.left_out - part.value, 0.0))
+        apart = part.left_out - part.left_out.mean(axis=0)
+        np.add.at(moved, numbers, np.where(np.isfinite(part.value), apart, 0.0))
+    if len(parts) == 1:
+        return Jackknife(value, value + moved, parts[0].double_counted, parts[0].groups)
     size = np.maximum(number, 1)
     draws = np.where(defined, values - value, 0.0) / np.sqrt(size * np.maximum(size - 1, 1))
     behind = np.stack([part.groups for part in parts])

@@ -22,6 +22,7 @@ from medembed_pipeline.evaluation.jackknife import (
     intervals,
     joined,
     mean_of_columns,
+    undefined,
 )
 from medembed_pipeline.evaluation.neighbors import sorted_order
 from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
@@ -199,10 +200,17 @@ def note_figures(
     """Every figure of baseline, tuned and their difference, columns as `notes.scopes`.
 
     Args:
-        notes: what is scored, at least two.
+        notes: what is scored; with fewer than two, everything is undefined.
         vectors: `baseline` and `tuned`, [n, d], L2-normalised, in the order of `notes.note_ids`.
         lexical: scipy.sparse [n, words], L2-normalised, in the same order; None to leave it out.
     """
+    if len(notes.note_ids) < 2:
+        nothing = undefined(len(notes.note_ids), len(notes.scopes))
+        compared = () if lexical is None else (LEXICAL, OVER_LEXICAL)
+        return {
+            **{model: dict.fromkeys(METRICS, nothing) for model in (*MODELS, DIFFERENCE)},
+            **{model: dict.fromkeys(RETRIEVAL_METRICS, nothing) for model in compared},
+        }
     membership, scopes = notes.labels.membership, notes.scope_membership
     rows = {model: unit_rows(vectors[model], name=f"{model} embeddings") for model in MODELS}
     pairs = {model: PairSums(rows[model], membership) for model in MODELS}
@@ -295,9 +303,11 @@ def metrics_table(
             raise EvaluationError(
                 f"{model} embeddings: {len(np.asarray(embeddings))} rows for {len(note_ids)} notes."
             )
-    if len(notes.note_ids) < 2:
-        return METRICS_SCHEMA.empty_table()
-    vectors = {"baseline": np.asarray(baseline)[notes.order], "tuned": np.asarray(tuned)[notes.order]}
+    # Checked before they are sorted, so that an error names the row of the input.
+    vectors = {
+        model: unit_rows(embeddings, name=f"{model} embeddings")[notes.order]
+        for model, embeddings in zip(MODELS, (baseline, tuned), strict=True)
+    }
     found = note_figures(notes, vectors, lexical=None if lexical is None else lexical[notes.order])
     sizes = {
         metric: [int(members.sum()) for members in _notes_behind(notes, metric)] for metric, _ in METRICS

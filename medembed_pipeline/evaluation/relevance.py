@@ -134,33 +134,32 @@ class HeldOutNotes(NamedTuple):
 
 def held_out_notes(
     splits: Mapping[str, str],
-    duplicate_groups: Mapping[str, str],
+    groups: Mapping[str, str],
     trained_note_ids: Iterable[str],
     *,
     split: str = "test",
 ) -> HeldOutNotes:
-    """Test notes of which neither the note nor a near-duplicate was trained on.
+    """Test notes of which no note of their group was trained on.
 
-    A note that arrives after training can join a trained note's duplicate group and pull it into the test
-    split; to score the older checkpoint on that group would measure memory.
+    A note that arrives after training can join a trained note's group and pull it into the test split; to score the
+    older checkpoint on that group would measure memory.
 
     Args:
         splits: note_id -> split.
-        duplicate_groups: note_id -> duplicate group, for every note of `splits`.
-        trained_note_ids: the notes that the checkpoint learnt from; notes that have since left the corpus are
-            allowed.
+        groups: note_id -> group, for every note of `splits`, and for notes trained on whose text is gone.
+        trained_note_ids: the notes that the checkpoint learnt from; those without a group exclude nothing.
         split: the split to score.
 
     Raises:
-        EvaluationError: a note of the split has no duplicate group.
+        EvaluationError: a note of the split has no group.
     """
     candidates = sorted(note_id for note_id, name in splits.items() if name == split)
-    missing = [note_id for note_id in candidates if note_id not in duplicate_groups]
+    missing = [note_id for note_id in candidates if note_id not in groups]
     if missing:
         raise EvaluationError(
-            f"duplicate_groups: {len(missing)} of {len(candidates)} notes of split '{split}' have no "
-            f"duplicate group (first: {missing[0]}). Materialize cleaned_notes and note_splits together."
+            f"groups: {len(missing)} of {len(candidates)} notes of split '{split}' have no "
+            f"group (first: {missing[0]}). Materialize cleaned_notes and note_splits together."
         )
-    trained = {duplicate_groups[note_id] for note_id in trained_note_ids if note_id in duplicate_groups}
-    kept = [note_id for note_id in candidates if duplicate_groups[note_id] not in trained]
+    trained = {groups[note_id] for note_id in trained_note_ids if note_id in groups}
+    kept = [note_id for note_id in candidates if groups[note_id] not in trained]
     return HeldOutNotes(note_ids=kept, excluded=len(candidates) - len(kept))

@@ -33,11 +33,10 @@ def margin_test(
 ) -> MarginTest:
     """Test a difference against a tolerated fall.
 
-    Student's t. Neither p-value goes below what so few
-    groups can show: `worse` not below 2 ** -groups, the smallest of a sign test; `kept` not below
-    (1 - 2 * tolerance) ** groups: a fall of the tolerance may be a share of 2 * tolerance of the groups falling by one
-    half, and that is the chance that none of them is in the sample. So a specialty of five notes of which none changed
-    is not shown to be kept.
+    Student's t. Neither p-value goes below what so few groups can show: `worse` not below 2 ** -groups, the smallest of
+    a sign test; `kept` not below (1 - 2 * tolerance) ** groups: a fall of the tolerance may be a share of 2 * tolerance
+    of the groups falling by one half, and that is the chance that none of them is in the sample. So a specialty of five
+    notes of which none changed is not shown to be kept.
 
     References: G. Piaggio et al., "Reporting of noninferiority and equivalence randomized trials", JAMA 308 (2012),
     for tests with a margin; A. C. Cameron, J. B. Gelbach, D. L. Miller, "Bootstrap-based improvements for inference
@@ -80,7 +79,8 @@ def groups_to_decide(
     """How many groups it would take to show that a difference of this size and spread is kept, or worse.
 
     Returns:
-        None where it lies on the margin itself, or has no error to go by.
+        None where it lies on the margin itself or has no error to go by, and where a fall of nothing would have to be
+        excluded.
     """
     from scipy.special import ndtri
 
@@ -88,10 +88,11 @@ def groups_to_decide(
     if not (math.isfinite(excess) and math.isfinite(error)) or groups < 2 or abs(excess) <= _ROUNDING:
         return None
     by_spread = groups * (float(ndtri(1.0 - significance)) * error / excess) ** 2
-    share = min(tolerance / _SIZE_OF_A_FALL, 1.0)
-    by_chance = 2.0
-    if excess > 0 and 0 < share < 1:
-        by_chance = math.log(significance) / math.log(1.0 - share)
+    # What so few groups can show at all; see `margin_test`.
+    share = min(tolerance / _SIZE_OF_A_FALL, 1.0) if excess > 0 else 0.5
+    if share == 0:
+        return None
+    by_chance = 2.0 if share == 1 else math.log(significance) / math.log1p(-share)
     return math.ceil(max(by_spread, by_chance, groups + 1))
 
 

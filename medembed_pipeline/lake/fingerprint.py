@@ -111,7 +111,11 @@ class _ColumnHasher:
         elif pa.types.is_boolean(type_):
             self._values.update(pc.fill_null(array, False).cast(pa.uint8()).to_numpy().tobytes())
         elif not pa.types.is_null(type_):
-            storage = array.cast(pa.int64()) if pa.types.is_timestamp(type_) else array
+            storage = array
+            if pa.types.is_timestamp(type_):
+                storage = array.cast(pa.int64())
+            elif pa.types.is_date32(type_):
+                storage = array.cast(pa.int32())
             filled = pc.fill_null(storage, 0) if array.null_count else storage
             self._values.update(np.ascontiguousarray(filled.to_numpy(zero_copy_only=False)).tobytes())
 

@@ -77,6 +77,13 @@ class Lake:
             with self._order.lock(name):
                 self._order.record(name, self._numbers[name], placed=True)
 
+    def record_published(self, name: str) -> None:
+        """Note that something was published here under `name`, in no order: its loss is noticed from then on.
+
+        Call while holding the lock `name`.
+        """
+        self._order.record(name, 0, placed=True)
+
     def path(self, *parts: str) -> str:
         """The path of something in the lake, as its file system names it."""
         return "/".join([self.root, *parts])
@@ -215,6 +222,7 @@ class Lake:
                 self._order.record(name, self._numbers[name], placed=True)
 
     def _publish_file(self, staged: Path, target: str) -> None:
+        self._order.check_locks()
         if self.is_local:
             _sync(staged)
             Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -335,6 +343,7 @@ class Lake:
 
     def remove(self, *parts: str) -> None:
         """Remove a file or a folder of the lake, if it is there."""
+        self._order.check_locks()
         path = self.path(*parts)
         self.filesystem.invalidate_cache()
         with contextlib.suppress(FileNotFoundError):

@@ -11,8 +11,8 @@ import contextlib
 import json
 import os
 import socket
+import threading
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from typing import Any
 import fsspec
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.lease import Lease
 
 PUBLICATIONS = ".publications"
 LEASE_SECONDS = 300.0
-WAIT_SECONDS = 0.2
 
 
 class OutdatedWorkError(MedembedError):
@@ -36,14 +36,15 @@ class PublicationOrder:
     Args:
         filesystem: the lake's.
         root: the lake's root on it.
-        is_local: whether the kernel can lock a file there; otherwise a lock is an object that is created
-            exclusively, and that counts for `LEASE_SECONDS` or until its owner on this machine is dead.
+        is_local: whether the kernel can lock a file there; otherwise a lock is a lease, which counts for
+            `LEASE_SECONDS` after it was last renewed, or until its owner on this machine is dead.
     """
 
     def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str, *, is_local: bool) -> None:
         self._filesystem = filesystem
         self._folder = f"{root}/{PUBLICATIONS}"
         self._is_local = is_local
+        self._held = threading.local()
 
     def begin(self, name: str) -> int:
         """Take the next number for work on `name`."""
@@ -86,38 +87,32 @@ class PublicationOrder:
     def lock(self, name: str) -> Iterator[None]:
         """Exclusive among all processes that share the lake; released when the process dies."""
         path = f"{self._folder}/{name}.lock"
-        with file_lock(Path(path)) if self._is_local else self._object_lock(path):
-            yield
-
-    @contextlib.contextmanager
-    def _object_lock(self, path: str) -> Iterator[None]:
-        mine = {"host": socket.gethostname(), "process": os.getpid(), "token": uuid.uuid4().hex}
-        while not self._create(path, {**mine, "until": time.time() + LEASE_SECONDS}):
-            held = self._load(path)
-            if held is not None and _is_dead(held):
-                with contextlib.suppress(FileNotFoundError):
-                    self._filesystem.rm_file(path)
-                continue
-            time.sleep(WAIT_SECONDS)
+        if self._is_local:
+            with file_lock(Path(path)):
+                yield
+            return
+        lease = Lease(self._filesystem, path, seconds=LEASE_SECONDS, is_dead=lambda held: _is_dead(held))
+        lease.acquire()
+        held = self._leases()
+        held.append(lease)
         try:
             yield
         finally:
-            held = self._load(path)
-            if held is not None and held["token"] == mine["token"]:
-                with contextlib.suppress(FileNotFoundError):
-                    self._filesystem.rm_file(path)
+            held.remove(lease)
+            lease.release()
 
-    def _create(self, path: str, content: dict[str, Any]) -> bool:
-        try:
-            self._filesystem.pipe_file(path, json.dumps(content).encode(), mode="create")
-        except FileExistsError:
-            return False
-        except OSError:
-            # S3 answers "precondition failed", and "conflict" when two create the object at once.
-            if self._load(path) is None:
-                raise
-            return False
-        return True
+    def check_locks(self) -> None:
+        """Make sure that every lock which this thread holds is still its own. Ask before anything is published.
+
+        Raises:
+            LostLeaseError: one of them could not be renewed in time, and may be somebody else's.
+        """
+        for lease in self._leases():
+            lease.check()
+
+    def _leases(self) -> list[Lease]:
+        held: list[Lease] = self._held.__dict__.setdefault("leases", [])
+        return held
 
     def _read(self, name: str) -> dict[str, int]:
         numbers: dict[str, int] | None = self._load(f"{self._folder}/{name}.json")
@@ -125,6 +120,7 @@ class PublicationOrder:
 
     def _write(self, name: str, numbers: dict[str, int]) -> None:
         path, content = f"{self._folder}/{name}.json", json.dumps(numbers).encode()
+        self.check_locks()
         if not self._is_local:
             self._filesystem.pipe_file(path, content)
             return

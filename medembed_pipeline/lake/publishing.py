@@ -63,19 +63,25 @@ def launchpad_settings(context: dg.AssetExecutionContext, section: type[SectionT
     return validate(section, dict(context.op_execution_context.op_config), where="launchpad")
 
 
-def launchpad_resource(name: str, section: Section) -> dg.ResourceDefinition:
+def launchpad_resource(
+    name: str, section: SectionType, prepare: Callable[[SectionType], SectionType] = lambda value: value
+) -> dg.ResourceDefinition:
     """A section as a Dagster resource, for parameters that several assets of one run must share.
 
-    Its value is the validated section.
+    Its value is the validated section, as `prepare` completes it on the machine that runs the step.
     """
     schema = launchpad_schema(name, section)
     del _launchpad_sections["ops", name]
     _launchpad_sections["resources", name] = type(section)
 
     def build(context: dg.InitResourceContext) -> Section:
-        return validate(
+        value = validate(
             type(section), dict(context.resource_config), where=f"launchpad, resources.{name}.config"
         )
+        try:
+            return prepare(value)
+        except MedembedError as error:
+            raise dg.Failure(str(error), allow_retries=False) from None
 
     return dg.ResourceDefinition(build, config_schema=schema, description=type(section).__doc__)
 
@@ -167,6 +173,26 @@ class PictureFiles(Protocol):
         ...
 
 
+def refuse_mixed_precisions(tables: Mapping[str, LakeTable]) -> None:
+    """Vectors of two number formats are never compared: what differs between them is not the model alone.
+
+    Args:
+        tables: what is read together, by name; a table of vectors says its `precision` in its facts.
+
+    Raises:
+        MedembedError: two tables of vectors were computed in different formats.
+    """
+    precisions = {name: table.footer.facts.get("precision") for name, table in tables.items()}
+    found = {name: precision for name, precision in sorted(precisions.items()) if precision}
+    if len(set(found.values())) > 1:
+        told = " and ".join(f"{name} in {precision}" for name, precision in found.items())
+        raise MedembedError(
+            f"{told}: they were computed on machines of different kinds, and are not compared. Materialize "
+            f"{' and '.join(found)} on one machine, or set [encoder] precision in medembed.toml to 'float32', "
+            "which every machine computes, and materialize them."
+        )
+
+
 class AssetWork:
     """One asset's work: its lake, its inputs, and the publication of its result."""
 
@@ -185,6 +211,7 @@ class AssetWork:
         if name not in self._tables:
             self._tables[name] = self.lake.table(name)
             self.note_input(name, self._tables[name].data_version)
+            refuse_mixed_precisions(self._tables)
         return self._tables[name]
 
     def note_input(self, name: str, version: str) -> None:

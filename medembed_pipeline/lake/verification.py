@@ -39,12 +39,15 @@ class Finding:
         return self.state in ("missing", "altered")
 
 
-def verify_tables(lake: Lake, versions: Mapping[str, str]) -> list[Finding]:
+def verify_tables(
+    lake: Lake, versions: Mapping[str, str], remedies: Mapping[str, str] | None = None
+) -> list[Finding]:
     """Check every table of the lake.
 
     Args:
         lake: where they lie.
         versions: current data versions of inputs that are no tables (`finetuned_checkpoint`).
+        remedies: what it means that a table is missing or altered, by its name, where it cannot be made again.
 
     Returns:
         One finding per table, and one per input of a table that is gone or has changed since, sorted by name.
@@ -56,15 +59,19 @@ def verify_tables(lake: Lake, versions: Mapping[str, str]) -> list[Finding]:
         try:
             table = lake.find_table(name)
         except TableError as error:
-            findings[name, ""] = Finding(f"{name}.parquet", "altered", str(error))
+            detail = (remedies or {}).get(name, str(error))
+            findings[name, ""] = Finding(f"{name}.parquet", "altered", detail)
             continue
         if table is None:
-            findings[name, ""] = Finding(f"{name}.parquet", "missing", f"materialize {name} to make it again")
+            detail = (remedies or {}).get(name, f"materialize {name} to make it again")
+            findings[name, ""] = Finding(f"{name}.parquet", "missing", detail)
             continue
         tables[name] = table
-        problem = _altered(table)
+        problem = altered(table)
         detail = f"{table.rows} rows, data version {table.data_version[:12]}"
-        findings[name, ""] = Finding(f"{name}.parquet", "altered" if problem else "ok", problem or detail)
+        if problem:
+            detail = (remedies or {}).get(name, problem)
+        findings[name, ""] = Finding(f"{name}.parquet", "altered" if problem else "ok", detail)
     current = {**{name: table.data_version for name, table in tables.items()}, **versions}
     for name, table in tables.items():
         for upstream, version in table.footer.recipe.inputs.items():
@@ -80,7 +87,7 @@ def _table_names(lake: Lake) -> list[str]:
     return [name.removesuffix(".parquet") for name in lake.names() if name.endswith(".parquet")]
 
 
-def _altered(table: LakeTable) -> str:
+def altered(table: LakeTable) -> str:
     """What differs from the footer; empty where nothing does."""
     footer = table.footer
     columns = {field.name: type_name(field.type) for field in table.schema}

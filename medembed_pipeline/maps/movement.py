@@ -1,4 +1,4 @@
-"""How far each note moved from baseline to tuned, in the full space and among its neighbours."""
+"""How far each note moved from baseline to tuned, in embedding space and among its neighbours."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ NOTE_MOVEMENT_SCHEMA = pa.schema(
             True,
             {
                 "description": "Euclidean distance between the note's baseline and tuned vectors after the "
-                "tuned space was turned onto the baseline as a whole, 0 to 2; null where the models have "
-                "different dimensions"
+                "tuned space was turned onto the baseline by a rotation that other notes gave, 0 to 2 (1.41: "
+                "unrelated); null where the models have different dimensions"
             },
         ),
         pa.field(
@@ -83,8 +83,13 @@ def note_movement_table(
         )
     overlap = shared_nearest(baseline_neighbors, tuned_neighbors, overlap_neighbors)
     comparable = same_dimensions(baseline, tuned)
-    moved = movement(baseline, tuned).astype(np.float32) if comparable else None
     order = np.array(sorted(range(count), key=note_ids.__getitem__), dtype=np.int64)
+    # By note id, so that the order of the rows does not matter.
+    rows, others = np.asarray(baseline)[order], np.asarray(tuned)[order]
+    moved = None
+    if comparable:
+        moved = np.empty(count, dtype=np.float32)
+        moved[order] = movement(rows, others)
     most = sorted(
         range(count),
         key=lambda row: (0.0 if moved is None else -moved[row], overlap[row], note_ids[row]),
@@ -101,7 +106,7 @@ def note_movement_table(
         schema=NOTE_MOVEMENT_SCHEMA,
     )
     facts = {
-        "movement_floor": movement_floor(baseline, seed=seed) if comparable else None,
+        "movement_floor": movement_floor(rows, seed=seed) if comparable else None,
         "median_movement": None if moved is None else float(np.median(moved)),
         "mean_neighbor_overlap": float(overlap.mean()),
         "overlap_neighbors": min(overlap_neighbors, count - 1),

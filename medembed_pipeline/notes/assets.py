@@ -1,12 +1,15 @@
 """Assets of the group `notes`: what landed, what was rejected, the cleaned notes, their splits."""
 
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timezone
+from itertools import compress
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
@@ -20,14 +23,26 @@ from medembed_pipeline.lake.publishing import (
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes import REVISION
+from medembed_pipeline.notes.cleaning import note_id
+from medembed_pipeline.notes.earlier_splits import open_memory
+from medembed_pipeline.notes.grouping import Grouping, group_notes
+from medembed_pipeline.notes.identity_columns import IdentityColumns, raw_columns, read_identity_columns
 from medembed_pipeline.notes.landing import (
     REJECTED_DESCRIPTIONS,
     ParsedFiles,
     described,
     landed_files,
     landing_version,
+    named_columns,
     raw_schema,
     write_landing_tables,
+)
+from medembed_pipeline.notes.memory import (
+    MEMORY,
+    STARTED,
+    NoteMemory,
+    with_splits,
+    write_memory,
 )
 from medembed_pipeline.notes.merging import (
     CLEANED_NOTES_SCHEMA,
@@ -38,7 +53,8 @@ from medembed_pipeline.notes.merging import (
 )
 from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
-from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, assign_splits
+from medembed_pipeline.notes.slices import refuse_unusable_slices, version_with_slices
+from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, SPLITS, assign_splits
 from medembed_pipeline.settings import CleaningSettings, LandingSettings, SplitSettings, load_settings
 
 SETTINGS = load_settings()
@@ -103,7 +119,7 @@ def reader_options(settings: LandingSettings) -> ReaderOptions:
     group_name="notes",
     kinds={"parquet"},
     deps=["raw_transcriptions"],
-    code_version=code_version(REVISION, SETTINGS.cleaning),
+    code_version=version_with_slices(code_version(REVISION, SETTINGS.cleaning), SETTINGS.evaluation.slices),
     config_schema=launchpad_schema("cleaned_notes", SETTINGS.cleaning),
     metadata=column_schema(CLEANED_NOTES_SCHEMA),
     required_resource_keys={"lake"},
@@ -113,12 +129,25 @@ def cleaned_notes(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any
     settings = launchpad_settings(context, CleaningSettings)
     with asset_work(context, REVISION, settings) as work:
         raw = work.input("raw_transcriptions")
-        return work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
+        refuse_unusable_slices(raw, SETTINGS.evaluation.slices)
+        result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
+        for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
+            context.log.info(line)
+        return result
 
 
 def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
     """Rows to notes; what a text was cleaned to before is taken from the store."""
-    rows = raw.read(["row_id", "text", "label"])
+    wanted = named_columns(raw.footer.recipe)
+    rows = raw.read(["row_id", "text", "label", *raw_columns(raw.schema, wanted)])
+    identity = read_identity_columns(rows, wanted)
+    rows = rows.select(["row_id", "text", "label"])
+    for name, values, type_ in (
+        ("patient", identity.patients, pa.string()),
+        ("note_key", identity.note_keys, pa.string()),
+        ("note_date", identity.dates, pa.date32()),
+    ):
+        rows = rows.append_column(name, pa.array(values, type_))
     texts = rows.column("text")
     version = prepared_version(redact=settings.redact)
 
@@ -142,9 +171,34 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
         "rows_empty_after_cleaning": merged.rows_empty,
         "rows_of_a_known_note": merged.rows_merged,
         "texts_cleaned_now": fresh,
+        **identity_facts(identity, merged.notes),
         **notes_facts(merged.notes),
     }
     return merged.notes, facts
+
+
+def identity_facts(identity: IdentityColumns, notes: pa.Table) -> dict[str, Any]:
+    """Which columns were read as patient, date and the hospital's note id, and what they lack."""
+    patients = notes.column("patients").combine_chunks().flatten()
+    return {
+        "identity_columns": [
+            {"what": setting.removesuffix("_column"), "column": name}
+            for setting, names in identity.used.items()
+            for name in names
+        ],
+        "identity_columns_missing": ", ".join(identity.missing),
+        "patients": len(pc.unique(patients)),
+        "rows_without_patient": identity.empty_patients,
+        "rows_with_unreadable_date": identity.unreadable_dates,
+        "notes_without_date": notes.column("note_date").null_count,
+    }
+
+
+def identity_lines(facts: dict[str, Any]) -> list[str]:
+    """What is said aloud of them."""
+    lines = [f"the column {row['column']} is read as the {row['what']}" for row in facts["identity_columns"]]
+    missing = facts["identity_columns_missing"]
+    return [*lines, f"no file has the column named in [landing] {missing}"] if missing else lines
 
 
 def notes_facts(notes: pa.Table) -> dict[str, Any]:
@@ -181,33 +235,92 @@ def notes_facts(notes: pa.Table) -> dict[str, Any]:
     required_resource_keys={"lake"},
 )
 def note_splits(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-    """Train, validation or test, by near-duplicate group; a note keeps its split when others come or go."""
+    """Train, validation or test, by group; a note keeps its split when others come or go, and when it is edited."""
     settings = launchpad_settings(context, SplitSettings)
     with asset_work(context, REVISION, settings) as work:
         notes = work.input("cleaned_notes")
-        return work.publish(lambda: split(notes, settings, work.lake), NOTE_SPLITS_SCHEMA)
+        now = datetime.now(timezone.utc)
+        # Held until the memory is written: it never tells of splits that were not published, nor lacks any that were.
+        with work.lake.lock(MEMORY):
+            memory = open_memory(work.lake, settings, now)
+            work.note_input(STARTED, str(memory.started))
+            result = work.publish(lambda: split(notes, settings, memory), NOTE_SPLITS_SCHEMA)
+            remember(work.lake, notes, memory, now)
+        return result
 
 
-def split(notes: LakeTable, settings: SplitSettings, lake: Lake) -> Built:
-    """Splits of all notes, remembering those of every note ever seen (also of notes that went away)."""
-    table = notes.read(["note_id", "duplicate_group", "specialties"])
-    ledger_path = ("store", "split_ledger", f"{digest(settings.result_values())[:16]}.json")
-    ledger: dict[str, str] = lake.read_json(*ledger_path) or {}
+def group(notes: LakeTable, memory: NoteMemory) -> Grouping:
+    """The groups of a table of cleaned notes."""
+    cleaning = notes.footer.recipe.settings["CleaningSettings"]
+    columns = ["note_id", "duplicate_group", "patients", "note_keys", "signature", "sketch"]
+    shown_ids = {}
+    if cleaning["redact"]:
+        # Earlier versions hashed the masked text.
+        texts = zip(notes.strings("note_id"), notes.strings("text"), strict=True)
+        shown_ids = {note: note_id(text) for note, text in texts}
+    threshold = float(cleaning["near_duplicate_threshold"])
+    return group_notes(notes.read(columns), memory, threshold=threshold, shown_ids=shown_ids)
+
+
+def split(notes: LakeTable, settings: SplitSettings, memory: NoteMemory) -> Built:
+    """Groups and splits of all notes, by what is remembered of every note ever split."""
+    grouping = group(notes, memory)
+    table = notes.read(["note_id", "specialties", "note_date", "patients"])
+    ids: list[str] = table.column("note_id").to_pylist()
+    groups = [grouping.groups[note] for note in ids]
+    days = table.column("note_date").to_pylist()
+    test_from = date.fromisoformat(settings.test_from) if settings.test_from else None
+    timely = [test_from is not None and day is not None and day >= test_from for day in days]
     assigned = assign_splits(
-        table,
-        ledger,
+        table.select(["note_id", "specialties"]).append_column("group", pa.array(groups, pa.string())),
+        {note: known.split for note, known in memory.notes.items()},
         train=settings.train,
         validation=settings.validation,
         test=settings.test,
         seed=settings.seed,
+        previous_of_group=grouping.remembered_splits,
+        in_test_time=None if test_from is None else list(compress(ids, timely)),
     )
-    if assigned.splits.items() - ledger.items():
-        lake.write_json({**ledger, **assigned.splits}, *ledger_path)
-    sizes = {name: list(assigned.splits.values()).count(name) for name in ("train", "validation", "test")}
+    sizes = {name: list(assigned.splits.values()).count(name) for name in SPLITS}
     facts = {
         **sizes,
+        "groups": len(set(groups)),
+        "largest_group": max(Counter(groups).values(), default=0),
         "kept_their_split": assigned.remembered,
         "new_notes": assigned.assigned + assigned.joined,
+        "known_again_after_an_edit": grouping.known_again,
         "moved_to_held_out": assigned.moved_to_held_out,
     }
+    if test_from is not None:
+        facts |= {
+            "notes_left_out_of_the_test": assigned.left_out_of_test,
+            "patients_on_both_sides": patients_on_both_sides(table.column("patients").to_pylist(), timely),
+            "notes_without_date": days.count(None),
+        }
     return assigned.table(), facts
+
+
+def patients_on_both_sides(patients: Sequence[Sequence[str]], timely: Sequence[bool]) -> int:
+    """How many patients have notes of the time of the test, and others."""
+    sides: defaultdict[str, set[bool]] = defaultdict(set)
+    for names, own in zip(patients, timely, strict=True):
+        for name in names:
+            sides[name].add(own)
+    return sum(len(own) == 2 for own in sides.values())
+
+
+def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) -> None:
+    """Add the published splits to the memory, unless it has them; call while holding its lock."""
+    columns = lake.table("note_splits").read().to_pydict()
+    splits = dict(zip(columns["note_id"], columns["split"], strict=True))
+    groups = dict(zip(columns["note_id"], columns["group"], strict=True))
+    if all(
+        note in memory.notes
+        and (memory.notes[note].split, memory.notes[note].group) == (splits[note], own)
+        and memory.notes[note].signature is not None
+        for note, own in groups.items()
+    ):
+        return
+    renamed = group(notes, memory).renamed
+    table = notes.read(["note_id", "signature", "sketch", "patients", "note_keys"])
+    write_memory(lake, with_splits(memory, table, splits, groups, renamed, now))

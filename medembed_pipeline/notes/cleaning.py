@@ -76,7 +76,7 @@ def normalized_text(text: str) -> str:
 def note_id(text: str) -> str:
     """The id of a note: 32 hexadecimal digits of the SHA-256 of its normalised text.
 
-    Computed from the cleaned text before identifiers are masked, so that masking changes no id.
+    Of a note it is taken of the cleaned text before identifiers are masked, so that masking changes no id.
     """
     return hashlib.sha256(normalized_text(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

@@ -69,7 +69,7 @@ def map_columns(names: Sequence[str], *, text_column: str = "", label_column: st
     Raises:
         NoTextColumnError: no column holds the text.
     """
-    normalised = [_normalise(name) for name in names]
+    normalised = [normalised_name(name) for name in names]
     text = _find(names, normalised, (text_column,) if text_column else TEXT_COLUMN_NAMES, taken=None)
     if text is None:
         wanted = f"the mapped column {text_column!r}" if text_column else "a text column"
@@ -92,7 +92,8 @@ def describe_names(names: Sequence[str]) -> str:
     return f"columns found: {listed}{more}" if shown else "no columns found"
 
 
-def _normalise(name: str) -> str:
+def normalised_name(name: str) -> str:
+    """A column's name for comparing: trimmed, without regard to case, a space or hyphen as an underscore."""
     return re.sub(r"[\s\-]+", "_", name.strip().casefold())
 
 
@@ -100,7 +101,7 @@ def _find(
     names: Sequence[str], normalised: Sequence[str], accepted: Sequence[str], *, taken: int | None
 ) -> int | None:
     for wanted in accepted:
-        for candidates, target in ((names, wanted), (normalised, _normalise(wanted))):
+        for candidates, target in ((names, wanted), (normalised, normalised_name(wanted))):
             for position, name in enumerate(candidates):
                 if name == target and position != taken:
                     return position

@@ -7,54 +7,34 @@ of datasketch (https://ekzhu.com/datasketch/minhash.html), so a signature equals
 vectorised.
 """
 
-import hashlib
-import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.notes.shingles import (
+    MULTIPLIER,
+    UInt32Array,
+    WordHashes,
+    shingle_hashes,
+    shingle_width,
+    words_of,
+)
 
-UInt32Array = npt.NDArray[np.uint32]
+IntArray = npt.NDArray[np.int64]
 
 #: Number of hash functions of a signature: the estimate of a similarity of 0.8 has a standard error of 0.035.
 DEFAULT_PERMUTATIONS = 128
-SHINGLE_WORDS = 5
-_SHORT_NOTE_WORDS = 20
-_SHORT_SHINGLE_WORDS = 3
-_VERY_SHORT_NOTE_WORDS = 8
-
-_WORD = re.compile(r"\w+")
 _SEED = 1
 _CHUNK_SHINGLES = 1 << 16
 _BUCKET_ALL_PAIRS = 16
 _CHUNK_PAIRS = 1 << 18
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-
-PAIRS_SCHEMA = pa.schema(
-    [
-        pa.field(
-            "left_id",
-            pa.string(),
-            nullable=False,
-            metadata={"description": "The smaller of the two note ids."},
-        ),
-        pa.field(
-            "right_id",
-            pa.string(),
-            nullable=False,
-            metadata={"description": "The larger of the two note ids."},
-        ),
-        pa.field(
-            "similarity",
-            pa.float64(),
-            nullable=False,
-            metadata={"description": "Estimated Jaccard similarity of the word shingles, 0 to 1."},
-        ),
-    ]
-)
+_MISSED = 0.001
+# Of pairs whose estimate fell short by chance. At 128 permutations 0.2 is over four standard errors.
+_MISSED_AT_THE_THRESHOLD = 1e-6
+_SHORT_BY_CHANCE = 0.2
+_CHUNK_EXACT_PAIRS = 4_096
 
 
 class DuplicatesError(MedembedError):
@@ -97,69 +77,115 @@ def signatures(texts: Sequence[str], *, permutations: int = DEFAULT_PERMUTATIONS
     return np.ascontiguousarray(result.T)
 
 
-def duplicate_pairs(note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8) -> pa.Table:
-    """Pairs of notes of at least ``threshold`` estimated similarity: enough of them to connect every group.
-
-    Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified
-    against the full signatures, so no pair below the threshold is returned. In a bucket of up to 16 notes
-    every pair is looked at; in a larger one a search finds links that connect what is connected, as all pairs
-    of a thousand copies would be half a million. A check that the two notes of each returned pair share a
-    split therefore proves it for every near-duplicate.
-
-    Parameters
-    ----------
-    note_ids:
-        One distinct id per note.
-    signatures:
-        ``[len(note_ids), permutations]`` uint32, from :func:`signatures`.
-    threshold:
-        Lowest estimated Jaccard similarity of near-duplicates, above 0 and at most 1.
-
-    Returns
-    -------
-    A table with the columns of ``PAIRS_SCHEMA``, sorted by both ids, independent of the order of the notes.
-    """
-    order = _validated_order(note_ids, signatures, threshold)
-    left, right, similarity = _verified_pairs(np.ascontiguousarray(signatures[order]), threshold)
-    ids = pa.array([note_ids[index] for index in order.tolist()], type=pa.string())
-    return pa.table([ids.take(pa.array(left)), ids.take(pa.array(right)), similarity], schema=PAIRS_SCHEMA)
-
-
 def duplicate_groups(
-    note_ids: Sequence[str], signatures: UInt32Array, *, threshold: float = 0.8
+    note_ids: Sequence[str],
+    signatures: UInt32Array,
+    *,
+    shingles: Sequence[UInt32Array] | None = None,
+    threshold: float = 0.8,
 ) -> list[str]:
     """The duplicate group of each note, in the order of ``note_ids``.
 
-    Groups are the connected components of :func:`duplicate_pairs`. A group is named after the smallest note
-    id in it, so a note without near-duplicates is a group of its own name. Independent of the order of the
-    notes; takes about half a second for 20,000 notes, so new notes are grouped by grouping all of them again
-    from remembered signatures.
+    Groups are the connected components of :func:`near_pairs`. A group is named after the smallest note id in
+    it, so a note without near-duplicates is a group of its own name. Independent of the order of the notes;
+    takes about half a second for 20,000 notes, so new notes are grouped by grouping all of them again from
+    remembered signatures.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    count = len(note_ids)
     order = _validated_order(note_ids, signatures, threshold)
-    if not count:
-        return []
-    left, right, _ = _verified_pairs(np.ascontiguousarray(signatures[order]), threshold)
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
-    _, component = connected_components(graph, directed=False)
-    # In the order of the ids the first note of a component is its smallest.
-    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
-    groups = [""] * count
-    for position, representative in zip(order.tolist(), order[first[inverse]].tolist(), strict=True):
-        groups[position] = note_ids[representative]
+    ordered = None if shingles is None else [shingles[row] for row in order.tolist()]
+    left, right = near_pairs(np.ascontiguousarray(signatures[order]), shingles=ordered, threshold=threshold)
+    groups = [""] * len(note_ids)
+    names = named_groups([note_ids[row] for row in order.tolist()], left, right)
+    for position, name in zip(order.tolist(), names, strict=True):
+        groups[position] = name
     return groups
 
 
-class _WordHashes(dict[str, int]):
-    """64-bit hashes of words, each computed once."""
+def named_groups(note_ids: Sequence[str], left: IntArray, right: IntArray) -> list[str]:
+    """Per note the smallest id of its connected component, given links between the notes, whose ids are sorted."""
+    component = components(len(note_ids), left, right)
+    _, first, inverse = np.unique(component, return_index=True, return_inverse=True)
+    return [note_ids[representative] for representative in first[inverse].tolist()]
 
-    def __missing__(self, word: str) -> int:
-        digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        self[word] = int.from_bytes(digest, "little")
-        return self[word]
+
+def near_pairs(
+    signatures: UInt32Array, *, shingles: Sequence[UInt32Array] | None = None, threshold: float = 0.8
+) -> tuple[IntArray, IntArray]:
+    """Row numbers ``left < right`` of near-duplicates: enough pairs to connect all that is connected.
+
+    Two texts are near-duplicates when their similarity is estimated at ``threshold`` or more. Given the sets
+    of ``shingles`` (:func:`medembed_pipeline.notes.shingles.shingle_set`), they are so too when it is that
+    much exactly and the estimate fell short by chance: of pairs at the threshold one in a million is missed.
+
+    Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified. In a
+    bucket of up to 16 notes every pair is looked at; in a larger one a search finds links that connect what is
+    connected, as all pairs of a thousand copies would be half a million.
+
+    References: R. J. Bayardo, Y. Ma, R. Srikant, "Scaling up all pairs similarity search" (2007), for the
+    distinction between candidates and their verification.
+    """
+    left, right, _ = _verified_pairs(signatures, threshold)
+    if shingles is None or not len(signatures):
+        return left, right
+    component = components(len(signatures), left, right)
+    more_left, more_right = _pairs_that_fell_short(signatures, shingles, component, threshold)
+    return np.concatenate((left, more_left)), np.concatenate((right, more_right))
+
+
+def components(count: int, left: IntArray, right: IntArray) -> IntArray:
+    """The number of the connected component of each of ``count`` nodes, given links between them."""
+    if not count:
+        return np.empty(0, dtype=np.int64)
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def jaccard_of_pairs(
+    shingles: Sequence[UInt32Array], left: IntArray, right: IntArray
+) -> npt.NDArray[np.float64]:
+    """Exact Jaccard similarity float64 [pairs] of pairs of sets, given as sorted different hashes."""
+    similarity = np.zeros(len(left), dtype=np.float64)
+    sizes = np.array([len(own) for own in shingles], dtype=np.int64)
+    for start in range(0, len(left), _CHUNK_EXACT_PAIRS):
+        part = slice(start, start + _CHUNK_EXACT_PAIRS)
+        pairs = list(zip(left[part].tolist(), right[part].tolist(), strict=True))
+        numbers = np.arange(len(pairs), dtype=np.uint64) << np.uint64(32)
+        together = sizes[left[part]] + sizes[right[part]]
+        hashes = np.concatenate([own for a, b in pairs for own in (shingles[a], shingles[b])])
+        keys = np.sort(np.repeat(numbers, together) | hashes)
+        # A hash of both sets stands twice.
+        twice = keys[:-1][keys[1:] == keys[:-1]] >> np.uint64(32)
+        shared = np.bincount(twice.astype(np.int64), minlength=len(pairs))
+        similarity[part] = shared / np.maximum(together - shared, 1)
+    return similarity
+
+
+def _pairs_that_fell_short(
+    signatures: UInt32Array, shingles: Sequence[UInt32Array], component: IntArray, threshold: float
+) -> tuple[IntArray, IntArray]:
+    """Pairs of different components that are near-duplicates exactly, though not by their estimate."""
+    count, permutations = signatures.shape
+    # Copies have one signature; of them the first stands for all.
+    _, rows = np.unique(signatures, axis=0, return_index=True)
+    rows = np.sort(rows)
+    copies = np.ascontiguousarray(signatures[rows])
+    width = _rows_per_band(permutations, threshold, missed=_MISSED_AT_THE_THRESHOLD)
+    found: list[IntArray] = [np.empty(0, dtype=np.int64)]
+    for start in range(0, permutations - width + 1, width):
+        for members in _buckets(copies, start, width):
+            own = rows[members]
+            first, second = np.triu_indices(len(own), k=1)
+            apart = component[own[first]] != component[own[second]]
+            found.append(own[first[apart]] * count + own[second[apart]])
+    codes = np.unique(np.concatenate(found))
+    left, right = codes // count, codes % count
+    close = _similarities(signatures, left, right) >= threshold - _SHORT_BY_CHANCE
+    left, right = left[close], right[close]
+    near = jaccard_of_pairs(shingles, left, right) >= threshold
+    return left[near], right[near]
 
 
 def _hash_functions(permutations: int) -> tuple[UInt32Array, UInt32Array]:
@@ -171,11 +197,12 @@ def _hash_functions(permutations: int) -> tuple[UInt32Array, UInt32Array]:
 
 def _shingle_chunks(texts: Sequence[str]) -> Iterator[tuple[int, UInt32Array, npt.NDArray[np.int64]]]:
     """Yield ``(first text, mixed shingle hashes, start of each text's hashes)``, small enough for a cache."""
-    word_hashes = _WordHashes()
+    word_hashes = WordHashes()
     first, size = 0, 0
     parts: list[npt.NDArray[np.uint64]] = []
     for index, text in enumerate(texts):
-        hashes = _shingle_hashes(text, word_hashes)
+        words = words_of(text)
+        hashes = shingle_hashes(words, shingle_width(len(words)), word_hashes)
         if parts and size + len(hashes) > _CHUNK_SHINGLES:
             yield first, _mixed(parts), _starts(parts)
             first, size, parts = index, 0, []
@@ -200,22 +227,6 @@ def _mixed(parts: list[npt.NDArray[np.uint64]]) -> UInt32Array:
     return hashes
 
 
-def _shingle_hashes(text: str, word_hashes: _WordHashes) -> npt.NDArray[np.uint64]:
-    """64-bit hashes of the shingles of one text, at least one; words are hashed once per batch."""
-    words = _WORD.findall(text.casefold())
-    count = len(words)
-    hashes = np.fromiter(map(word_hashes.__getitem__, words), dtype=np.uint64, count=count)
-    if count >= _SHORT_NOTE_WORDS:
-        width = SHINGLE_WORDS
-    else:
-        width = _SHORT_SHINGLE_WORDS if count >= _VERY_SHORT_NOTE_WORDS else max(count, 1)
-    shingles: npt.NDArray[np.uint64] = np.full(max(count - width + 1, 1), width, dtype=np.uint64)
-    for offset in range(min(width, count)):
-        shingles = shingles * _MULTIPLIER + hashes[offset : offset + len(shingles)]
-        shingles ^= shingles >> np.uint64(29)
-    return shingles * _MULTIPLIER
-
-
 def _validated_order(
     note_ids: Sequence[str], signatures: UInt32Array, threshold: float
 ) -> npt.NDArray[np.int64]:
@@ -233,10 +244,10 @@ def _validated_order(
     return np.array(sorted(range(len(note_ids)), key=note_ids.__getitem__), dtype=np.int64)
 
 
-def _rows_per_band(permutations: int, threshold: float) -> int:
-    """The longest band with which a pair at the threshold is still a candidate in 999 of 1,000 cases."""
+def _rows_per_band(permutations: int, threshold: float, *, missed: float = _MISSED) -> int:
+    """The longest band with which no more than this share of the pairs at the threshold are no candidates."""
     for rows in range(permutations, 1, -1):
-        if (1.0 - threshold**rows) ** (permutations // rows) <= 0.001:
+        if (1.0 - threshold**rows) ** (permutations // rows) <= missed:
             return rows
     return 1
 
@@ -257,17 +268,31 @@ def _verified_pairs(
     return left[keep], right[keep], similarity[keep]
 
 
-def _band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float) -> npt.NDArray[np.int64]:
-    """Codes ``left * count + right`` of the candidates that one band gives."""
+def _bucket_bounds(signatures: UInt32Array, start: int, rows: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Notes in the order of one band's buckets, where each bucket begins there, and its size."""
     count = len(signatures)
     keys: npt.NDArray[np.uint64] = np.zeros(count, dtype=np.uint64)
     for column in range(start, start + rows):
-        keys = (keys ^ signatures[:, column]) * _MULTIPLIER
+        keys = (keys ^ signatures[:, column]) * MULTIPLIER
         keys ^= keys >> np.uint64(32)
     order = np.argsort(keys, kind="stable")
     boundaries = np.flatnonzero(np.diff(keys[order])) + 1
     starts = np.concatenate(([0], boundaries))
     sizes = np.diff(np.concatenate((starts, [count])))
+    return order, starts, sizes
+
+
+def _buckets(signatures: UInt32Array, start: int, rows: int) -> Iterator[IntArray]:
+    """The notes of each bucket of two or more, ascending."""
+    order, starts, sizes = _bucket_bounds(signatures, start, rows)
+    for bucket in np.flatnonzero(sizes > 1).tolist():
+        yield order[starts[bucket] : starts[bucket] + sizes[bucket]]
+
+
+def _band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float) -> npt.NDArray[np.int64]:
+    """Codes ``left * count + right`` of the candidates that one band gives."""
+    count = len(signatures)
+    order, starts, sizes = _bucket_bounds(signatures, start, rows)
     codes: list[npt.NDArray[np.int64]] = []
     small = (sizes > 1) & (sizes <= _BUCKET_ALL_PAIRS)
     for size in np.unique(sizes[small]).tolist():

@@ -15,6 +15,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.notes.identity_columns import ACCEPTED_NAMES
 from medembed_pipeline.notes.landing_files import LandingFile, landing_file_opener, list_landing_files
 from medembed_pipeline.notes.reader import ReaderOptions, read_landing_file, rejected_file_chunk
 from medembed_pipeline.notes.row_chunks import (
@@ -262,7 +263,8 @@ def write_landing_tables(
         }
         by_reason = [{"reason": name, "rows": rows} for name, rows in sorted(reasons.items())]
         rejected.finish(recipe("rejected_rows"), {"reasons": by_reason}, None)
-        raw.finish(recipe("raw_transcriptions"), facts, rows_version(row_ids))
+        made_from = recipe("raw_transcriptions")
+        raw.finish(made_from, facts, rows_version(row_ids, named_columns(made_from)))
 
 
 def raw_schema(other_names: dict[str, None]) -> pa.Schema:
@@ -272,12 +274,18 @@ def raw_schema(other_names: dict[str, None]) -> pa.Schema:
     return described(pa.schema([*own, *others]), RAW_DESCRIPTIONS)
 
 
-def rows_version(row_ids: list[pa.Array]) -> str:
+def named_columns(made_from: Recipe) -> dict[str, str]:
+    """The columns of patients, dates and note ids that the settings of `raw_transcriptions` name."""
+    settings = made_from.settings.get("LandingSettings", {})
+    return {name: settings[name] for name in ACCEPTED_NAMES if settings.get(name)}
+
+
+def rows_version(row_ids: list[pa.Array], named: dict[str, str]) -> str:
     """64 hex over the set of different rows: neither file names nor repeats nor order are part of it.
 
-    So a file that is renamed, or lands twice, reaches nothing below `raw_transcriptions`.
+    So a file that is renamed, or lands twice, reaches nothing below `raw_transcriptions`. The columns that settings
+    name are part of it, since the same rows are read in another way then.
     """
-    if not row_ids:
-        return digest([])
-    different = pc.unique(pa.chunked_array(row_ids))
-    return digest(different.take(pc.sort_indices(different)).to_pylist())
+    different = pc.unique(pa.chunked_array(row_ids)) if row_ids else pa.array([], pa.string())
+    rows = different.take(pc.sort_indices(different)).to_pylist()
+    return digest([rows, named] if named else rows)

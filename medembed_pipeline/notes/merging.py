@@ -4,6 +4,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +15,11 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.notes import REVISION
 from medembed_pipeline.notes.cleaning import clean_text, note_id
-from medembed_pipeline.notes.duplicates import DEFAULT_PERMUTATIONS, duplicate_groups, signatures
+from medembed_pipeline.notes.duplicates import DEFAULT_PERMUTATIONS, named_groups, near_pairs, signatures
 from medembed_pipeline.notes.identifiers import IDENTIFIER_KINDS, count_identifiers, mask_identifiers
 from medembed_pipeline.notes.labels import DOCUMENT_TYPES, canonical_labels, labels_of_cell, split_labels
+from medembed_pipeline.notes.shingles import UInt32Array, WordHashes, packed, shingle_set, unpacked
+from medembed_pipeline.notes.sketches import sketch
 
 IDENTIFIER_COLUMNS: tuple[str, ...] = tuple(f"identifiers_{kind}" for kind in IDENTIFIER_KINDS)
 
@@ -24,8 +28,8 @@ class MergingError(MedembedError):
     """Tables of rows and prepared texts that do not fit together."""
 
 
-def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
-    return pa.field(name, kind, nullable=False, metadata={"description": description})
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
 def _identifier_fields() -> list[pa.Field]:
@@ -42,7 +46,7 @@ CLEANED_NOTES_SCHEMA = pa.schema(
         _field(
             "note_id",
             pa.string(),
-            "32 hexadecimal digits: SHA-256 of the normalised text. Unique; the sort key.",
+            "32 hexadecimal digits: SHA-256 of the normalised text before masking. Unique; the sort key.",
         ),
         _field("text", pa.large_string(), "The cleaned text; identifiers masked if redaction was on."),
         _field(
@@ -55,9 +59,31 @@ CLEANED_NOTES_SCHEMA = pa.schema(
         ),
         _field("source_rows", pa.list_(pa.string()), "Distinct row ids that hold the note, sorted."),
         _field("duplicate_group", pa.string(), "Smallest note_id among the note and its near-duplicates."),
+        _field(
+            "patients", pa.list_(pa.string()), "Patients named by its rows, sorted; none where none is named."
+        ),
+        _field(
+            "note_keys", pa.list_(pa.string()), "The hospital's own ids of the note, of all its rows, sorted."
+        ),
+        _field(
+            "note_date",
+            pa.date32(),
+            "Earliest day of its rows; null where none can be read.",
+            nullable=True,
+        ),
         _field("characters", pa.int32(), "Length of the text. Unicode code points."),
         _field("words", pa.int32(), "Length of the text. Words between white space."),
         *_identifier_fields(),
+        _field(
+            "signature",
+            pa.binary(),
+            f"MinHash signature of the text before masking: {DEFAULT_PERMUTATIONS} little-endian uint32.",
+        ),
+        _field(
+            "sketch",
+            pa.binary(),
+            "Some of its word shingles, hashed, before masking: by them it is known again when it was edited.",
+        ),
     ]
 )
 
@@ -70,15 +96,12 @@ class MergedNotes:
     ----------
     notes:
         A row per note, with ``CLEANED_NOTES_SCHEMA``, sorted by ``note_id``.
-    signatures:
-        ``[notes, permutations]`` uint32, the MinHash signatures of the notes, in the same order.
     rows, rows_empty, rows_merged:
         Rows given; rows dropped since nothing was left of their text; rows that hold a note which another
         row holds too (``rows - rows_empty - notes``).
     """
 
     notes: pa.Table
-    signatures: npt.NDArray[np.uint32]
     rows: int
     rows_empty: int
     rows_merged: int
@@ -86,19 +109,28 @@ class MergedNotes:
 
 def prepared_schema(permutations: int) -> pa.Schema:
     """The schema of :func:`prepare_texts`."""
-    signature = pa.binary(permutations * 4)
+    signature = f"MinHash signature: {permutations} little-endian uint32."
     return pa.schema(
         [
             _field(
                 "note_id",
                 pa.string(),
-                "32 hexadecimal digits: SHA-256 of the normalised text; empty if no text.",
+                "32 hexadecimal digits: SHA-256 of the normalised text before masking; empty if no text.",
             ),
             _field("text", pa.large_string(), "The cleaned text; identifiers masked if redaction was on."),
             _field("characters", pa.int32(), "Length of the text. Unicode code points."),
             _field("words", pa.int32(), "Length of the text. Words between white space."),
             *_identifier_fields(),
-            _field("signature", signature, f"MinHash signature: {permutations} little-endian uint32."),
+            _field("signature", pa.binary(), f"Of the text before masking. {signature}"),
+            _field("shingles", pa.binary(), "Its word shingles: sorted hashes, little-endian uint32."),
+            _field("sketch", pa.binary(), "Some of them, see notes/sketches.py."),
+            _field(
+                "masked_signature",
+                pa.binary(),
+                f"Of the masked text; null where masking changes nothing. {signature}",
+                nullable=True,
+            ),
+            _field("masked_shingles", pa.binary(), "Of the masked text, likewise.", nullable=True),
         ]
     )
 
@@ -118,9 +150,8 @@ def prepare_texts(
 ) -> pa.Table:
     """Everything about a note that follows from its raw text alone, to be kept by that text's key.
 
-    Cleans each text, counts its identifiers, masks them if ``redact``, then takes the id of what is left and
-    signs it for the search for near-duplicates: two notes that masking makes alike are one note, so that the
-    same text never lies in two splits.
+    Cleans each text, takes its id, counts its identifiers, and signs it for the search for near-duplicates, as it
+    is and as it is when identifiers are masked. `redact` decides which of the two texts is kept, and nothing else.
 
     Returns
     -------
@@ -129,33 +160,41 @@ def prepare_texts(
     """
     cleaned = [clean_text(text) for text in texts]
     counts = [count_identifiers(text) for text in cleaned]
-    shown = [mask_identifiers(text) for text in cleaned] if redact else cleaned
-    signed = np.ascontiguousarray(signatures(shown, permutations=permutations), dtype="<u4")
+    masked = [
+        mask_identifiers(text) if any(count.values()) else text
+        for text, count in zip(cleaned, counts, strict=True)
+    ]
+    changed = [one != other for one, other in zip(cleaned, masked, strict=True)]
+    shown = masked if redact else cleaned
     schema = prepared_schema(permutations)
     columns: dict[str, pa.Array] = {
-        "note_id": pa.array([note_id(text) if text else "" for text in shown], type=pa.string()),
+        "note_id": pa.array([note_id(text) if text else "" for text in cleaned], type=pa.string()),
         "text": pa.array(shown, type=pa.large_string()),
         "characters": pa.array([len(text) for text in shown], type=pa.int32()),
         "words": pa.array([len(text.split()) for text in shown], type=pa.int32()),
     }
     for column, kind in zip(IDENTIFIER_COLUMNS, IDENTIFIER_KINDS, strict=True):
         columns[column] = pa.array([count[kind] for count in counts], type=pa.int32())
-    columns["signature"] = pa.FixedSizeBinaryArray.from_buffers(
-        schema.field("signature").type, len(texts), [None, pa.py_buffer(signed)]
-    )
+    words = WordHashes()
+    columns["signature"] = pa.array(packed(signatures(cleaned, permutations=permutations)), pa.binary())
+    columns["shingles"] = pa.array(packed(shingle_set(text, words) for text in cleaned), pa.binary())
+    columns["sketch"] = pa.array([sketch(text, words).packed() for text in cleaned], pa.binary())
+    others = [text for text, other in zip(masked, changed, strict=True) if other]
+    for name, cells in (
+        ("masked_signature", iter(packed(signatures(others, permutations=permutations)))),
+        ("masked_shingles", iter(packed(shingle_set(text, words) for text in others))),
+    ):
+        columns[name] = pa.array([next(cells) if other else None for other in changed], pa.binary())
     return pa.table(columns, schema=schema)
 
 
-def signatures_of(prepared: pa.Table) -> npt.NDArray[np.uint32]:
-    """The signatures of a prepared table as ``[rows, permutations]`` uint32."""
-    column = prepared.column("signature").combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=column.type)
-    width = column.type.byte_width
-    data = np.frombuffer(
-        column.buffers()[1] or b"", dtype="<u4", count=len(column) * width // 4, offset=column.offset * width
+def signatures_of(cells: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
+    """A column of signatures as ``[rows, permutations]`` uint32; all of one length, none null."""
+    values: list[bytes] = cells.to_pylist()
+    width = len(values[0]) // 4 if values else DEFAULT_PERMUTATIONS
+    return (
+        np.frombuffer(b"".join(values), dtype="<u4").reshape(len(values), width).astype(np.uint32, copy=False)
     )
-    return data.reshape(len(column), width // 4).astype(np.uint32, copy=False)
 
 
 def merge_notes(
@@ -173,8 +212,9 @@ def merge_notes(
     Parameters
     ----------
     rows:
-        Columns ``row_id`` (string) and ``label`` (string, null where there is none); others are not looked
-        at. A row that landed twice has the same ``row_id`` twice, and counts as one source.
+        Columns ``row_id`` (string) and ``label`` (string, null where there is none); where they are there,
+        ``patient`` and ``note_key`` (string) and ``note_date`` (date32), null where there is none. A row that
+        landed twice has the same ``row_id`` twice, and counts as one source.
     prepared:
         What :func:`prepare_texts` made of the texts, with the same ``permutations`` throughout.
     prepared_index:
@@ -182,7 +222,10 @@ def merge_notes(
     aliases, document_types, label_separator:
         See :mod:`medembed_pipeline.notes.labels`.
     near_duplicate_threshold:
-        See :func:`medembed_pipeline.notes.duplicates.duplicate_groups`.
+        See :func:`medembed_pipeline.notes.duplicates.near_pairs`.
+
+    Near-duplicates are found twice, in the texts as they are and in the texts as they are masked, whichever is
+    shown: so masking changes no group, and two notes that masking makes alike are two notes of one group.
 
     The text of a note of which variants differ in case or spaces is a variant with mixed case before one in
     capitals, then the one with the most lines, then the first in code point order. The result does not depend
@@ -206,18 +249,30 @@ def merge_notes(
     sources: defaultdict[str, set[str]] = defaultdict(set)
     variants: defaultdict[str, set[int]] = defaultdict(set)
     empty = 0
-    for row_id, cell, position in zip(rows.column("row_id").to_pylist(), cells, index.tolist(), strict=True):
+    known = {name: _optional_column(rows, name) for name in ("patient", "note_key", "note_date")}
+    patients: defaultdict[str, set[str]] = defaultdict(set)
+    note_keys: defaultdict[str, set[str]] = defaultdict(set)
+    dates: dict[str, date] = {}
+    for row, (row_id, cell, position) in enumerate(
+        zip(rows.column("row_id").to_pylist(), cells, index.tolist(), strict=True)
+    ):
         identifier = ids[position]
         if not identifier:
             empty += 1
             continue
+        patient, note_key, day = (column[row] for column in known.values())
+        if patient is not None:
+            patients[identifier].add(patient)
+        if note_key is not None:
+            note_keys[identifier].add(note_key)
+        if day is not None:
+            dates[identifier] = min(day, dates.get(identifier, day))
         cells_of_note[identifier].add(cell)
         sources[identifier].add(row_id)
         variants[identifier].add(position)
 
     note_ids = sorted(variants)
     chosen = prepared.take(pa.array(_chosen_variants(note_ids, variants, prepared), type=pa.int64()))
-    signed = signatures_of(chosen)
     # There are far fewer different sets of cells than notes.
     filed = [frozenset(cells_of_note[key]) for key in note_ids]
     divided_of = {
@@ -226,21 +281,47 @@ def merge_notes(
     }
     divided = [divided_of[cells] for cells in filed]
     columns = {
-        name: chosen.column(name) for name in ("note_id", "text", "characters", "words", *IDENTIFIER_COLUMNS)
+        name: chosen.column(name)
+        for name in ("note_id", "text", "characters", "words", *IDENTIFIER_COLUMNS, "signature", "sketch")
     }
     columns["specialties"] = pa.array([specialties for specialties, _ in divided], type=pa.list_(pa.string()))
     columns["document_types"] = pa.array([types for _, types in divided], type=pa.list_(pa.string()))
     columns["source_rows"] = pa.array([sorted(sources[key]) for key in note_ids], type=pa.list_(pa.string()))
-    groups = duplicate_groups(note_ids, signed, threshold=near_duplicate_threshold)
+    groups = _near_duplicate_groups(note_ids, chosen, near_duplicate_threshold)
     columns["duplicate_group"] = pa.array(groups, type=pa.string())
+    for name, values in (("patients", patients), ("note_keys", note_keys)):
+        columns[name] = pa.array([sorted(values[key]) for key in note_ids], type=pa.list_(pa.string()))
+    columns["note_date"] = pa.array([dates.get(key) for key in note_ids], type=pa.date32())
     notes = pa.table([columns[name] for name in CLEANED_NOTES_SCHEMA.names], schema=CLEANED_NOTES_SCHEMA)
     return MergedNotes(
         notes=notes,
-        signatures=signed,
         rows=rows.num_rows,
         rows_empty=empty,
         rows_merged=rows.num_rows - empty - len(note_ids),
     )
+
+
+def _optional_column(rows: pa.Table, name: str) -> list[Any]:
+    return rows.column(name).to_pylist() if name in rows.column_names else [None] * rows.num_rows
+
+
+def _near_duplicate_groups(note_ids: Sequence[str], chosen: pa.Table, threshold: float) -> list[str]:
+    """The near-duplicate group of each note, of sorted ids, by the texts as they are and as they are masked."""
+    if not note_ids:
+        return []
+    signed = signatures_of(chosen.column("signature"))
+    shingles = unpacked(chosen.column("shingles").to_pylist())
+    left, right = near_pairs(signed, shingles=shingles, threshold=threshold)
+    masked: list[UInt32Array] = unpacked(chosen.column("masked_shingles").to_pylist())
+    changed = np.flatnonzero(chosen.column("masked_signature").is_valid().to_numpy())
+    if len(changed):
+        signed = signed.copy()
+        signed[changed] = signatures_of(chosen.column("masked_signature").drop_null())
+        for row in changed.tolist():
+            shingles[row] = masked[row]
+        more_left, more_right = near_pairs(signed, shingles=shingles, threshold=threshold)
+        left, right = np.concatenate((left, more_left)), np.concatenate((right, more_right))
+    return named_groups(note_ids, left, right)
 
 
 def _chosen_variants(

@@ -1,7 +1,7 @@
-"""The split of every note: train, validation or test, by duplicate group, stable first and balanced second.
+"""The split of every note: train, validation or test, by group, stable first and balanced second.
 
 Balancing follows the iterative stratification of K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the
-Stratification of Multi-Label Data" (ECML PKDD 2011), with duplicate groups in the place of single examples
+Stratification of Multi-Label Data" (ECML PKDD 2011), with groups in the place of single examples
 and with what remembered notes already fill counted in.
 """
 
@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -30,8 +30,15 @@ NOTE_SPLITS_SCHEMA = pa.schema(
             "split",
             pa.string(),
             nullable=False,
+            metadata={"description": "train, validation or test; the same for all notes of a group."},
+        ),
+        pa.field(
+            "group",
+            pa.string(),
+            nullable=False,
             metadata={
-                "description": "train, validation or test; the same for all notes of a duplicate group."
+                "description": "Unit of splitting and sampling: near-duplicates, notes of one patient, and texts "
+                "known to be one note."
             },
         ),
     ]
@@ -56,26 +63,34 @@ class SplitAssignment:
     ----------
     splits:
         ``note_id`` to split, in the order of the ids.
+    groups:
+        ``note_id`` to group, in the same order.
     remembered:
         Notes that kept the split they were remembered with.
     joined:
-        Notes without a memory that took the split of their duplicate group.
+        Notes without a memory that took the split of their group.
     assigned:
         Notes of groups that nothing was remembered of.
     moved_to_held_out:
         Notes that were remembered in another split and moved, since a note has joined their group to one of
-        another split; the whole group is held out.
+        another split, or since they are older than an out-of-time test.
+    left_out_of_test:
+        Notes of the time of an out-of-time test whose group has a note of an earlier or an unknown time, or that
+        training has, so that they are not in it.
     """
 
     splits: dict[str, str]
+    groups: dict[str, str]
     remembered: int
     joined: int
     assigned: int
     moved_to_held_out: int
+    left_out_of_test: int
 
     def table(self) -> pa.Table:
         """The splits as a table with ``NOTE_SPLITS_SCHEMA``, sorted by ``note_id``."""
-        return pa.table([list(self.splits.keys()), list(self.splits.values())], schema=NOTE_SPLITS_SCHEMA)
+        columns = [list(self.splits.keys()), list(self.splits.values()), list(self.groups.values())]
+        return pa.table(columns, schema=NOTE_SPLITS_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -86,42 +101,64 @@ class _Group:
 
 
 def assign_splits(
-    groups: pa.Table, previous: Mapping[str, str], *, train: float, validation: float, test: float, seed: int
+    groups: pa.Table,
+    previous: Mapping[str, str],
+    *,
+    train: float,
+    validation: float,
+    test: float,
+    seed: int,
+    previous_of_group: Mapping[str, Collection[str]] | None = None,
+    in_test_time: Collection[str] | None = None,
 ) -> SplitAssignment:
     """Give every note a split.
 
     1. A note keeps the split that is remembered of it, whatever other notes come or go.
-    2. A duplicate group never crosses splits. Where its notes remember different ones, the whole group is
-       held out: test if any of them is in test, else validation. Where they remember one, new notes take it.
+    2. A group never crosses splits. Where different ones are remembered of its notes, the whole group is
+       held out: test if any of them is in test, else validation. Where one is, new notes take it.
     3. A group of which nothing is remembered goes where it is lacked most: the specialty with the fewest
        notes left to place comes first, and each of its groups goes to the split that lacks most of it, then
        to the one that lacks most notes altogether, then by hash. Notes without a specialty are balanced as if
        they had one of their own. Then single new groups move as long as that brings the shares closer.
+
+    With an out-of-time test, a group is of its time when all its notes are. Such a group is in test, unless it is
+    remembered in another split. Any other group is in train or validation, which share it in their proportion; one
+    that is remembered in test is in validation now, since it was held out and must not be trained on.
 
     The result does not depend on the order of the rows.
 
     Parameters
     ----------
     groups:
-        Columns ``note_id``, ``duplicate_group`` and ``specialties`` (list), as in ``cleaned_notes``.
+        Columns ``note_id``, ``group`` and ``specialties`` (list).
     previous:
-        The remembered split of every note ever assigned, those that are gone included; empty at first.
+        The remembered split of notes ever assigned; empty at first.
     train, validation, test:
         Shares of the notes, each from 0 to 1, together 1; train above 0.
     seed:
         Of the hash by which ties are broken.
+    previous_of_group:
+        By group the remembered splits of notes of it that are not among these.
+    in_test_time:
+        The notes of the time of an out-of-time test; None: the test is drawn by its share.
 
     Raises
     ------
     SplitError
-        If the shares are not shares, a note occurs twice, or a remembered split is not one of ``SPLITS``.
+        If the shares are not shares, a note occurs twice, a remembered split is not one of ``SPLITS``, or no note
+        is of the time of the test.
     """
     shares = _validated_shares({"train": train, "validation": validation, "test": test})
     members, specialties = _notes_of_groups(groups)
+    if in_test_time is not None:
+        in_test_time = frozenset(in_test_time)
+        dealt = 1.0 - shares["test"]
+        shares = {"train": shares["train"] / dealt, "validation": shares["validation"] / dealt, "test": 0.0}
     # Most groups are one note, and there are far fewer different specialty sets than notes.
     weights_of: dict[tuple[tuple[str, ...], ...], dict[str, int]] = {}
     splits: dict[str, str] = {}
-    remembered = joined = moved = 0
+    group_of: dict[str, str] = {}
+    remembered = joined = moved = left_out = 0
     new_groups: list[_Group] = []
     total: defaultdict[str, int] = defaultdict(int)
     filled: dict[str, defaultdict[str, int]] = {split: defaultdict(int) for split in SPLITS}
@@ -129,33 +166,49 @@ def assign_splits(
 
     for name in sorted(members):
         notes = tuple(sorted(members[name]))
+        group_of.update(dict.fromkeys(notes, name))
         filed = tuple(specialties[note] for note in notes)
         weights = weights_of.get(filed) or weights_of.setdefault(filed, _specialty_weights(filed))
-        for specialty, weight in weights.items():
-            total[specialty] += weight
         known = {note: _validated_split(previous[note]) for note in notes if note in previous}
-        if not known:
-            content = "\n".join((str(seed), *notes))
-            rank = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
-            new_groups.append(_Group(notes, weights, rank))
-            continue
-        split = _split_of_known(set(known.values()))
-        moved += sum(before != split for before in known.values())
-        remembered += sum(before == split for before in known.values())
-        joined += len(notes) - len(known)
-        splits.update(dict.fromkeys(notes, split))
-        overall[split] += len(notes)
-        for specialty, weight in weights.items():
-            filled[split][specialty] += weight
+        before = {*known.values(), *map(_validated_split, (previous_of_group or {}).get(name, ()))}
+        timely = in_test_time is not None and in_test_time.issuperset(notes)
+        split = _split_of_known(before, timely=None if in_test_time is None else timely)
+        if timely and split in (None, "test"):
+            # The test is what it is; the shares are those of the older notes.
+            splits.update(dict.fromkeys(notes, "test"))
+        else:
+            left_out += len(in_test_time.intersection(notes)) if in_test_time is not None else 0
+            for specialty, weight in weights.items():
+                total[specialty] += weight
+            if split is None:
+                content = "\n".join((str(seed), *notes))
+                rank = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+                new_groups.append(_Group(notes, weights, rank))
+                continue
+            splits.update(dict.fromkeys(notes, split))
+            overall[split] += len(notes)
+            for specialty, weight in weights.items():
+                filled[split][specialty] += weight
+        moved += sum(old != splits[notes[0]] for old in known.values())
+        remembered += sum(old == splits[notes[0]] for old in known.values())
+        joined += len(notes) - len(known) if before else 0
 
     _place_groups(new_groups, splits, shares=shares, total=total, filled=filled, overall=overall)
     _refine_groups(new_groups, splits, shares=shares, total=total, filled=filled, overall=overall)
+    if in_test_time is not None and splits and "test" not in splits.values():
+        raise SplitError(
+            f"No note is left for the test: {len(in_test_time)} notes are from [splits] test_from on, and each of "
+            "them has a patient or an earlier text among the older notes, or was trained on. Give an earlier "
+            "date, or name the column of dates in [landing] date_column."
+        )
     return SplitAssignment(
         splits=dict(sorted(splits.items())),
+        groups=dict(sorted(group_of.items())),
         remembered=remembered,
         joined=joined,
-        assigned=sum(len(group.notes) for group in new_groups),
+        assigned=len(splits) - remembered - moved - joined,
         moved_to_held_out=moved,
+        left_out_of_test=left_out,
     )
 
 
@@ -273,21 +326,27 @@ def _lack(share: float, total: int, filled: int) -> float:
     return round(share * total - filled, 9)
 
 
-def _split_of_known(known: set[str]) -> str:
+def _split_of_known(known: set[str], *, timely: bool | None) -> str | None:
+    """The split of a group by those remembered of it; None where nothing is, or where what is must not hold.
+
+    `timely`: whether it is of the time of an out-of-time test; None without one.
+    """
+    if not known:
+        return None
+    if timely is False and "test" in known:
+        return "validation"
     if len(known) == 1:
         return next(iter(known))
     return "test" if "test" in known else "validation"
 
 
 def _notes_of_groups(groups: pa.Table) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
-    missing = [
-        name for name in ("note_id", "duplicate_group", "specialties") if name not in groups.column_names
-    ]
+    missing = [name for name in ("note_id", "group", "specialties") if name not in groups.column_names]
     if missing:
         raise SplitError(f"The table of groups lacks the columns {', '.join(missing)}.")
     members: defaultdict[str, list[str]] = defaultdict(list)
     specialties: dict[str, tuple[str, ...]] = {}
-    columns = (groups.column(name).to_pylist() for name in ("note_id", "duplicate_group", "specialties"))
+    columns = (groups.column(name).to_pylist() for name in ("note_id", "group", "specialties"))
     for note, group, names in zip(*columns, strict=True):
         members[group].append(note)
         specialties[note] = tuple(names or ())

@@ -25,12 +25,14 @@ from medembed_pipeline.pictures.palette import (
 from medembed_pipeline.pictures.training_picture import spread_labels
 
 _PROTOCOLS = {
+    "by_patient": "held-out patients",
     "by_group": "held-out groups",
     "by_text": "split by text",
     "by_row": "split by row",
     "all_notes": "all notes",
     "training_notes": "training notes",
 }
+_UNSEEN = ("by_patient", "by_group")
 _SETS = {
     "training_rows": ("training rows", ORANGE, "^"),
     "all_rows": ("all rows", VERMILLION, "o"),
@@ -52,7 +54,7 @@ def leakage_picture(
         label: its name on the picture.
 
     Raises:
-        PictureError: the table has no such figure under `by_group`.
+        PictureError: the table has no such figure under `by_patient` or `by_group`, in which nothing was seen.
     """
     found = {
         (row["protocol"], row["model"]): row
@@ -64,17 +66,18 @@ def leakage_picture(
         for name in _PROTOCOLS
         if all((name, model) in found for model in ("baseline", "tuned", "difference"))
     ]
-    if "by_group" not in names:
+    if not names or names[0] not in _UNSEEN:
         raise PictureError(f"leak_meter: no {label} of both models under by_group. Materialize leak_meter.")
-    true_gain = found["by_group", "difference"]["value"]
+    unseen = names[0]
+    true_gain = found[unseen, "difference"]["value"]
     height = 2.05 + 0.62 * len(names)
     with new_figure(
         height=height,
         title=f"What a leak would make of the gain in {label}",
         subtitle=(
-            f"The same two models on {found['by_group', 'baseline']['n']:,} items under every protocol, of which the "
+            f"The same two models on {found[unseen, 'baseline']['n']:,} items under every protocol, of which the "
             "share “seen” was trained on; thin bars are intervals.\n"
-            "The blue bar is the gain on held-out groups, what goes beyond it is memory of the training notes."
+            f"The blue bar is the gain on {_PROTOCOLS[unseen]}, what goes beyond it is memory of the training notes."
         ),
     ) as figure:
         axes = figure.subplots()
@@ -120,13 +123,13 @@ def leakage_picture(
                     color=color if row is after else MUTED_TEXT,
                     fontweight="bold" if row is after else "normal",
                 )
-            memory = 1 - true_gain / gain if name != "by_group" and gain > 0 else None
+            memory = 1 - true_gain / gain if name != unseen and gain > 0 else None
             _column(axes, 1.10, position, f"{gain:+.3f}".replace("-", "\N{MINUS SIGN}"), TEXT)
             _column(
                 axes,
                 1.32,
                 position,
-                "" if name == "by_group" else _percent(memory),
+                "" if name == unseen else _percent(memory),
                 WORSE_COLOR if memory is not None and memory >= 0.005 else MUTED_TEXT,
             )
             _column(axes, 1.53, position, f"{before['seen_share']:.0%}", MUTED_TEXT)

@@ -16,19 +16,23 @@ from medembed_pipeline.pictures.palette import BLUE, GRID, MUTED_TEXT, NEARLY_BL
 _LOSSES = (("train_loss", "training", BLUE, "o"), ("validation_loss", "validation", VERMILLION, "s"))
 _SCORES = (
     ("validation_triplet_accuracy", "triplet accuracy", NEARLY_BLACK, "D"),
-    ("validation_precision_at_5", "precision@5", BLUE, "o"),
+    ("validation_score", "{chosen_by}", BLUE, "o"),
 )
 
 
 def training_curve_picture(
-    history: pa.Table | Sequence[Mapping[str, Any]], *, best_epoch: float | None = None
+    history: pa.Table | Sequence[Mapping[str, Any]],
+    *,
+    best_epoch: float | None = None,
+    chosen_by: str = "score",
 ) -> Picture:
     """Losses, and the scores on validation notes, by epoch.
 
     Args:
         history: rows with epoch (epoch 0 is the model before training), train_loss, validation_loss,
-            validation_triplet_accuracy and validation_precision_at_5; figures may be null or missing.
+            validation_triplet_accuracy and validation_score; figures may be null or missing.
         best_epoch: the epoch whose weights were kept, marked by a line.
+        chosen_by: name of the figure that chose it, validation_score.
 
     Raises:
         PictureError: no rows, or a row without its epoch.
@@ -64,7 +68,14 @@ def training_curve_picture(
                     continue
                 axes.plot(epochs[known], values[known], color=color, marker=marker, markersize=5, linewidth=2)
                 last = values[known][-1]
-                ends.append((last, epochs[known][-1], f"{name}\n{form.format(last)}", color))
+                ends.append(
+                    (
+                        last,
+                        epochs[known][-1],
+                        f"{name.format(chosen_by=chosen_by)}\n{form.format(last)}",
+                        color,
+                    )
+                )
             axes.margins(x=0.04, y=0.12)
             axes.xaxis.get_major_locator().set_params(integer=True, nbins=8)
             if best_epoch is not None and ends:

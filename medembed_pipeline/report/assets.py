@@ -15,12 +15,14 @@ from medembed_pipeline.lake.publishing import (
     launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.notes.slices import SliceError
 from medembed_pipeline.report.inputs import (
     SHOWN,
     open_tables,
     outdated_tables,
     read_sources,
     shown_facts,
+    shown_slices,
     shown_table,
 )
 from medembed_pipeline.report.notes_part import Place
@@ -57,9 +59,10 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             work.note_input(name, table.data_version)
         checkpoint = measured_checkpoint(work)
         sources = read_sources(work.lake)
+        slices = _slices(work, tables)
         # Besides what data versions cover. raw_transcriptions is no dependency on purpose: a file that lands without
         # a new note makes no new page by itself; the next page that is made names it as a source.
-        work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources]))
+        work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources, slices]))
         outdated = outdated_tables(tables, {"finetuned_checkpoint": checkpoint.data_version})
         if outdated:
             context.log.warning(
@@ -69,7 +72,7 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         footer = _unchanged(work)
         kept = footer is not None
         if footer is None:
-            footer = _build(work, tables, checkpoint, sources, settings)
+            footer = _build(work, tables, checkpoint, sources, slices, settings)
         size = work.lake.size(PAGE)
         metadata: dict[str, Any] = {
             "path": dg.MetadataValue.path(work.lake.path(PAGE)),
@@ -81,6 +84,14 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         if footer.texts_file is not None:
             metadata["texts"] = dg.MetadataValue.path(work.lake.path(footer.texts_file))
         return dg.MaterializeResult(data_version=dg.DataVersion(footer.data_version), metadata=metadata)
+
+
+def _slices(work: AssetWork, tables: Mapping[str, LakeTable]) -> dict[str, list[list[str]]]:
+    try:
+        return shown_slices(work.lake, tables)
+    except SliceError as error:
+        work.context.log.warning(f"the page cannot colour notes by slice: {error}")
+        return {}
 
 
 def _unchanged(work: AssetWork) -> PageFooter | None:
@@ -102,6 +113,7 @@ def _build(
     tables: Mapping[str, LakeTable],
     checkpoint: Checkpoint,
     sources: Mapping[str, list[Place]],
+    slices: Mapping[str, list[list[str]]],
     settings: ReportSettings,
 ) -> PageFooter:
     from medembed_pipeline.report.made import made_part, model_name
@@ -124,6 +136,7 @@ def _build(
             more_settings={type(settings).__name__: settings.result_values()},
         ),
         sources=sources,
+        slices=slices,
         history=checkpoint.history(),
     )
     texts = shown_texts(tables["cleaned_notes"].strings("text"), settings.note_text)

@@ -7,6 +7,7 @@ from typing import Any
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.notes.slices import read_slices
 from medembed_pipeline.report.arrays_part import first_neighbors
 from medembed_pipeline.report.notes_part import Place, source_places
 from medembed_pipeline.report.shown_table import ShownTable
@@ -59,6 +60,23 @@ def read_sources(lake: Lake) -> dict[str, list[Place]]:
     if raw is None:
         return {}
     return source_places(raw.batches(["row_id", "source_file", "source_row"], rows=65_536))
+
+
+def shown_slices(lake: Lake, tables: Mapping[str, LakeTable]) -> dict[str, list[list[str]]]:
+    """The values of every note by slice: of the slices that `slice_metrics` has, none where it is not there.
+
+    Args:
+        lake: with the landed rows, without which there are no values.
+        tables: opened.
+
+    Raises:
+        SliceError: the notes were made of other rows than those that landed last.
+    """
+    table, raw = tables.get("slice_metrics"), lake.find_table("raw_transcriptions")
+    if table is None or raw is None:
+        return {}
+    names = table.footer.recipe.settings.get("SliceSettings", {}).get("slices", [])
+    return read_slices(raw, tables["cleaned_notes"], names)
 
 
 def outdated_tables(tables: Mapping[str, LakeTable], versions: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from medembed_pipeline.report.shown_table import ShownTable
-from medembed_pipeline.settings import Settings
+from medembed_pipeline.settings import Settings, SliceSettings
 
 PACKAGES = (
     "medembed_pipeline",
@@ -53,6 +53,7 @@ def made_part(
             versions[name] = table.data_version
     settings |= more_settings or {}
     names = {type(section).__name__: name for name, section in Settings()}
+    names[SliceSettings.__name__] = "slices"
     shown = {names.get(section, section): values for section, values in settings.items()}
     return {
         "settings": {name: without_paths(shown[name]) for name in sorted(shown)},

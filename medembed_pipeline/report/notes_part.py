@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from medembed_pipeline.notes.slices import NONE, ordered_values
 from medembed_pipeline.report.errors import ReportError
 
 NoteText = Literal["full", "masked", "none"]
@@ -73,6 +74,28 @@ def notes_part(
         "document_type_names": type_names,
         "split_names": split_names,
     }
+
+
+def slices_part(slices: Mapping[str, Sequence[Sequence[str]]], *, notes: int) -> list[dict[str, Any]]:
+    """The slices, in their order: `name`, `values` from low to high, and `of`, the numbers of those of each note.
+
+    Args:
+        slices: by slice, the values of each note.
+        notes: how many notes the page has.
+
+    Raises:
+        ReportError: values of another number of notes.
+    """
+    parts = []
+    for name, values_of in slices.items():
+        if len(values_of) != notes:
+            raise ReportError(
+                f"slice {name}: values of {len(values_of)} notes for {notes}; expected one list each."
+            )
+        own = [[value for value in values if value != NONE] for values in values_of]
+        values = ordered_values(value for some in own for value in some)
+        parts.append({"name": name, "values": values, "of": _numbered(own, values)})
+    return parts
 
 
 def source_places(raw: Iterable[pa.RecordBatch]) -> dict[str, list[Place]]:

@@ -35,9 +35,11 @@ SCRIPTS = (
     "heatmap.js",
     "tables.js",
     "sections_verdict.js",
+    "sections_slices.js",
     "sections_retrieval.js",
     "sections_similarity.js",
     "sections_health.js",
+    "sections_history.js",
     "sections_made.js",
     "main.js",
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from medembed_pipeline.report.arrays_part import maps_part, movement_part, neighbors_part, scored_note_ids
 from medembed_pipeline.report.errors import ReportError
-from medembed_pipeline.report.notes_part import Place, notes_part
+from medembed_pipeline.report.notes_part import Place, notes_part, slices_part
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
 from medembed_pipeline.report.tables_part import tables_part, without_nan
 
@@ -30,6 +30,7 @@ def build_payload(
     scored: str,
     made: Mapping[str, Any],
     sources: Mapping[str, Sequence[Place]] | None = None,
+    slices: Mapping[str, Sequence[Sequence[str]]] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     comparison: Sequence[Mapping[str, Any]] | None = None,
     title: str = TITLE,
@@ -43,6 +44,7 @@ def build_payload(
         scored: which notes the figures are of, in words.
         made: of `made_part`.
         sources: row id -> places that hold it (`source_places`).
+        slices: by slice, the values of each note (`notes.slices.slice_values`).
         history: a row per epoch of the training.
         comparison: further models, each `name` and `metrics` (columns of `embedding_metrics`).
         title: of the page.
@@ -77,6 +79,7 @@ def build_payload(
         "scored": scored,
         "made": dict(made),
         **part,
+        "slices": slices_part(slices or {}, notes=len(index)),
         "maps": maps_part(placed, index),
         "movement": movement_part(tables.get("note_movement"), index),
         "neighbors": neighbors_part(neighbors, index),

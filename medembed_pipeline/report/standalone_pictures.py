@@ -34,6 +34,7 @@ def drawings(tables: Tables, specialties: Mapping[str, list[str]]) -> Iterator[D
     yield from _similarity(tables.rows["similarity_evidence"], specialties)
     yield from _ledger(tables)
     yield from _health(tables)
+    yield from _tasks(tables)
     yield from _labels(tables)
 
 
@@ -126,6 +127,15 @@ def _health(tables: Tables) -> Iterator[Drawing]:
     yield "space_health", "how_often_notes_are_found", lambda: hubness_picture(health, k=k)
     if "specialty_spread" in health["figure"].to_pylist():
         yield "space_health", "spread_within_specialties", lambda: specialty_spread_picture(health)
+
+
+def _tasks(tables: Tables) -> Iterator[Drawing]:
+    from medembed_pipeline.pictures.task_pictures import task_changes_picture, task_levels_picture
+
+    tasks = tables.rows["task_metrics"]
+    if len(tasks):
+        yield "task_metrics", "what_was_kept", lambda: task_changes_picture(tasks)
+        yield "task_metrics", "before_and_after", lambda: task_levels_picture(tasks)
 
 
 def _labels(tables: Tables) -> Iterator[Drawing]:

@@ -175,18 +175,25 @@ def health_notes(labelled: Scored) -> HealthNotes:
 
 
 def _tasks(settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]) -> Built:
-    """The tasks that come with the project; passages and a person's own belong to the notes of a lake."""
+    """The tasks that need no note: which notes were held out is not known, so no passage can be asked for."""
     from medembed_pipeline.tasks.encoding import text_vectors
-    from medembed_pipeline.tasks.plan import built_in_tasks
-    from medembed_pipeline.tasks.scoring import task_texts
-    from medembed_pipeline.tasks.table import tasks_table
+    from medembed_pipeline.tasks.gather import all_tasks
+    from medembed_pipeline.tasks.table import task_table
+    from medembed_pipeline.tasks.task import NotAsked
 
-    planned = built_in_tasks(settings.tasks)
-    wanted = [text for one in planned if one.task is not None for text in task_texts(one.task)]
-    embeddings = {
-        model: text_vectors(tables.lake, specs[model], settings.encoder, wanted) for model in MODELS
-    }
-    return tasks_table(planned, embeddings, confidence=settings.tasks.confidence)
+    families = [
+        family for family in settings.tasks.families if family in ("clinical_terms", "everyday_language")
+    ]
+    chosen = settings.tasks.model_copy(update={"families": families})
+    tasks = all_tasks(chosen)
+    wanted = [text for task in tasks if not isinstance(task, NotAsked) for text in task.texts()]
+    return task_table(
+        tasks,
+        {model: text_vectors(tables.lake, specs[model], settings.encoder, wanted) for model in MODELS},
+        confidence=chosen.confidence,
+        tolerance=chosen.tolerance,
+        decides=lambda family, name: False,
+    )
 
 
 def _labels(scored: Scored, labelled: Scored, settings: Settings) -> Built:

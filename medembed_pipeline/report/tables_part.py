@@ -13,14 +13,16 @@ from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
 
 TABLES = (
     "embedding_metrics",
-    "task_metrics",
+    "slice_metrics",
     "similarity_evidence",
     "retrieval_ledger",
     "specialty_confusions",
     "space_health",
+    "task_metrics",
     "label_review",
     "leak_meter",
     "release_verdict",
+    "checkpoint_history",
 )
 
 _ID_COLUMNS = {
@@ -67,8 +69,11 @@ def table_columns(name: str, rows: pa.Table, index: NoteIndex) -> dict[str, list
 
 
 def plain_values(column: pa.ChunkedArray) -> list[Any]:
-    """A column as JSON-able values: NaN and infinite become None; float32 in as few digits as tell it apart."""
+    """A column as JSON-able values: NaN and infinite become None; float32 in as few digits as tell it apart; times to
+    the second, such as 2026-03-01T09:30:00Z."""
     kind = column.type
+    if pa.types.is_timestamp(kind):
+        return [None if time is None else f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in column.to_pylist()]
     if pa.types.is_float32(kind):
         column = pc.cast(pc.cast(column, pa.string()), pa.float64())
     elif pa.types.is_list(kind) and pa.types.is_float32(kind.value_type):

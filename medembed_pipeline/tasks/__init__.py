@@ -1,3 +1,3 @@
-"""What a model must keep: tasks, and how well the baseline and the tuned model do them."""
+"""What a model must keep while it is tuned: tasks beyond specialties, for baseline, tuned model and word matching."""
 
 REVISION = "1"

@@ -1,8 +1,5 @@
-"""The asset `task_metrics`: what the tuned model must keep."""
+"""The asset `task_metrics`: what the model has kept of what it knew."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -16,6 +13,7 @@ from medembed_pipeline.evaluation.inputs import (
     rows_of,
     texts_of,
 )
+from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
@@ -25,104 +23,102 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
+from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import EncoderSettings, TaskSettings, load_settings
 from medembed_pipeline.tasks import REVISION
 from medembed_pipeline.tasks.clinical_terms import clinical_terms_version
-from medembed_pipeline.tasks.encoding import text_vectors
+from medembed_pipeline.tasks.encoding import TextVectors, text_vectors
 from medembed_pipeline.tasks.everyday import everyday_version
-from medembed_pipeline.tasks.kinds import RankingTask
-from medembed_pipeline.tasks.own import own_tasks_version
+from medembed_pipeline.tasks.gather import all_tasks
+from medembed_pipeline.tasks.own import OwnFolder, own_folders
 from medembed_pipeline.tasks.passages import passage_task
-from medembed_pipeline.tasks.plan import PlannedTask, built_in_tasks, own_tasks, passages_planned
-from medembed_pipeline.tasks.scoring import task_texts
-from medembed_pipeline.tasks.table import TASK_METRICS_SCHEMA, tasks_table
+from medembed_pipeline.tasks.table import TASK_SCHEMA, task_table
+from medembed_pipeline.tasks.task import NotAsked, Task
 
 SETTINGS = load_settings()
 
 
 @dg.asset(
     group_name="evaluation",
-    kinds={"parquet", "numpy", "pytorch"},
-    deps=[
-        "cleaned_notes",
-        "note_splits",
-        "finetuned_checkpoint",
-        "baseline_embeddings",
-        "tuned_embeddings",
-    ],
+    kinds={"parquet", "pytorch", "scikitlearn"},
+    deps=["cleaned_notes", "note_splits", "finetuned_checkpoint", "baseline_embeddings", "tuned_embeddings"],
     code_version=code_version(REVISION, SETTINGS.tasks, SETTINGS.encoder),
     config_schema=launchpad_schema("task_metrics", SETTINGS.tasks),
-    metadata=column_schema(TASK_METRICS_SCHEMA),
+    metadata=column_schema(TASK_SCHEMA),
     required_resource_keys={"lake", "encoder"},
 )
 def task_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-    """What a model must keep: passages, clinical terms, everyday language and tasks of your own, before and after."""
+    """What a model must keep: passages, clinical terms, everyday language, your own tasks, before and after tuning."""
     settings = launchpad_settings(context, TaskSettings)
     encoder: EncoderSettings = context.resources.encoder
     with asset_work(context, REVISION, settings, encoder) as work:
         scored = held_out(work)
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        for family, version in (
-            ("clinical_terms", clinical_terms_version),
-            ("everyday_language", everyday_version),
-            ("own", lambda: own_tasks_version(work.lake)),
-        ):
-            if family in settings.families:
-                work.note_input(f"tasks_{family}", version())
-        # In the number format of the note vectors, whatever this machine prefers.
-        precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
-        prepared = encoder.model_copy(update={"precision": precision})
+        folders = own_folders(work.lake) if "own" in settings.families else []
+        note_sources(work, settings, folders)
 
         def build() -> Built:
-            texts = texts_of(work.input("cleaned_notes"), scored.note_ids)
-            specs = model_specs(work, prepared)
-            planned = plan(work, settings, scored, texts, specs)
-            wanted = [text for one in planned if one.task is not None for text in task_texts(one.task)]
-            looked_up = {}
-            for model, table in embeddings.items():
-                known = dict(zip(texts, rows_of(table, scored.note_ids), strict=True))
-                looked_up[model] = text_vectors(work.lake, specs[model], prepared, wanted, known=known)
-            return tasks_table(planned, looked_up, confidence=settings.confidence)
+            notes = work.input("cleaned_notes")
+            texts = texts_of(notes, scored.note_ids)
+            tasks = all_tasks(settings, lambda: passages_of(scored, texts, notes, settings, encoder), folders)
+            wanted = [text for task in tasks if not isinstance(task, NotAsked) for text in task.texts()]
+            vectors = {}
+            for model, spec in encoder_specs(work, encoder).items():
+                known = TextVectors(texts, rows_of(embeddings[model], scored.note_ids))
+                vectors[model] = text_vectors(work.lake, spec, encoder, wanted, known)
+            return task_table(
+                tasks,
+                vectors,
+                confidence=settings.confidence,
+                tolerance=settings.tolerance,
+                decides=settings.decides,
+            )
 
-        return work.publish(build, TASK_METRICS_SCHEMA)
+        return work.publish(build, TASK_SCHEMA, lambda table: describe_tasks(work, table))
 
 
-def model_specs(work: AssetWork, encoder: EncoderSettings) -> dict[str, EncoderSpec]:
-    """Both encoders, as the notes are embedded with them."""
+def note_sources(work: AssetWork, settings: TaskSettings, folders: list[OwnFolder]) -> None:
+    """Note what is read and is no table."""
+    if "clinical_terms" in settings.families:
+        work.note_input("clinical_terms", clinical_terms_version())
+    if "everyday_language" in settings.families:
+        work.note_input("everyday_language", everyday_version())
+    if "own" in settings.families:
+        work.note_input("own_tasks", digest([folder.version for folder in folders]))
+
+
+def passages_of(
+    scored: HeldOut, texts: list[str], notes: LakeTable, settings: TaskSettings, encoder: EncoderSettings
+) -> Task | NotAsked:
+    """The passages of the held-out notes."""
+    return passage_task(
+        scored.note_ids,
+        texts,
+        scored.groups,
+        window=encoder.max_tokens,
+        words=settings.passage_words,
+        per_note=settings.passages_per_note,
+        notes_at_most=settings.passage_notes,
+        seed=settings.seed,
+        background=notes.strings("text"),
+    )
+
+
+def encoder_specs(work: AssetWork, settings: EncoderSettings) -> dict[str, EncoderSpec]:
+    """How each model is loaded."""
     return {
-        "baseline": EncoderSpec(encoder.base, encoder.pooling, encoder.max_tokens, encoder.long_notes),
-        "tuned": measured_checkpoint(work).encoder_spec(encoder.long_notes),
+        "baseline": EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes),
+        "tuned": measured_checkpoint(work).encoder_spec(settings.long_notes),
     }
 
 
-def plan(
-    work: AssetWork,
-    settings: TaskSettings,
-    scored: HeldOut,
-    texts: list[str],
-    specs: Mapping[str, EncoderSpec],
-) -> list[PlannedTask]:
-    """All tasks of the families that are wanted."""
-    planned: list[PlannedTask] = []
-    notes = work.input("cleaned_notes")
-    if "passages" in settings.families:
-        columns = notes.read(["note_id", "duplicate_group"]).to_pydict()
-        copy_of = dict(zip(columns["note_id"], columns["duplicate_group"], strict=True))
-        whole = any(spec.long_notes == "windows" for spec in specs.values())
+def describe_tasks(work: AssetWork, table: LakeTable) -> dict[str, Any]:
+    """The pictures: what was lost and won, and where each model stands."""
+    from medembed_pipeline.pictures.task_pictures import task_changes_picture, task_levels_picture
 
-        def read() -> RankingTask:
-            return passage_task(
-                scored.note_ids,
-                texts,
-                scored.groups,
-                [copy_of[note] for note in scored.note_ids],
-                words=settings.passage_words,
-                window=None if whole else max(spec.max_tokens for spec in specs.values()),
-                seed=settings.seed,
-            )
-
-        planned.append(passages_planned(settings, read, notes.strings("text")))
-    planned += built_in_tasks(settings)
-    if "own" in settings.families:
-        planned += own_tasks(settings, work.lake, [one.name for one in planned])
-    return planned
+    rows = table.read()
+    if not rows.num_rows:
+        return {}
+    return work.publish_pictures(
+        {"what_was_kept": task_changes_picture(rows), "before_and_after": task_levels_picture(rows)}
+    )

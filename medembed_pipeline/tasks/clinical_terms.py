@@ -1,88 +1,94 @@
-"""The task of clinical language: another name of a diagnosis has to find its title in ICD-10-CM.
+"""A clinical term has to find the title of its code: ICD-10-CM, from the package `simple-icd-10-cm`.
 
-The classification lists under many codes further names of the same diagnosis (inclusion terms): "Classical cholera"
-under "Cholera due to Vibrio cholerae 01, biovar cholerae". A person links them by knowledge, not by shared words.
-
-Source: ICD-10-CM, National Center for Health Statistics, in the public domain, as the package `simple-icd-10-cm` (MIT
-licence) holds it.
+Inclusion terms are other names for what a code means ("Endemic goiter NOS" for "Iodine-deficiency related (endemic)
+goiter, unspecified"). The classification is in the public domain (US National Center for Health Statistics), the
+package under the MIT licence; it holds the data, nothing is fetched.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import NamedTuple
 
 import numpy as np
 
-from medembed_pipeline.tasks.kinds import RankingTask, TaskError
+from medembed_pipeline.evaluation.jackknife import group_numbers
+from medembed_pipeline.tasks.task import RankingTask
 
+NAME = "clinical_terms"
 PACKAGE = "simple-icd-10-cm"
 
 
-def clinical_terms_version() -> str:
-    """The version of the list of terms."""
-    return metadata.version(PACKAGE)
+class CodedTerm(NamedTuple):
+    """A term, the title it belongs to, and their code."""
+
+    code: str
+    term: str
+    title: str
 
 
-def read_terms() -> dict[str, tuple[str, list[str]]]:
-    """Title and inclusion terms of every code that has any, sorted by code. Takes some seconds."""
+def coded_terms() -> list[CodedTerm]:
+    """All inclusion terms of ICD-10-CM. Takes a few seconds: the package reads its data when it is imported."""
     import simple_icd_10_cm as icd
 
-    found: dict[str, tuple[str, list[str]]] = {}
-    for code in icd.get_all_codes(with_dots=True):
-        # An extended code is another with a seventh character, and has its parent's terms.
-        if not icd.is_category_or_subcategory(code) or icd.is_extended_subcategory(code):
-            continue
-        terms = icd.get_inclusion_term(code)
-        if terms:
-            found[code] = (icd.get_description(code), terms)
-    return dict(sorted(found.items()))
+    codes = [code for code in icd.get_all_codes() if not icd.is_chapter_or_block(code)]
+    return [
+        CodedTerm(code, term, icd.get_description(code))
+        for code in codes
+        for term in icd.get_inclusion_term(code)
+    ]
 
 
-def clinical_term_task(
-    titles_and_terms: Mapping[str, tuple[str, Sequence[str]]], *, terms: int, seed: int
-) -> RankingTask:
-    """A term of each of some codes searches the titles of these codes.
+def clinical_terms_version() -> str:
+    """Version of the package: it decides codes, titles and terms."""
+    return version(PACKAGE)
 
-    Left out are terms that say the title again (one holds the other, whatever the case), terms and titles that stand
-    under several codes. One term a code, so that every query is independent of the others.
 
-    Args:
-        titles_and_terms: by code.
-        terms: queries wanted, at most.
-        seed: of the choice of codes and terms.
+def unambiguous(terms: Iterable[CodedTerm]) -> list[CodedTerm]:
+    """Terms that belong to one code alone, whose title is its alone, and that are no title themselves.
 
-    Raises:
-        TaskError: nothing is left.
+    Compared without case and repeated spaces; a term that is listed twice stands once.
     """
-    codes = sorted(titles_and_terms)
-    titles = Counter(titles_and_terms[code][0].casefold() for code in codes)
-    names = Counter(term.casefold() for code in codes for term in set(titles_and_terms[code][1]))
-    usable: list[tuple[str, str, list[str]]] = []
-    for code in codes:
-        title, all_terms = titles_and_terms[code]
-        folded = title.casefold()
-        kept = [
-            term
-            for term in sorted(set(all_terms))
-            if names[term.casefold()] == 1 and term.casefold() not in folded and folded not in term.casefold()
-        ]
-        if kept and titles[folded] == 1:
-            usable.append((code, title, kept))
-    if not usable:
-        raise TaskError(
-            f"clinical_terms: {PACKAGE} {clinical_terms_version()} holds no term; install it anew"
-        )
-    random = np.random.default_rng(seed)
-    chosen = sorted(random.permutation(len(usable))[:terms].tolist())
-    picked = [usable[place] for place in chosen]
+    different = {(one.code, _plain(one.term)): one for one in terms}.values()
+    codes_of_title = Counter(title for _, title in {(one.code, _plain(one.title)) for one in different})
+    codes_of_term = Counter(_plain(one.term) for one in different)
+    return [
+        one
+        for one in different
+        if codes_of_title[_plain(one.title)] == 1
+        and codes_of_term[_plain(one.term)] == 1
+        and _plain(one.term) not in codes_of_title
+    ]
+
+
+def clinical_terms_task(terms: Iterable[CodedTerm], *, codes: int, seed: int) -> RankingTask:
+    """Inclusion terms as queries, the titles of the same codes as candidates, in a sample of `codes` codes.
+
+    The group is the code: its terms are no independent evidence.
+    """
+    usable = sorted(unambiguous(terms))
+    names = sorted({one.code for one in usable})
+    drawn = np.random.default_rng(seed).permutation(len(names))[:codes]
+    chosen = {names[place] for place in drawn}
+    asked = [one for one in usable if one.code in chosen]
+    title_of = {one.code: one.title for one in asked}
+    place_of = {code: place for place, code in enumerate(title_of)}
+    answers = np.array([place_of[one.code] for one in asked], dtype=np.int64)
     return RankingTask(
-        name="clinical_terms",
-        family="clinical_terms",
-        queries=[kept[int(random.integers(len(kept)))] for _, _, kept in picked],
-        corpus=[title for _, title, _ in picked],
-        relevant=[{place: 1.0} for place in range(len(picked))],
-        query_groups=[code for code, _, _ in picked],
-        corpus_groups=[code for code, _, _ in picked],
+        NAME,
+        "clinical_terms",
+        ("precision", 1),
+        [one.term for one in asked],
+        list(title_of.values()),
+        query=np.arange(len(asked)),
+        candidate=answers,
+        gain=np.ones(len(asked)),
+        query_groups=answers,
+        candidate_groups=group_numbers(list(title_of)),
     )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,9 +1,9 @@
-"""Vectors of the tasks' texts: every different text once, and none that is known already."""
+"""Vectors of the tasks' texts: each text once per model, kept beside the notes' vectors of the same encoder."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,38 +16,51 @@ from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.settings import EncoderSettings
 
-Vectors = Callable[[Sequence[str]], FloatArray]
-"""Texts -> float64 [texts, d], unit rows."""
+
+class TextVectors:
+    """Vectors by text: called with texts, gives their unit rows, float64 [n, d]."""
+
+    def __init__(self, texts: Sequence[str], rows: np.ndarray) -> None:
+        self._texts = list(texts)
+        self._rows = rows
+        self._row_of = {text: row for row, text in enumerate(texts)}
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._row_of
+
+    def __call__(self, texts: Sequence[str]) -> FloatArray:
+        places = np.array([self._row_of[text] for text in texts], dtype=np.int64)
+        return unit_rows(self._rows[places], name="texts of the tasks")
+
+    def with_more(self, texts: Sequence[str], rows: np.ndarray) -> TextVectors:
+        """These and others."""
+        all_rows = np.concatenate([self._rows, rows]) if self._texts else rows
+        return TextVectors([*self._texts, *texts], all_rows)
 
 
 def text_vectors(
     lake: Lake,
     spec: EncoderSpec,
     settings: EncoderSettings,
-    texts: Iterable[str],
-    *,
-    known: Mapping[str, np.ndarray] | None = None,
-) -> Vectors:
-    """Encode all texts of all tasks in one go.
-
-    Vectors are kept beside the note vectors of the same encoder, so those of the base model outlive every checkpoint;
-    the model is loaded only where one is missing.
+    texts: Sequence[str],
+    known: TextVectors | None = None,
+) -> TextVectors:
+    """Vectors of all `texts`.
 
     Args:
-        lake: its store keeps the vectors.
+        lake: its store keeps the vectors. The model is loaded only when a text has none yet, so the base model's are
+            there for every checkpoint.
         spec: the encoder, the very one that the notes are embedded with.
         settings: device, precision and token budget.
-        texts: what will be asked for, each as often as it comes.
-        known: vectors of some texts, float32 [d], from the tables of note vectors.
-
-    Returns:
-        The function that gives the vectors of some of these texts.
+        texts: any, repeated ones too.
+        known: vectors that need not be looked for (the notes').
     """
     from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 
-    known = known or {}
-    wanted = list(dict.fromkeys(texts))
-    new = [text for text in wanted if text not in known]
+    known = known or TextVectors([], np.zeros((0, 0), dtype=np.float32))
+    wanted = [text for text in dict.fromkeys(texts) if text not in known]
+    if not wanted:
+        return known
     precision = resolve_precision(settings.precision, resolve_device(settings.device))
     store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
 
@@ -56,15 +69,10 @@ def text_vectors(
 
         return _Quiet(load_encoder(spec, device=settings.device, precision=precision), settings.token_budget)
 
-    rows = {text: known[text] for text in wanted if text in known}
-    if new:
-        table, _ = embeddings_table(new, new, load_encoder=load, store=store)
-        rows.update(zip(new, vectors(table.column("embedding")), strict=True))
-
-    def look_up(some: Sequence[str]) -> FloatArray:
-        return unit_rows(np.stack([rows[text] for text in some]), name="texts of a task")
-
-    return look_up
+    table, _ = embeddings_table(
+        [str(row) for row in range(len(wanted))], wanted, load_encoder=load, store=store
+    )
+    return known.with_more(wanted, vectors(table.column("embedding")))
 
 
 class _Quiet:

@@ -1,7 +1,8 @@
-"""The tasks of everyday language: sentence triplets that were written for this project, a task per set.
+"""Sentence triplets about everyday life: has tuning on notes cost a model its general English?
 
-The second sentence says the same as the first (or is about the same subject) in other words; the third shares words
-with it, but not the meaning. Word matching points the wrong way.
+Written for this project, in `data/everyday_<set>.tsv`. In each triplet `same` says what `anchor` says (or is about the
+same subject) in other words, and `other` shares its words but not its meaning: word overlap alone points the wrong way.
+Each set stands for itself, because a gain in one (topics, say) does not make up for a loss in another.
 """
 
 from __future__ import annotations
@@ -9,29 +10,29 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from medembed_pipeline.lake.fingerprint import digest, file_sha256
-from medembed_pipeline.tasks.kinds import TripletTask
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.tasks.task import TripletTask, groups_by_text
 
-FOLDER = Path(__file__).parent / "data"
-PREFIX = "everyday_"
-
-
-def everyday_tasks() -> list[TripletTask]:
-    """The sets by name: negation, paraphrase, topic."""
-    return [_read(path) for path in _files()]
+DATA = Path(__file__).parent / "data"
+SETS = ("paraphrase", "topic", "negation")
 
 
-def everyday_version() -> str:
+def everyday_tasks(folder: Path = DATA) -> list[TripletTask]:
+    """A task for each set."""
+    tasks = []
+    for name in SETS:
+        with _file(folder, name).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        anchors, same, other = ([row[column] for row in rows] for column in ("anchor", "same", "other"))
+        groups = groups_by_text(anchors, same, other)
+        tasks.append(TripletTask(f"everyday_{name}", "everyday_language", anchors, same, other, groups))
+    return tasks
+
+
+def everyday_version(folder: Path = DATA) -> str:
     """Hash of all sentences: what was scored with them is known by it."""
-    return digest({path.name: file_sha256(path) for path in _files()})
+    return digest({name: _file(folder, name).read_text(encoding="utf-8") for name in SETS})
 
 
-def _files() -> list[Path]:
-    return sorted(FOLDER.glob(f"{PREFIX}*.tsv"))
-
-
-def _read(path: Path) -> TripletTask:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    anchors, same, other = ([row[column] for row in rows] for column in ("anchor", "same", "other"))
-    return TripletTask(path.stem, "everyday_language", anchors, same, other)
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"everyday_{name}.tsv"

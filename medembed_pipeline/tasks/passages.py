@@ -1,77 +1,94 @@
-"""The task that needs no label: a passage of a long note has to find the note it was taken from.
+"""A passage of a held-out note has to find its note, of which the model has read another part.
 
-A model that puts whole specialties into one place can no longer tell the notes of one specialty apart. The passage
-comes from beyond the window, so no word of it was read when the note's vector was made: what finds the note is what
-the beginning of a note says about its rest.
+Needs no label, so it works on anybody's notes. The passage comes from beyond the encoder's window: note and passage
+share no word that the model has seen in both, only what they are about.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
-from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.tasks.kinds import RankingTask, TaskError
+import numpy as np
 
-SMALLEST_GROUPS = 20
-"""With fewer long notes the task says nothing, and is not measured."""
+from medembed_pipeline.evaluation.jackknife import group_numbers
+from medembed_pipeline.tasks.task import NotAsked, RankingTask
+
+NAME = "passages"
 
 
 def passage_task(
     note_ids: Sequence[str],
     texts: Sequence[str],
     groups: Sequence[str],
-    copies: Sequence[str],
     *,
+    window: int,
     words: int,
-    window: int | None,
+    per_note: int,
+    notes_at_most: int,
     seed: int,
-) -> RankingTask:
-    """One passage of every note that is long enough; all notes are the corpus.
+    background: Sequence[str] = (),
+) -> RankingTask | NotAsked:
+    """Passages of held-out notes as queries, all held-out notes as candidates.
 
-    A word has at least one token, so what stands behind `window` words stands behind `window` tokens.
+    A word is at least one token: what comes after the first `window` words lies beyond a window of so many tokens,
+    whatever the tokenizer, so none is asked. The rest of a note is cut into as many equal parts as passages are
+    wanted, and each gives one, at a place that the seed and the note's id decide: a passage stays the same whatever
+    other notes there are.
+
+    Notes of the query's group other than its own are neither right nor wrong: a near-duplicate is as good an answer,
+    another note of the same patient is not. They are left out of the query's ranking.
 
     Args:
-        note_ids: n ids of the held-out notes.
-        texts: n texts.
-        groups: the unit of sampling of each note.
-        copies: what near-duplicates share: finding a copy is finding the note.
-        words: length of a passage.
-        window: tokens of a note that the models read; None where they read notes whole. The passage is then taken from
-            anywhere in the note.
-        seed: of the places, which depend on the note's id and nothing else.
-
-    Raises:
-        TaskError: notes of fewer than SMALLEST_GROUPS groups are long enough.
+        note_ids, texts, groups: n held-out notes.
+        window: tokens that the encoder reads of a note.
+        words: in a passage.
+        per_note: passages of one note, fewer where it is too short for as many that do not overlap.
+        notes_at_most: notes that are asked about; with more, a sample by seed and note id.
+        seed: of places and sample.
+        background: see `RankingTask`.
     """
-    queries: list[str] = []
-    asking: list[int] = []
-    for note, text in enumerate(texts):
-        found = text.split()
-        first = window if window is not None else 0
-        # A passage that is most of a note would find it by being it.
-        if len(found) < max(first + words, 2 * words):
-            continue
-        places = len(found) - words - first + 1
-        drawn = int(digest([seed, note_ids[note]])[:12], 16) / 16**12
-        start = first + int(drawn * places)
-        queries.append(" ".join(found[start : start + words]))
-        asking.append(note)
-    behind = len({groups[note] for note in asking})
-    if behind < SMALLEST_GROUPS:
-        beyond = "" if window is None else f" beyond the window of {window} tokens"
-        raise TaskError(
-            f"passages: {behind} independent held-out notes have {words} words{beyond}; at least "
-            f"{SMALLEST_GROUPS} are needed to measure it"
+    cut = [text.split() for text in texts]
+    long_enough = [row for row, found in enumerate(cut) if len(found) >= window + words]
+    if not long_enough:
+        return NotAsked(
+            NAME,
+            "passages",
+            f"none of {len(texts)} held-out notes has the {window + words} words that a passage from beyond the "
+            "window takes",
+            failed=False,
         )
-    members: dict[str, list[int]] = {}
-    for note, copy in enumerate(copies):
-        members.setdefault(copy, []).append(note)
+    asked = sorted(long_enough, key=lambda row: _draw(seed, note_ids[row], "note"))[:notes_at_most]
+    queries, own = [], []
+    for row in sorted(asked, key=lambda row: note_ids[row]):
+        rest = cut[row][window:]
+        count = min(per_note, len(rest) // words)
+        for part in range(count):
+            first, last = part * len(rest) // count, (part + 1) * len(rest) // count - words
+            start = first + int(_draw(seed, note_ids[row], str(part)) * (last - first + 1))
+            queries.append(" ".join(rest[start : start + words]))
+            own.append(row)
+    numbers = group_numbers(groups)
+    answers = np.array(own, dtype=np.int64)
     return RankingTask(
-        name="passages",
-        family="passages",
-        queries=queries,
-        corpus=list(texts),
-        relevant=[dict.fromkeys(members[copies[note]], 1.0) for note in asking],
-        query_groups=[groups[note] for note in asking],
-        corpus_groups=list(groups),
+        NAME,
+        "passages",
+        ("mrr", None),
+        queries,
+        texts,
+        query=np.arange(len(queries)),
+        candidate=answers,
+        gain=np.ones(len(queries)),
+        query_groups=numbers[answers],
+        candidate_groups=numbers,
+        others_of_group_count=False,
+        background=background,
+        left_out=len(texts) - len(long_enough),
     )
+
+
+def _draw(seed: int, note_id: str, what: str) -> float:
+    """A number from 0 to below 1 that only its arguments decide."""
+    drawn = hashlib.sha256(f"{seed}:{note_id}:{what}".encode()).digest()
+    # 53 bits: more would round up to 1 in a float.
+    return (int.from_bytes(drawn[:8], "big") >> 11) / 2**53

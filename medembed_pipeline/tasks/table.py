@@ -1,147 +1,181 @@
-"""The table `task_metrics`: every figure of every task, and the facts that the verdict goes by."""
+"""The table `task_metrics`: every figure of every task, and a record per task."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import intervals
-from medembed_pipeline.evaluation.metrics_table import DIFFERENCE, LEXICAL, OVER_LEXICAL
 from medembed_pipeline.evaluation.retrieval import MetricKey
-from medembed_pipeline.tasks.encoding import Vectors
-from medembed_pipeline.tasks.kinds import PairTask, RankingTask, Task
-from medembed_pipeline.tasks.plan import PlannedTask
-from medembed_pipeline.tasks.scoring import Figures, task_figures, task_size
+from medembed_pipeline.tasks.scoring import CONTRASTS, Scored, Vectors, score_task
+from medembed_pipeline.tasks.task import NotAsked, Task
 
-MODEL_ORDER = ("baseline", "tuned", DIFFERENCE, LEXICAL, OVER_LEXICAL)
-DECIMALS = 9
+DECIMALS = 12
 """Figures are rounded here: further down, a matrix product depends on the number of threads."""
+
+MODELS = ("baseline", "tuned", "lexical", *CONTRASTS)
+_LOWEST = {"spearman": -1.0}
+
+Judgement = Literal["kept", "lost", "unclear"]
 
 
 def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
-TASK_METRICS_SCHEMA = pa.schema(
+TASK_SCHEMA = pa.schema(
     [
-        _field("task", pa.string(), "name of the task"),
+        _field("task", pa.string(), "name of the task; of your own: its folder"),
         _field("family", pa.string(), "passages, clinical_terms, everyday_language or own"),
-        _field(
-            "metric",
-            pa.string(),
-            "searches: precision, mrr, ndcg, map; triplets: accuracy; pairs: spearman",
-        ),
+        _field("metric", pa.string(), "precision, mrr, ndcg, map, accuracy or spearman"),
         _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
         _field(
             "model",
             pa.string(),
-            "baseline, tuned, difference (tuned - baseline), lexical (TF-IDF) or tuned_over_lexical (tuned - lexical)",
+            "baseline, tuned, lexical (TF-IDF word matching), difference (tuned - baseline), tuned_over_lexical",
         ),
         _field("value", pa.float64(), "the figure, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of its interval, NaN where there is none"),
-        _field("ci_high", pa.float64(), "upper end"),
-        _field("n", pa.int64(), "queries, pairs or triplets"),
-        _field("groups", pa.int64(), "independent groups among them"),
-        _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where there is none"),
-        _field("is_main", pa.bool_(), "whether the verdict goes by this metric"),
+        _field("ci_low", pa.float64(), "lower end of the interval, paired for differences; NaN where none"),
+        _field("ci_high", pa.float64(), "upper end of the interval"),
+        _field("n", pa.int64(), "queries, triplets or pairs"),
+        _field("groups", pa.int64(), "independent groups behind them: what the interval goes by"),
+        _field("is_main", pa.bool_(), "whether the verdict looks at this metric"),
+        _field("decides", pa.bool_(), "whether the task decides the verdict, or informs"),
+        _field("tolerance", pa.float64(), "fall of the main metric that is accepted"),
     ]
 )
 
 
-def main_metric(task: Task) -> tuple[MetricKey, str]:
-    """The metric that the verdict goes by, and what it is called."""
-    if isinstance(task, RankingTask):
-        # One title is right, and a person who codes takes the first; elsewhere a list is read from the top.
-        if task.family == "clinical_terms":
-            return ("precision", 1), "accuracy at 1"
-        return ("mrr", None), "MRR"
-    return (
-        (("spearman", None), "Spearman") if isinstance(task, PairTask) else (("accuracy", None), "accuracy")
-    )
+def judgement(difference: float, ci_low: float, ci_high: float, tolerance: float) -> Judgement:
+    """What tuned - baseline and its interval say.
+
+    kept: a fall beyond the tolerance is excluded (non-inferior). lost: it fell by more than the tolerance, and that it
+    fell at all is certain. unclear: neither; more items would tell.
+
+    Reference: G. Piaggio et al., "Reporting of noninferiority and equivalence randomized trials", JAMA 308 (2012).
+    """
+    if ci_low >= -tolerance:
+        return "kept"
+    return "lost" if difference < -tolerance and ci_high < 0 else "unclear"
 
 
-def tasks_table(
-    planned: Sequence[PlannedTask], embeddings: Mapping[str, Vectors], *, confidence: float
+def task_table(
+    tasks: Sequence[Task | NotAsked],
+    vectors: Mapping[str, Vectors],
+    *,
+    confidence: float,
+    tolerance: Callable[[str], float],
+    decides: Callable[[str, str], bool],
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Measure every task that can be.
+    """All figures, and the facts to read them by.
 
     Args:
-        planned: all tasks.
-        embeddings: vectors of `baseline` and `tuned`.
+        tasks: in the order of the table.
+        vectors: of `baseline` and `tuned`: texts -> unit rows.
         confidence: of the intervals.
+        tolerance: of a family.
+        decides: whether a task (family, name) decides.
 
     Returns:
-        The table with TASK_METRICS_SCHEMA, and the fact `tasks`: a record per task by its main metric, with `problem`
-        and no figures where it was not measured.
+        A table with TASK_SCHEMA, and the fact `tasks`, a record per task by its main metric (docs/tasks.md).
     """
     rows: list[dict[str, Any]] = []
-    records: list[dict[str, Any]] = []
-    for one in planned:
-        record: dict[str, Any] = {
-            "name": one.name,
-            "family": one.family,
-            "metric": "",
-            "tolerance": one.tolerance,
-            "decides": one.decides,
-            "problem": one.problem,
-            **dict.fromkeys(("baseline", "tuned", "lexical", "difference", "ci_low", "ci_high", "degrees")),
-            "n": 0,
-            "groups": 0,
+    records = []
+    for task in tasks:
+        given = {
+            "decides": decides(task.family, task.name),
+            "tolerance": tolerance(task.family),
         }
-        records.append(record)
-        if one.task is None:
+        if isinstance(task, NotAsked):
+            records.append(_not_asked(task, given))
             continue
-        key, record["metric"] = main_metric(one.task)
-        figures = task_figures(one.task, embeddings, known_words=one.known_words)
-        found = _rows(one, figures, key, task_size(one.task), confidence)
+        scored = score_task(task, vectors)
+        found = _rows(task, scored, confidence, given)
+        degrees = _rounded(intervals(scored.figures["difference"][task.main]).degrees[0])
         rows += found
-        main = {row["model"]: row for row in found if row["is_main"]}
-        record.update({model: _known(main[model]["value"]) for model in MODEL_ORDER if model in record})
-        record.update({name: _known(main[DIFFERENCE][name]) for name in ("ci_low", "ci_high", "degrees")})
-        record.update({name: main[DIFFERENCE][name] for name in ("n", "groups")})
-        if record["difference"] is None:
-            record["problem"] = (
-                f"{one.name}: {record['metric']} is undefined for a model: all its similarities, or all scores, are "
-                "equal"
-            )
-    return pa.Table.from_pylist(rows, schema=TASK_METRICS_SCHEMA), {"tasks": records}
+        records.append(_record(task, found, degrees, given))
+    return pa.Table.from_pylist(rows, schema=TASK_SCHEMA), {"tasks": records}
 
 
-def _rows(
-    planned: PlannedTask, figures: Figures, main: MetricKey, size: int, confidence: float
-) -> list[dict[str, Any]]:
-    rows = []
-    for model in MODEL_ORDER:
-        for key, figure in figures[model].items():
-            lowest, highest = (-1.0 if key[0] == "spearman" else 0.0), 1.0
-            if model in (DIFFERENCE, OVER_LEXICAL):
-                lowest, highest = -math.inf, math.inf
+def _rows(task: Task, scored: Scored, confidence: float, given: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for model in MODELS:
+        for (metric, k), figure in scored.figures[model].items():
+            whole = model in CONTRASTS
+            lowest, highest = (-math.inf, math.inf) if whole else (_LOWEST.get(metric, 0.0), 1.0)
             ends = intervals(figure, confidence=confidence, lowest=lowest, highest=highest)
-            numbers = {
-                "value": figure.value[0],
-                "ci_low": ends.low[0],
-                "ci_high": ends.high[0],
-                "degrees": ends.degrees[0],
-            }
-            rows.append(
+            found.append(
                 {
-                    "task": planned.name,
-                    "family": planned.family,
-                    "metric": key[0],
-                    "k": key[1],
+                    "task": task.name,
+                    "family": task.family,
+                    "metric": metric,
+                    "k": k,
                     "model": model,
-                    # + 0.0 turns a rounded -0.0 into 0.0.
-                    **{name: round(float(value), DECIMALS) + 0.0 for name, value in numbers.items()},
-                    "n": size,
+                    "value": _rounded(figure.value[0]),
+                    "ci_low": _rounded(ends.low[0]),
+                    "ci_high": _rounded(ends.high[0]),
+                    "n": scored.items,
                     "groups": int(figure.groups[0]),
-                    "is_main": key == main,
+                    "is_main": (metric, k) == task.main,
+                    **given,
                 }
             )
-    return rows
+    return found
 
 
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _record(
+    task: Task, rows: Sequence[Mapping[str, Any]], degrees: float, given: dict[str, Any]
+) -> dict[str, Any]:
+    main = {row["model"]: row for row in rows if row["is_main"]}
+    change = main["difference"]
+    record = {
+        "name": task.name,
+        "family": task.family,
+        "metric": metric_name(task.main),
+        "judgement": judgement(change["value"], change["ci_low"], change["ci_high"], given["tolerance"]),
+        **given,
+        "baseline": main["baseline"]["value"],
+        "tuned": main["tuned"]["value"],
+        "lexical": main["lexical"]["value"],
+        "difference": change["value"],
+        "ci_low": change["ci_low"],
+        "ci_high": change["ci_high"],
+        "degrees": degrees,
+        "n": change["n"],
+        "groups": change["groups"],
+        "left_out": task.left_out,
+        "problem": "",
+        "failed": False,
+    }
+    return {name: None if value != value else value for name, value in record.items()}
+
+
+def _not_asked(task: NotAsked, given: dict[str, Any]) -> dict[str, Any]:
+    numbers = ("baseline", "tuned", "lexical", "difference", "ci_low", "ci_high", "degrees")
+    return {
+        "name": task.name,
+        "family": task.family,
+        "metric": "",
+        "judgement": "",
+        **given,
+        # What these notes leave nothing to ask of decides nothing; what is broken must not pass in silence.
+        "decides": given["decides"] and task.failed,
+        **dict.fromkeys(numbers),
+        "n": 0,
+        "groups": 0,
+        "left_out": 0,
+        "problem": task.message,
+        "failed": task.failed,
+    }
+
+
+def metric_name(metric: MetricKey) -> str:
+    """`precision@1`, `mrr`."""
+    return metric[0] if metric[1] is None else f"{metric[0]}@{metric[1]}"
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), DECIMALS) + 0.0

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import dagster as dg
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     asset_work,
@@ -19,6 +21,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
+from medembed_pipeline.notes.memory import find_memory, remember_trained
 from medembed_pipeline.settings import EncoderSettings, TrainingSettings, load_settings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import (
@@ -30,11 +33,12 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.known_notes import remember_known_notes
-from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline.training.warm_start import INPUT as WARM_START
 from medembed_pipeline.training.warm_start import warm_start, without_trained_notes
 
 SETTINGS = load_settings()
+CHOICE = EpochChoice(main_metric=SETTINGS.verdict.main_metric)
 
 
 @dg.asset(
@@ -42,7 +46,7 @@ SETTINGS = load_settings()
     kinds={"pytorch", "huggingface"},
     deps=["triplets"],
     pool="gpu",
-    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder),
+    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder, CHOICE),
     config_schema=launchpad_schema("finetuned_checkpoint", SETTINGS.training),
     required_resource_keys={"lake", "encoder"},
 )
@@ -54,7 +58,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     """
     settings = launchpad_settings(context, TrainingSettings)
     encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings, encoder) as work:
+    with asset_work(context, REVISION, settings, encoder, CHOICE) as work:
         spec = EncoderSpec(
             encoder.base,
             encoder.pooling,
@@ -62,6 +66,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             encoder.long_notes,
             settings.projection_dimensions,
         )
+        find_memory(work.lake)  # whether it is whole is known before a training, not after it
         data = training_data(work)
         work.note_input(
             "base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=settings.seed)
@@ -83,11 +88,19 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
                 fine_tune(work, version, spec, data, settings, encoder, parent, state_folder)
             shutil.rmtree(state_folder, ignore_errors=True)
         checkpoint = checkpoint_of(work.lake, version)
+        remember_checkpoints(work.lake)
         point_to(work.lake, checkpoint, work.recipe())
         return dg.MaterializeResult(
             data_version=dg.DataVersion(checkpoint.data_version),
             metadata={"kept": kept, **describe(work, checkpoint, work.lake.path(FOLDER, version))},
         )
+
+
+def remember_checkpoints(lake: Lake) -> None:
+    """Have the memory of notes tell which notes each checkpoint in the lake was trained on."""
+    versions = [version for version in lake.names(FOLDER) if lake.exists(FOLDER, version, MANIFEST)]
+    trained = {version: lake.read_json(FOLDER, version, "trained_notes.json") or [] for version in versions}
+    remember_trained(lake, trained, datetime.now(timezone.utc))
 
 
 def training_data(work: AssetWork) -> TrainingData:
@@ -142,8 +155,6 @@ def fine_tune(
         log.info(f"training goes on from the checkpoint {parent.version}")
         spec = parent.encoder_spec(encoder.long_notes)
         data = without_trained_notes(data, parent.trained_note_ids())
-    names = set(TrainingOptions.__dataclass_fields__)
-    options = TrainingOptions(**settings.model_dump(include=names))
 
     def on_step(step: int, steps: int, loss: float, notes_per_second: float) -> None:
         log.info(f"step {step} of {steps}: loss {loss:.4f}, {notes_per_second:.1f} notes/s")
@@ -151,13 +162,14 @@ def fine_tune(
     result = train(
         spec,
         data,
-        options,
+        settings,
         device=encoder.device,
         precision=encoder.precision,
         token_budget=encoder.token_budget,
         state_folder=state_folder,
         save_every_seconds=settings.save_every_seconds,
         keep_epochs_from=first_kept_epoch(settings, spec, parent),
+        main_metric=CHOICE.main_metric,
         log_every_steps=settings.log_every_steps,
         on_step=on_step,
         on_epoch=lambda row: log.info(_epoch_line(row)),
@@ -177,7 +189,7 @@ def fine_tune(
             result,
             spec=spec,
             data=data,
-            options=options,
+            options=settings,
             data_versions=work.recipe().inputs,
             settings=work.recipe().settings,
         )
@@ -206,6 +218,7 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
     facts = {
         "version": checkpoint.version,
         "best_epoch": manifest["best_epoch"],
+        "chosen_by": manifest["chosen_by"],
         "improved_on_base": manifest["improved_on_base"],
         "base": manifest["base"],
         "device": manifest["device"],
@@ -216,7 +229,13 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
     return {
         "path": dg.MetadataValue.path(path),
         **fact_metadata(facts),
-        **work.publish_pictures({"training_curve": training_curve_picture(history)}),
+        **work.publish_pictures(
+            {
+                "training_curve": training_curve_picture(
+                    history, best_epoch=manifest["best_epoch"], chosen_by=manifest["chosen_by"]
+                )
+            }
+        ),
     }
 
 

@@ -14,12 +14,12 @@ import torch
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.spec import BUNDLED, EncoderSpec
 from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import EPOCHS
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.loop import TrainingResult
 from medembed_pipeline.training.model_card import model_card
-from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.verification import MANIFEST_FILE, file_names
 
 HISTORY_FILE = "history.json"
@@ -36,7 +36,7 @@ def write_checkpoint(
     *,
     spec: EncoderSpec,
     data: TrainingData,
-    options: TrainingOptions,
+    options: TrainingSettings,
     data_versions: Mapping[str, str],
     settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -79,12 +79,13 @@ def write_checkpoint(
         "training_revision": REVISION,
         "base": base,
         "encoder": {name: value for name, value in asdict(spec).items() if name != "base"},
-        "training": asdict(options),
+        "training": options.weight_values(),
         "seed": options.seed,
         "settings": dict(settings or {}),
         "data_versions": dict(data_versions),
         "counts": counts,
         "best_epoch": result.best_epoch,
+        "chosen_by": result.main_metric,
         "improved_on_base": result.improved,
         "device": result.encoder.device.type,
         "precision": result.encoder.precision,

@@ -4,7 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.optimization import (
@@ -24,9 +25,9 @@ from medembed_pipeline.training.optimization import (
     merge_adapters,
     switch_dropout_off,
 )
-from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.reporter import OnStep, Reporter
 from medembed_pipeline.training.run import OnEpoch, Run
+from medembed_pipeline.training.validation import EpochChoice
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,12 @@ class TrainingResult:
         encoder: with the weights of the best epoch, adapters merged.
         history: one row per epoch (epoch 0: the base model), with `epoch`, `steps`, `train_loss` (None for
             epoch 0), `validation_loss`, `validation_triplet_accuracy`, `validation_precision_at_5`,
-            `validation_map`.
+            `validation_map`, `validation_score` (the main metric, which chose the epoch).
         best_epoch: the epoch whose weights these are; 0 where no epoch was better than the base model.
         trained_ids: the notes trained on, sorted.
         resumed_at: step from which it went on, 0 where it began anew.
         micro_batch: notes that were held in memory at once in the end; 0 for whole batches.
+        main_metric: the figure that chose the epoch, as under `[verdict]`.
         epoch_folders: the folders of the models kept of single epochs, by epoch; below the state's folder.
     """
 
@@ -51,6 +53,7 @@ class TrainingResult:
     trained_ids: list[str]
     resumed_at: int
     micro_batch: int
+    main_metric: str = EpochChoice().main_metric
     epoch_folders: Mapping[int, Path] = field(default_factory=dict)
 
     @property
@@ -62,7 +65,7 @@ class TrainingResult:
 def train(
     spec: EncoderSpec,
     data: TrainingData,
-    options: TrainingOptions,
+    options: TrainingSettings,
     *,
     device: str = "auto",
     precision: str = "auto",
@@ -70,6 +73,7 @@ def train(
     state_folder: Path | None = None,
     save_every_seconds: float = 60.0,
     keep_epochs_from: int | None = None,
+    main_metric: str = EpochChoice().main_metric,
     log_every_steps: int = 10,
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
@@ -78,15 +82,15 @@ def train(
 ) -> TrainingResult:
     """Fine-tune an encoder on triplets, and keep the epoch that is best on the validation notes.
 
-    The score is the mean of P@5 and mean average precision among the validation notes. The same spec, data,
-    options, device and precision give the same weights, byte for byte, on the same CPU with the same number
+    The score is `main_metric` among the validation notes; of equal ones the earliest epoch is kept. The same
+    spec, data, options, device and precision give the same weights, byte for byte, on the same CPU with the same number
     of threads, whether or not the training was stopped and resumed on the way.
 
     Args:
         spec: base model, pooling, window. With `long_notes="windows"` each epoch trains on one random window
             of each note; otherwise on its beginning.
         data: texts, specialties, triplets.
-        options: the recipe.
+        options: the recipe; what it says of where to start, of epochs to keep and of the log is the caller's to do.
         device: `auto`, `cuda`, `mps` or `cpu`.
         precision: `auto`, `float32` or `bfloat16`.
         token_budget: of the validation's encoding; see `Encoder.encode`.
@@ -99,6 +103,7 @@ def train(
         keep_epochs_from: keep the model of every epoch from this one on, as a folder of its own below the
             state's folder, which must then be given; 1 leaves out the model that the training begins with.
             None keeps none. What is trained, and its bytes, are the same.
+        main_metric: the figure that chooses the epoch, as under `[verdict]`.
         log_every_steps: steps between two calls of `on_step`.
         on_step: see `OnStep`.
         on_epoch: see `OnEpoch`.
@@ -116,7 +121,7 @@ def train(
     with torch.random.fork_rng(devices=gpus), _deterministic():
         torch.manual_seed(options.seed)
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
-        key = _training_key(spec, data, options, encoder)
+        key = _training_key(spec, data, options, encoder, main_metric)
         if options.lora_rank:
             add_adapters(encoder, rank=options.lora_rank)
         freeze_lowest(encoder, options.frozen_layers)
@@ -132,6 +137,7 @@ def train(
             save_every_seconds=save_every_seconds,
             on_warning=on_warning,
             keep_epochs_from=keep_epochs_from,
+            main_metric=main_metric,
         )
         resumed_at = run.resume()
         with _bar(run.total_steps, resumed_at, shown=progress) as advance:
@@ -148,11 +154,14 @@ def train(
         trained_ids=data.train_ids,
         resumed_at=resumed_at,
         micro_batch=run.position.micro_batch,
+        main_metric=main_metric,
         epoch_folders=run.kept_epochs(epochs=len(run.position.history)),
     )
 
 
-def _training_key(spec: EncoderSpec, data: TrainingData, options: TrainingOptions, encoder: Encoder) -> str:
+def _training_key(
+    spec: EncoderSpec, data: TrainingData, options: TrainingSettings, encoder: Encoder, main_metric: str
+) -> str:
     """What a saved state must have been made with to be gone on with."""
     hasher = hashlib.sha256()
     for note in sorted({*data.train_ids, *data.validation_ids, *_flat(data.validation_triplets)}):
@@ -166,7 +175,8 @@ def _training_key(spec: EncoderSpec, data: TrainingData, options: TrainingOption
         {
             "revision": REVISION,
             "base": encoder_fingerprint(spec, precision=encoder.precision, seed=options.seed),
-            "options": asdict(options),
+            "options": options.weight_values(),
+            "main_metric": main_metric,
             "data": hasher.hexdigest(),
             "torch": torch.__version__,
             "device": encoder.device.type,

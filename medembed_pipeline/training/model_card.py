@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from medembed_pipeline.encoder.spec import EncoderSpec
-from medembed_pipeline.training.options import TrainingOptions
+from medembed_pipeline.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from medembed_pipeline.training.loop import TrainingResult
@@ -25,7 +25,7 @@ def model_card(
     *,
     spec: EncoderSpec,
     base: str,
-    options: TrainingOptions,
+    options: TrainingSettings,
     counts: Mapping[str, int],
     result: TrainingResult,
 ) -> str:
@@ -40,10 +40,13 @@ def model_card(
     """
     dimensions = result.encoder.dimensions
     long_notes = "cut off there" if spec.long_notes == "cut" else "read in windows of that size"
+    from medembed_pipeline.evaluation.metric_names import metric_label
+
+    metric = metric_label(result.main_metric)
     outcome = (
-        f"Epoch {result.best_epoch} was the best on the validation notes, and is what this folder holds."
+        f"Epoch {result.best_epoch} was the best on the validation notes by {metric}, and is what this folder holds."
         if result.improved
-        else "No epoch beat the base model on the validation notes, so this folder holds the base model."
+        else f"No epoch beat the base model on the validation notes by {metric}, so this folder holds the base model."
     )
     # The hub takes only a name of its own here.
     front_matter = f"base_model: {base}\n" if "/" in base else ""
@@ -93,7 +96,7 @@ specialty, not the same finding or outcome.
 
 {_history_table(result)}
 
-Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch: they flatter it a little. The
+Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch by {metric}: they flatter it a little. The
 honest figures are those on held-out test notes, in the table `embedding_metrics` beside which this
 checkpoint was made.
 
@@ -107,7 +110,7 @@ checkpoint was made.
 """
 
 
-def _loss_words(options: TrainingOptions) -> str:
+def _loss_words(options: TrainingSettings) -> str:
     if options.loss == "contrastive":
         return f"contrastive, positives weighted by label overlap, temperature {options.temperature:g}"
     return f"triplet margin, {options.triplet_distance} distance, margin {options.triplet_margin:g}"

@@ -14,6 +14,7 @@ import torch
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.batches import triplet_batches
 from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
 from medembed_pipeline.training.gradients import add_gradient, random_state, set_random_state
@@ -24,9 +25,8 @@ from medembed_pipeline.training.optimization import (
     merge_adapters,
     trainable_parameters,
 )
-from medembed_pipeline.training.options import TrainingOptions
 from medembed_pipeline.training.state import Position, epoch_folder, keep_epoch, load_state, save_state
-from medembed_pipeline.training.validation import SCORED_NOTES, retrieval_scores, triplet_accuracy
+from medembed_pipeline.training.validation import SCORED_NOTES, retrieval_columns, triplet_accuracy
 
 OnEpoch = Callable[[dict[str, Any]], None]
 """Called with each row of the history as it is made."""
@@ -45,7 +45,7 @@ class Run:
         self,
         encoder: Encoder,
         data: TrainingData,
-        options: TrainingOptions,
+        options: TrainingSettings,
         *,
         key: str,
         token_budget: int | None,
@@ -53,6 +53,7 @@ class Run:
         save_every_seconds: float,
         on_warning: Callable[[str], object],
         keep_epochs_from: int | None = None,
+        main_metric: str,
     ) -> None:
         self.encoder = encoder
         self.options = options
@@ -70,7 +71,7 @@ class Run:
         self._windows = encoder.tokenize([data.texts[note] for note in train_ids])
         self._first_window = np.searchsorted(self._windows.text_index, np.arange(len(train_ids)))
         self._window_count = np.bincount(self._windows.text_index, minlength=len(train_ids))
-        self._validation = _Validation(encoder, data, options, token_budget)
+        self._validation = _Validation(encoder, data, options, token_budget, main_metric)
         # Steps of all epochs are known beforehand, so that the learning rate knows where it is.
         self._plan = [self._steps_of(epoch) for epoch in range(options.epochs)]
         self.total_steps = sum(map(len, self._plan))
@@ -230,7 +231,7 @@ class Run:
             "train_loss": float(np.mean(position.step_losses)) if position.step_losses else None,
             **self._validation.scores(),
         }
-        score = (row["validation_precision_at_5"] + row["validation_map"]) / 2
+        score = row["validation_score"]
         # Before the row: an epoch of the history is an epoch that is kept.
         kept = self.kept_epochs(epochs=position.epoch + 1).get(position.epoch)
         if kept is not None:
@@ -293,8 +294,14 @@ class _Validation:
     """The validation notes, and the scores of the encoder on them as it now is."""
 
     def __init__(
-        self, encoder: Encoder, data: TrainingData, options: TrainingOptions, token_budget: int | None
+        self,
+        encoder: Encoder,
+        data: TrainingData,
+        options: TrainingSettings,
+        token_budget: int | None,
+        main_metric: str,
     ) -> None:
+        self._main_metric = main_metric
         self._encoder = encoder
         self._options = options
         self._token_budget = token_budget
@@ -322,17 +329,17 @@ class _Validation:
             notes, places = np.unique(self._triplets[batch], return_inverse=True)
             loss_of = _loss(self._options, self._members[notes], places.reshape(-1, 3), torch.device("cpu"))
             losses.append(float(loss_of(torch.from_numpy(vectors[notes]))))
-        retrieval = retrieval_scores(vectors[self._scored], self._members[self._scored])
         return {
             "validation_loss": float(np.mean(losses)),
             "validation_triplet_accuracy": triplet_accuracy(vectors, self._triplets),
-            "validation_precision_at_5": retrieval.precision_at_5,
-            "validation_map": retrieval.mean_average_precision,
+            **retrieval_columns(
+                vectors[self._scored], self._members[self._scored], main_metric=self._main_metric
+            ),
         }
 
 
 def _loss(
-    options: TrainingOptions,
+    options: TrainingSettings,
     members: npt.NDArray[np.float32],
     triplets: npt.NDArray[np.int64],
     device: torch.device,

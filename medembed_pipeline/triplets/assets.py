@@ -44,14 +44,15 @@ def make_triplets(
     notes: LakeTable, splits: LakeTable, baseline: LakeTable, settings: TripletSettings
 ) -> Built:
     """Draw the triplets of the train and the validation notes."""
-    table = notes.read(["note_id", "specialties", "duplicate_group"])
+    table = notes.read(["note_id", "specialties"])
     split_of = dict(zip(splits.strings("note_id"), splits.strings("split"), strict=True))
+    group_of = dict(zip(splits.strings("note_id"), splits.strings("group"), strict=True))
     embedded = baseline.read()
     row_of = {note_id: row for row, note_id in enumerate(embedded.column("note_id").to_pylist())}
     matrix = vectors(embedded.column("embedding"))
     ids: list[str] = table.column("note_id").to_pylist()
     specialties = [frozenset(names) for names in table.column("specialties").to_pylist()]
-    groups: list[str] = table.column("duplicate_group").to_pylist()
+    groups = [group_of[note_id] for note_id in ids]
 
     by_split = {}
     for name in ("train", "validation"):

@@ -19,7 +19,7 @@ def triplets_keep_their_rules(context: dg.AssetCheckExecutionContext) -> dg.Asse
         lake: Lake = context.resources.lake.open()
         broken = count_broken(
             lake.table("triplets").read(),
-            lake.table("cleaned_notes").read(["note_id", "specialties", "duplicate_group"]),
+            lake.table("cleaned_notes").read(["note_id", "specialties"]),
             lake.table("note_splits").read(),
         )
         return dg.AssetCheckResult(passed=not any(broken.values()), metadata=broken)
@@ -29,7 +29,7 @@ def count_broken(triplets: pa.Table, notes: pa.Table, splits: pa.Table) -> dict[
     """Count the triplets that break each rule."""
     columns = notes.to_pydict()
     specialties = dict(zip(columns["note_id"], map(frozenset, columns["specialties"]), strict=True))
-    groups = dict(zip(columns["note_id"], columns["duplicate_group"], strict=True))
+    groups = dict(zip(splits.column("note_id").to_pylist(), splits.column("group").to_pylist(), strict=True))
     split_of = dict(
         zip(splits.column("note_id").to_pylist(), splits.column("split").to_pylist(), strict=True)
     )

@@ -12,7 +12,7 @@ from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_chec
 from medembed_pipeline.evaluation.retrieval import MetricKey
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.notes.checks import count_crossings
+from medembed_pipeline.notes.crossings import count_crossings
 from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.evidence import (
@@ -70,11 +70,11 @@ class VerdictInputs:
         labelled = [row for row, names in enumerate(scored.specialties) if names]
         evaluation = tables["embedding_metrics"].footer.recipe.settings["EvaluationSettings"]
         scored_ids = [scored.note_ids[row] for row in labelled]
-        notes = tables["cleaned_notes"].read(["note_id", "text", "duplicate_group"])
+        notes = tables["cleaned_notes"].read(["note_id", "text"])
         threshold = float(
             tables["cleaned_notes"].footer.recipe.settings["CleaningSettings"]["near_duplicate_threshold"]
         )
-        leak_meter = tables["leak_meter"]
+        leak_meter, splits = tables["leak_meter"], tables["note_splits"].read()
         metrics = tables["embedding_metrics"].read()
         confidence = float(evaluation["confidence"])
         main = metric_key(settings.main_metric)
@@ -99,8 +99,8 @@ class VerdictInputs:
             tasks=tasks_of(tables["task_metrics"]),
             health=tables["space_health"].read(),
             rank_gap=rank_gap(tables["neighbors"].read(["model", "pool", "note_id", "rank", "similarity"])),
-            crossings=count_crossings(notes, tables["note_splits"].read(), threshold),
-            trained_on=trained_on(notes, scored_ids, self.checkpoint.trained_note_ids(), threshold),
+            crossings=count_crossings(notes, splits, threshold),
+            trained_on=trained_on(notes, splits, scored_ids, self.checkpoint.trained_note_ids(), threshold),
             seen_shares=seen_shares(
                 leak_meter.read(["protocol", "model", "seen_share"]),
                 str(leak_meter.footer.facts["held_out_protocol"]),
@@ -143,14 +143,15 @@ def tasks_of(table: LakeTable) -> list[Task]:
 
 
 def trained_on(
-    notes: pa.Table, scored: Collection[str], trained: Collection[str], threshold: float
+    notes: pa.Table, splits: pa.Table, scored: Collection[str], trained: Collection[str], threshold: float
 ) -> dict[str, int]:
     """Count what lies both among the scored notes and among those trained on.
 
-    Found anew from the texts, so that it does not rest on the duplicate groups that the scoring goes by.
+    Near-duplicates are found from the texts, so that it does not rest on the groups that the scoring goes by.
 
     Args:
-        notes: columns note_id, text, duplicate_group.
+        notes: columns note_id, text.
+        splits: columns note_id, group.
         scored: ids of the scored notes.
         trained: ids that the checkpoint was trained on; those that are in the corpus no more are left out.
         threshold: Jaccard similarity from which two texts are near-duplicates.
@@ -162,9 +163,9 @@ def trained_on(
     sides = {**dict.fromkeys(trained, "trained"), **dict.fromkeys(scored, "scored")}
     part = notes.filter(pc.is_in(notes["note_id"], value_set=pa.array(sorted(sides), pa.string())))
     own = part["note_id"].to_pylist()
-    found = count_crossings(
-        part, pa.table({"note_id": own, "split": [sides[note] for note in own]}), threshold
-    )
+    group_of = dict(zip(splits["note_id"].to_pylist(), splits["group"].to_pylist(), strict=True))
+    either = {"split": [sides[note] for note in own], "group": [group_of[note] for note in own]}
+    found = count_crossings(part, pa.table({"note_id": own, **either}), threshold)
     return {
         "notes": len(both),
         "texts": found["texts_in_two_splits"],

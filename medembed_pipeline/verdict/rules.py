@@ -403,8 +403,8 @@ def _task(task: Task, confidence: float) -> Outcome:
             clause=f"{task.name.replace('_', ' ')} could not be measured",
         )
     found = (
-        f"{what} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n}, by {task.difference:+.3f} "
-        f"[{task.ci_low:+.3f}, {task.ci_high:+.3f}]; word matching reaches {task.lexical:.3f}"
+        f"{what[:1].upper()}{what[1:]} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n}, by "
+        f"{task.difference:+.3f} [{task.ci_low:+.3f}, {task.ci_high:+.3f}]; word matching reaches {task.lexical:.3f}"
     )
     passed: bool | None = None
     if task.ci_low >= limit - _TINY:

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.metrics import silhouette_score
 
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.metrics_table import METRICS, METRICS_SCHEMA, metrics_table
-from medembed_pipeline.evaluation.neighbors import neighbors_table
+from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline_tests.evaluation.corpus import Corpus, make_corpus
 
 
@@ -24,9 +24,7 @@ def table_of(corpus: Corpus, **changes: Any) -> pa.Table:
         "baseline": corpus.baseline,
         "tuned": corpus.tuned,
         "specialties": corpus.specialties,
-        "duplicate_groups": corpus.groups,
-        "resamples": 100,
-        "seed": 3,
+        "groups": corpus.groups,
     }
     return metrics_table(**(arguments | changes))
 
@@ -61,7 +59,7 @@ def test_rows_come_in_the_promised_order(table: pa.Table) -> None:
         == expected
     )
     assert set(table["split"].to_pylist()) == {"test"}
-    assert set(table_of(make_corpus(6), split="train", resamples=0)["split"].to_pylist()) == {"train"}
+    assert set(table_of(make_corpus(6), split="train")["split"].to_pylist()) == {"train"}
 
 
 def test_values_agree_with_other_means(corpus: Corpus, table: pa.Table) -> None:
@@ -108,10 +106,7 @@ def test_difference_is_tuned_minus_baseline_with_its_own_paired_interval(table: 
 def test_values_lie_inside_their_intervals_and_ranges(table: pa.Table) -> None:
     frame = table.to_pandas()
     assert np.isfinite(frame[["value", "ci_low", "ci_high"]]).all(axis=None)
-    # Spread and separation of a small specialty are slightly smaller in a resample, so this is not asked of
-    # those.
-    overall = frame[frame.scope.isin(["all", "macro"])]
-    assert ((overall.ci_low <= overall.value) & (overall.value <= overall.ci_high)).all()
+    assert ((frame.ci_low <= frame.value) & (frame.value <= frame.ci_high)).all()
     models = frame[frame.model != "difference"]
     for metrics, low, high in (
         (("precision", "mrr", "ndcg", "map"), 0.0, 1.0),
@@ -122,12 +117,18 @@ def test_values_lie_inside_their_intervals_and_ranges(table: pa.Table) -> None:
         assert ((chosen.ci_low >= low) & (chosen.ci_high <= high)).all()
 
 
-def test_a_centred_interval_does_not_leave_the_range_of_its_figure() -> None:
-    # Few notes, so that the resamples of the silhouette, moved onto its value, reach beyond 1.
-    table = table_of(make_corpus(20, classes=3, dimensions=3, seed=29), seed=0).to_pandas()
-    silhouettes = table[(table.metric == "silhouette") & (table.model != "difference")]
-    assert silhouettes.ci_high.max() == 1.0
-    assert silhouettes.ci_low.min() >= -1.0
+def test_the_interval_of_a_perfect_figure_is_as_long_as_so_few_notes_leave_it() -> None:
+    sets = [{name} for name in "abc" for _ in range(12)]
+    corpus = make_corpus(36)
+    table = table_of(
+        corpus, tuned=np.repeat(np.eye(3), 12, axis=0), specialties=sets, groups=range(36)
+    ).to_pandas()
+    perfect = table[(table.model == "tuned") & table.metric.isin(["precision", "mrr", "ndcg", "map"])]
+    assert (perfect.value == 1).all() and (perfect.ci_high == 1).all()
+    # Clopper and Pearson: so large a share of groups with a worse figure shows none of them in 36 with 2.5%.
+    overall = perfect[perfect.scope.isin(["all", "macro"])]
+    np.testing.assert_allclose(overall.ci_low**36, 0.025)
+    np.testing.assert_allclose(perfect[perfect.scope == "a"].ci_low ** 12, 0.025)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 30))
@@ -142,7 +143,7 @@ def test_the_order_of_the_notes_does_not_matter(seed: int, count: int) -> None:
         specialties=[corpus.specialties[row] for row in shuffled],
         groups=[corpus.groups[row] for row in shuffled],
     )
-    first, second = (table_of(each, resamples=20).to_pandas() for each in (corpus, mixed))
+    first, second = (table_of(each).to_pandas() for each in (corpus, mixed))
     pd.testing.assert_frame_equal(first, second, check_exact=True)
 
 
@@ -151,25 +152,44 @@ def test_identical_models_differ_by_zero_with_an_interval_of_zero(corpus: Corpus
     assert (difference[["value", "ci_low", "ci_high"]] == 0).all(axis=None)
 
 
-def test_known_neighbours_give_the_identical_table(corpus: Corpus, table: pa.Table) -> None:
-    scored = [note_id for note_id, names in zip(corpus.note_ids, corpus.specialties, strict=True) if names]
-    known = pa.concat_tables(
-        neighbors_table(model, corpus.note_ids, vectors, scored_note_ids=scored)
-        for model, vectors in (("baseline", corpus.baseline), ("tuned", corpus.tuned))
-    )
-    assert table_of(corpus, neighbors=known).equals(table)
-    # Read, and not just looked at: other neighbours give other figures.
-    swapped = known.set_column(0, known.schema.field(0), pa.array(known["model"].to_pylist()[::-1]))
-    assert not table_of(corpus, neighbors=swapped).equals(table)
-    without_a_first_rank = known.filter(pc.or_(pc.greater(known["rank"], 1), pc.equal(known["pool"], "all")))
-    only_tuned = known.filter(pc.equal(known["model"], "tuned"))
-    other_notes = known.filter(pc.not_equal(known["neighbor_id"], scored[0]))
-    twice = pa.concat_tables([known, known])
-    for wrong in (without_a_first_rank, only_tuned, other_notes, twice):
-        with pytest.raises(EvaluationError, match="'baseline' does not fit the 86 scored notes"):
-            table_of(corpus, neighbors=wrong)
-    with pytest.raises(EvaluationError, match="columns rank are missing"):
-        table_of(corpus, neighbors=known.drop_columns("rank"))
+def test_word_matching_is_scored_on_the_same_queries(corpus: Corpus, table: pa.Table) -> None:
+    words = np.random.default_rng(5).random((90, 30)) * (np.random.default_rng(6).random((90, 30)) < 0.2)
+    words[:, 0] += 0.1
+    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    found = table_of(corpus, lexical=csr_matrix(words)).to_pandas()
+    assert list(dict.fromkeys(found.model)) == [
+        "baseline",
+        "tuned",
+        "difference",
+        "lexical",
+        "tuned_over_lexical",
+    ]
+    assert len(found) == len(table) + 2 * 7 * len(RETRIEVAL_METRICS)
+    pd.testing.assert_frame_equal(found.iloc[: len(table)], table.to_pandas())
+    # As if the words were the embeddings of a model.
+    columns = ["scope", "metric", "k", "value", "ci_low", "ci_high", "n", "groups", "degrees"]
+    ranked = ["precision", "mrr", "ndcg", "map"]
+    for model, other, changes in (
+        ("lexical", "baseline", {"baseline": words}),
+        ("tuned_over_lexical", "difference", {"baseline": words}),
+    ):
+        expected = table_of(corpus, **changes).to_pandas()
+        expected = expected[(expected.model == other) & expected.metric.isin(ranked)]
+        pd.testing.assert_frame_equal(
+            found[found.model == model][columns].reset_index(drop=True),
+            expected[columns].reset_index(drop=True),
+            rtol=1e-9,
+        )
+
+
+def test_groups_and_degrees_of_freedom_are_those_behind_the_figure(corpus: Corpus, table: pa.Table) -> None:
+    frame = table.to_pandas()
+    scored = [row for row, names in enumerate(corpus.specialties) if names]
+    assert figure(table, "all", "map", "groups") == len({corpus.groups[row] for row in scored})
+    for number in range(5):
+        own = {corpus.groups[row] for row in scored if f"specialty {number}" in corpus.specialties[row]}
+        assert figure(table, f"specialty {number}", "map", "groups") == len(own)
+    assert ((frame.degrees >= 1) & (frame.degrees <= frame.groups - 1)).all()
 
 
 def test_small_specialties_have_no_figures_and_undefined_figures_are_nan() -> None:
@@ -179,7 +199,7 @@ def test_small_specialties_have_no_figures_and_undefined_figures_are_nan() -> No
     sets[3] = sets[4] = sets[5] = {"together"}
     groups = [f"group {row}" for row in range(20)]
     groups[3] = groups[4] = groups[5] = "one group"
-    table = table_of(corpus, specialties=sets, duplicate_groups=groups)
+    table = table_of(corpus, specialties=sets, groups=groups)
     assert set(table["scope"].to_pylist()) == {"all", "macro", "specialty 0", "specialty 1", "together"}
     frame = table.to_pandas()
     together = frame.query("model == 'tuned' and scope == 'together'")
@@ -206,7 +226,7 @@ def test_small_specialties_have_no_figures_and_undefined_figures_are_nan() -> No
 
 def test_n_counts_the_notes_behind_each_figure() -> None:
     sets = [{"a"}, {"a"}, {"a", "b"}, {"b"}, {"b"}, {"a", "b", "c"}]
-    table = table_of(make_corpus(6), specialties=sets, resamples=0)
+    table = table_of(make_corpus(6), specialties=sets)
     expected = {
         "precision": 6,
         "silhouette": 4,
@@ -230,21 +250,14 @@ def test_no_scored_note_and_one_scored_note_give_nan_and_not_zero() -> None:
         assert frame.n.max() <= scored
 
 
-def test_without_resamples_there_are_no_intervals(corpus: Corpus, table: pa.Table) -> None:
-    plain = table_of(corpus, resamples=0)
-    np.testing.assert_allclose(plain["value"], table["value"], rtol=1e-12)
-    assert plain.to_pandas()[["ci_low", "ci_high"]].isna().all(axis=None)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"specialties": [{"a"}]}, "specialties: 1 entries for 90 notes"),
-        ({"duplicate_groups": []}, "duplicate_groups: 0 entries"),
+        ({"groups": []}, "groups: 0 entries"),
         ({"tuned": np.eye(3)}, "tuned embeddings: 3 rows for 90 notes"),
         ({"baseline": np.ones((90, 4))}, "baseline embeddings: 90 of 90 rows"),
         ({"minimum_notes": 0}, "minimum_notes = 0"),
-        ({"resamples": -1}, "resamples = -1"),
         ({"confidence": 95}, "confidence = 95"),
         ({"specialties": [{"macro"}] * 90}, "'macro' is taken"),
         ({"note_ids": ["same"] * 90}, "same occurs more than once"),

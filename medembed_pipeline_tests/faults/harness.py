@@ -29,6 +29,7 @@ STEPS = [
     ["tuned_embeddings"],
     ["neighbors"],
     ["embedding_metrics"],
+    ["slice_metrics"],
     ["projections"],
     ["aligned_projections"],
     ["note_movement"],
@@ -39,6 +40,7 @@ STEPS = [
     ["label_review"],
     ["leak_meter"],
     ["release_verdict"],
+    ["checkpoint_history"],
     ["report"],
 ]
 SETTINGS = """
@@ -55,8 +57,6 @@ save_every_seconds = 0
 log_every_steps = 1000
 [neighbors]
 neighbors = 10
-[evaluation]
-resamples = 100
 [projections]
 methods = ["pca"]
 dimensions = [2]
@@ -190,7 +190,10 @@ def materialize(lake: Path, assets: list[str] | None = None, config: dict[str, A
 
 
 def versions(lake: Path) -> dict[str, str]:
-    """Data version and content hash of everything published. Reads with pyarrow: in children only."""
+    """Data version and content hash of everything published. Reads with pyarrow: in children only.
+
+    The history holds times, and the page shows them: of these two what they were made from, and what they say besides.
+    """
     from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.report.page_file import find_page
     from medembed_pipeline.training.checkpoints import POINTER
@@ -199,13 +202,17 @@ def versions(lake: Path) -> dict[str, str]:
     found = {}
     for path in sorted(lake.glob("*.parquet")):
         footer = opened.table(path.stem).footer
-        found[path.stem] = f"{footer.data_version} {footer.content_sha256}"
+        # These hold when something was seen or judged; their versions leave that out.
+        timeless = path.stem in ("checkpoint_history", "note_memory")
+        found[path.stem] = (
+            footer.data_version if timeless else f"{footer.data_version} {footer.content_sha256}"
+        )
     pointer = opened.read_json(POINTER)
     if pointer:
         found["finetuned_checkpoint"] = pointer["data_version"]
     page = find_page(opened)
     if page:
-        found["report"] = page.data_version
+        found["report"] = page.recipe.digest
     return found
 
 

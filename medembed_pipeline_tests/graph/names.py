@@ -11,7 +11,7 @@ GROUPS = {
     "tuned_embeddings": "embeddings",
     "neighbors": "evaluation",
     "embedding_metrics": "evaluation",
-    "task_metrics": "evaluation",
+    "slice_metrics": "evaluation",
     "projections": "evaluation",
     "aligned_projections": "evaluation",
     "note_movement": "evaluation",
@@ -19,9 +19,11 @@ GROUPS = {
     "retrieval_ledger": "evaluation",
     "specialty_confusions": "evaluation",
     "space_health": "evaluation",
+    "task_metrics": "evaluation",
     "label_review": "evaluation",
     "leak_meter": "evaluation",
     "release_verdict": "report",
+    "checkpoint_history": "report",
     "report": "report",
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}

@@ -59,10 +59,10 @@ EVIDENCE = (
 )
 CONFIG: dict[str, Any] = {
     "note_splits": SplitSettings(train=0.6, validation=0.1, test=0.3).model_dump(),
-    "embedding_metrics": EvaluationSettings(resamples=300).model_dump(),
+    "embedding_metrics": EvaluationSettings().model_dump(),
     "aligned_projections": {"methods": ["joint_pca"], "dimensions": [3]},
     "projections": {"methods": ["pca"], "dimensions": [2]},
-    "space_health": HealthSettings().model_dump(),
+    "space_health": HealthSettings(forgetting=False).model_dump(),
     "label_review": LabelReviewSettings().model_dump(),
     "leak_meter": LeakageSettings(repeats=3).model_dump(),
     "release_verdict": VerdictSettings().model_dump(),
@@ -169,7 +169,8 @@ class PlantedLake:
         materialize(folder, ["raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits"])
         lake = Lake(str(folder))
         cleaned = lake.table("cleaned_notes").read(["note_id", "text", "specialties", "duplicate_group"])
-        splits = dict(zip(*lake.table("note_splits").read().to_pydict().values(), strict=True))
+        table = lake.table("note_splits").read(["note_id", "split"]).to_pydict()
+        splits = dict(zip(table["note_id"], table["split"], strict=True))
         found = cleaned.to_pydict()
         signal, detail = (np.array([latent[text][part] for text in found["text"]]) for part in (0, 1))
         notes = Notes(
@@ -215,7 +216,8 @@ class PlantedLake:
         recipe = replace(
             table.footer.recipe, inputs={"cleaned_notes": self.lake.table("cleaned_notes").data_version}
         )
-        rows = pa.table({"note_id": self.notes.ids, "split": splits}).cast(NOTE_SPLITS_SCHEMA)
+        columns = {"note_id": self.notes.ids, "split": splits, "group": self.notes.groups}
+        rows = pa.table(columns).cast(NOTE_SPLITS_SCHEMA)
         self.lake.write_table(recipe, rows, facts=table.footer.facts)
         self.notes = replace(self.notes, splits=splits)
 
@@ -257,10 +259,10 @@ class PlantedLake:
         import torch
 
         from medembed_pipeline.encoder.model import load_encoder
+        from medembed_pipeline.settings import TrainingSettings
         from medembed_pipeline.training.checkpoint import write_checkpoint
         from medembed_pipeline.training.data import TrainingData
         from medembed_pipeline.training.loop import TrainingResult
-        from medembed_pipeline.training.options import TrainingOptions
 
         spec = EncoderSpec(str(self.model), max_tokens=32)
         encoder = load_encoder(spec, device="cpu", precision="float32")
@@ -277,6 +279,7 @@ class PlantedLake:
                 "validation_triplet_accuracy": 0.9,
                 "validation_precision_at_5": 0.5 + 0.1 * epoch,
                 "validation_map": 0.4 + 0.1 * epoch,
+                "validation_score": 0.5 + 0.1 * epoch,
             }
             for epoch in range(3)
         ]
@@ -297,7 +300,7 @@ class PlantedLake:
                 TrainingResult(encoder, history, 2, data.train_ids, 0, 0),
                 spec=spec,
                 data=data,
-                options=TrainingOptions(),
+                options=TrainingSettings(),
                 data_versions={"triplets": version},
             )
 

@@ -27,8 +27,6 @@ epochs = 1
 notes_per_batch = 16
 save_every_seconds = 0
 {training}
-[evaluation]
-resamples = 100
 [alignment]
 methods = ["joint_pca"]
 [label_review]

@@ -9,70 +9,22 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from medembed_pipeline_tests.graph.names import GROUPS, TABLES
 from medembed_pipeline_tests.graph.project import ROOT, Project
+from medembed_pipeline_tests.s3_server import BUCKET, SECRET, s3_filesystem, s3_server
 
-SECRET = "notasecretatall"
-BUCKET = "lake-bucket"
 LAKE = f"s3://{BUCKET}/notes/lake"
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """The address of a moto server in a process of its own."""
-    pytest.importorskip("moto")
-    pytest.importorskip("s3fs")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield _address(server)
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)
-
-
-def _address(server: subprocess.Popen[str]) -> str:
-    import threading
-
-    assert server.stderr is not None
-    for line in server.stderr:
-        if "Running on http://" in line:
-            # A full pipe would stop the server.
-            threading.Thread(target=lambda: list(server.stderr or []), daemon=True).start()
-            return line.split("Running on ")[1].split()[0]
-    raise AssertionError("the S3 server did not start")
-
-
-@pytest.fixture(scope="module")
-def storage(endpoint: str) -> Iterator[dict[str, str]]:
+def storage() -> Iterator[dict[str, str]]:
     """What s3fs and botocore read from the environment; the bucket is there."""
-    variables = {
-        "AWS_ENDPOINT_URL": endpoint,
-        "FSSPEC_S3_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        _filesystem().mkdir(BUCKET)
+    with s3_server() as variables:
         yield variables
-
-
-def _filesystem() -> Any:
-    import s3fs
-
-    return s3fs.S3FileSystem(endpoint_url=os.environ["AWS_ENDPOINT_URL"], skip_instance_cache=True)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +44,7 @@ def project(
 
 def objects() -> dict[str, str]:
     """ETag of every object of the lake but the publication numbers."""
-    found = _filesystem().find(LAKE, detail=True)
+    found = s3_filesystem().find(LAKE, detail=True)
     return {name: info["ETag"] for name, info in found.items() if "/.publications/" not in name}
 
 
@@ -120,7 +72,7 @@ def test_a_second_run_changes_no_object_and_says_so(project: Project) -> None:
 def test_verify_is_clean_and_sees_a_cut_table(project: Project) -> None:
     done = project.medembed("verify")
     assert done.returncode == 0, done.stdout + done.stderr
-    filesystem = _filesystem()
+    filesystem = s3_filesystem()
     path = f"{LAKE}/triplets.parquet"
     content = filesystem.cat_file(path)
     filesystem.pipe_file(path, content[:-100])
@@ -132,7 +84,7 @@ def test_verify_is_clean_and_sees_a_cut_table(project: Project) -> None:
 
 
 def test_prune_finds_and_removes_what_is_gone(project: Project) -> None:
-    filesystem = _filesystem()
+    filesystem = s3_filesystem()
     filesystem.pipe_file(f"{LAKE}/store/prepared_texts/0123456789abcdef/part.parquet", b"x" * 5000)
     before = objects()
     shown = project.medembed("prune")

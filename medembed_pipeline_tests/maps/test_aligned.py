@@ -13,7 +13,7 @@ from medembed_pipeline.maps.aligned import (
     rank_correlation,
 )
 from medembed_pipeline.maps.aligned_umap import Space
-from medembed_pipeline.maps.alignment import JointMap, motion, movement
+from medembed_pipeline.maps.alignment import HARMLESS_CHANGE, JointMap, motion, movement
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.inputs import map_inputs
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA
@@ -61,7 +61,7 @@ def test_the_floors_and_what_the_motion_follows(found: tuple[Space, Space, Align
         assert one["follows_movement"] == pytest.approx(expected, abs=1e-3)
         assert -1 <= one["follows_neighbors"] <= 1
         assert one["scale"] > 0
-        assert one["noise_floor"] < (1e-6 if one["method"] == "joint_pca" else one["scale"])
+        assert one["noise_floor"] < (1.1 * HARMLESS_CHANGE if one["method"] == "joint_pca" else one["scale"])
 
 
 def test_the_table_is_sorted_and_complete(found: tuple[Space, Space, AlignedResult]) -> None:

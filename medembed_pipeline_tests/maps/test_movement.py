@@ -57,12 +57,14 @@ def test_the_table_holds_every_note_and_ranks_the_farthest_first() -> None:
     ids = some_ids(40)
     columns, facts = table_of(baseline, tuned, ids)
     assert columns["note_id"] == sorted(ids)
-    moved = dict(zip(ids, movement(baseline.embeddings, tuned.embeddings), strict=True))
+    order = np.argsort(ids)
+    by_id = movement(np.asarray(baseline.embeddings)[order], np.asarray(tuned.embeddings)[order])
+    moved = dict(zip(sorted(ids), by_id, strict=True))
     np.testing.assert_allclose(columns["movement"], [moved[i] for i in sorted(ids)], rtol=1e-6)
     ranked = [columns["note_id"][row] for row in np.argsort(columns["rank"])]
     assert ranked == sorted(ids, key=moved.__getitem__, reverse=True)
     assert sorted(columns["rank"]) == list(range(1, 41))
-    assert facts["movement_floor"] < 1e-6 < facts["median_movement"]
+    assert 0 < facts["movement_floor"] < 0.1 < facts["median_movement"]
     assert facts["mean_neighbor_overlap"] == pytest.approx(np.mean(columns["neighbor_overlap"]))
     assert facts["overlap_neighbors"] == 10 and facts["note"] == ""
 

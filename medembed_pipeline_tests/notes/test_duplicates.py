@@ -10,16 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medembed_pipeline.notes.duplicates import (
-    PAIRS_SCHEMA,
     DuplicatesError,
     _links,
     _mixed,
-    _shingle_hashes,
-    _WordHashes,
     duplicate_groups,
-    duplicate_pairs,
+    jaccard_of_pairs,
+    near_pairs,
     signatures,
 )
+from medembed_pipeline.notes.shingles import WordHashes, shingle_hashes, shingle_set, shingle_width, words_of
 
 MTSAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mtsamples.csv"
 VOCABULARY = [f"word{number}" for number in range(400)]
@@ -50,6 +49,12 @@ def _ids(count: int) -> list[str]:
     return [f"{number * 7919 % 100_003:08x}" for number in range(count)]
 
 
+def _near(ids: list[str], signed: np.ndarray, *, threshold: float = 0.8) -> list[tuple[str, str]]:
+    """Pairs of ids, the smaller first."""
+    rows = zip(*(side.tolist() for side in near_pairs(signed, threshold=threshold)), strict=True)
+    return [(min(ids[one], ids[other]), max(ids[one], ids[other])) for one, other in rows]
+
+
 def test_signatures_are_those_of_datasketch() -> None:
     from datasketch import MinHash
 
@@ -58,9 +63,11 @@ def test_signatures_are_those_of_datasketch() -> None:
     for text, signature in zip(texts, signatures(texts, permutations=64), strict=True):
         oracle = MinHash(num_perm=64, seed=1, scheme="affine32", hashfunc=int)
         # datasketch mixes the 32-bit hashes itself, so it gets them unmixed.
-        oracle.update_batch((_shingle_hashes(text, _WordHashes()) >> np.uint64(32)).tolist())
+        words = words_of(text)
+        hashes = shingle_hashes(words, shingle_width(len(words)), WordHashes())
+        oracle.update_batch((hashes >> np.uint64(32)).tolist())
         np.testing.assert_array_equal(signature, oracle.hashvalues)
-    assert _mixed([_shingle_hashes("a", _WordHashes())]).dtype == np.uint32
+    assert _mixed([shingle_hashes(["a"], 1, WordHashes())]).dtype == np.uint32
 
 
 def test_the_estimate_is_unbiased_and_as_sharp_as_the_theory_says() -> None:
@@ -100,7 +107,7 @@ def test_signatures_depend_on_the_text_alone() -> None:
     np.testing.assert_array_equal(together, np.vstack([signatures([text]) for text in texts]))
     assert signatures([]).shape == (0, 128)
     assert duplicate_groups([], signatures([])) == []
-    assert duplicate_pairs([], signatures([])).schema == PAIRS_SCHEMA
+    assert _near([], signatures([])) == []
 
 
 @settings(max_examples=40, deadline=None)
@@ -124,9 +131,8 @@ def test_groups_are_the_components_of_all_similar_pairs(seed: int, threshold: fl
                 group[note] = merged
     expected = [min(group[note]) for note in ids]
     assert duplicate_groups(ids, signed, threshold=threshold) == expected
-    pairs = duplicate_pairs(ids, signed, threshold=threshold)
-    found = list(zip(pairs["left_id"].to_pylist(), pairs["right_id"].to_pylist(), strict=True))
-    assert found == sorted(set(found)) and set(found) <= similar
+    found = _near(ids, signed, threshold=threshold)
+    assert len(found) == len(set(found)) and set(found) <= similar
     order = random_state.permutation(count)
     shuffled = duplicate_groups([ids[position] for position in order], signed[order], threshold=threshold)
     assert shuffled == [expected[position] for position in order]
@@ -161,8 +167,7 @@ def test_datasketch_lsh_finds_the_same_groups() -> None:
         for other in index.query(sketch)
         if other != note and sketch.jaccard(sketches[ids.index(other)]) >= 0.8
     }
-    pairs = duplicate_pairs(ids, signed)
-    assert set(zip(pairs["left_id"].to_pylist(), pairs["right_id"].to_pylist(), strict=True)) >= oracle
+    assert set(_near(ids, signed)) >= oracle
     assert len(oracle) >= 30
     assert len(set(duplicate_groups(ids, signed))) == 80
 
@@ -186,7 +191,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(DuplicatesError, match="1 note ids are repeated"):
         duplicate_groups(["1", "1"], signed)
     with pytest.raises(DuplicatesError, match="expected one uint32 row"):
-        duplicate_pairs(["1"], signed)
+        duplicate_groups(["1"], signed)
     with pytest.raises(DuplicatesError, match="permutations is 8"):
         signatures(["a"], permutations=8)
 
@@ -198,10 +203,39 @@ def test_real_notes_agree_with_exact_jaccard() -> None:
     texts = pd.read_csv(MTSAMPLES)["transcription"].dropna().drop_duplicates().tolist()[:500]
     texts += [text.replace("patient", "person", 1).upper() for text in texts[:40] if len(text.split()) > 200]
     ids = _ids(len(texts))
-    pairs = duplicate_pairs(ids, signatures(texts))
-    by_id = dict(zip(ids, texts, strict=True))
-    assert pairs.num_rows >= 20
-    for left, right, similarity in zip(
-        *(pairs[name].to_pylist() for name in PAIRS_SCHEMA.names), strict=True
-    ):
-        assert abs(_jaccard(by_id[left], by_id[right]) - similarity) < 0.15
+    signed = signatures(texts)
+    pairs = _near(ids, signed)
+    row_of = {note: row for row, note in enumerate(ids)}
+    assert len(pairs) >= 20
+    for left, right in pairs:
+        one, other = row_of[left], row_of[right]
+        estimate = float((signed[one] == signed[other]).mean())
+        assert abs(_jaccard(texts[one], texts[other]) - estimate) < 0.15
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=30), min_size=2, max_size=8))
+def test_exact_similarity_of_pairs(lists: list[list[str]]) -> None:
+    texts = [" ".join(words) for words in lists]
+    sets = [shingle_set(text, WordHashes()) for text in texts]
+    pairs = list(itertools.combinations(range(len(texts)), 2))
+    left, right = (np.array(side) for side in zip(*pairs, strict=True))
+    for (one, other), similarity in zip(pairs, jaccard_of_pairs(sets, left, right), strict=True):
+        a, b = set(sets[one].tolist()), set(sets[other].tolist())
+        assert similarity == pytest.approx(len(a & b) / len(a | b))
+
+
+def test_pairs_whose_estimate_fell_short_are_found_by_their_exact_similarity() -> None:
+    """Of pairs that lie just above the threshold the estimate misses many; exactly, none."""
+    generator = random.Random(3)
+    texts = []
+    for _ in range(60):
+        text = _text(generator, 300)
+        texts += [text, _changed(text, generator, 6)]
+    exact = {row for row in range(0, len(texts), 2) if _jaccard(texts[row], texts[row + 1]) >= 0.8}
+    sets = [shingle_set(text, WordHashes()) for text in texts]
+    signed = signatures(texts)
+    by_estimate = {row for row, other in zip(*near_pairs(signed), strict=True) if other == row + 1}
+    found = {row for row, other in zip(*near_pairs(signed, shingles=sets), strict=True) if other == row + 1}
+    assert exact - by_estimate and exact <= found and len(exact) > 20
+    assert found == exact | by_estimate

@@ -1,5 +1,6 @@
 import random
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,6 @@ def test_the_table_has_its_schema_and_no_order_of_rows_shows() -> None:
         shuffled = random.Random(seed).sample(ROWS, len(ROWS))
         again = _merged(shuffled)
         assert again.notes.equals(merged.notes)
-        np.testing.assert_array_equal(again.signatures, merged.signatures)
 
 
 def test_masking_changes_texts_and_keeps_counts() -> None:
@@ -85,10 +85,35 @@ def test_masking_changes_texts_and_keeps_counts() -> None:
     )
 
 
-def test_notes_that_masking_makes_alike_are_one_note() -> None:
+def test_masking_changes_no_id_and_no_group() -> None:
     rows = [(f"r{day}", f"The patient was seen on 03/{day}/2003 for a cough.", None) for day in (10, 11)]
-    assert _merged(rows).notes.num_rows == 2
-    assert _merged(rows, redact=True).notes["source_rows"].to_pylist() == [["r10", "r11"]]
+    plain, masked = _merged(rows).notes, _merged(rows, redact=True).notes
+    assert len(set(masked["note_id"].to_pylist())) == 2 and len(set(masked["text"].to_pylist())) == 1
+    for name in ("note_id", "duplicate_group", "signature", "sketch"):
+        assert masked[name].equals(plain[name])
+    assert len(set(masked["duplicate_group"].to_pylist())) == 1
+
+
+def test_patients_keys_and_dates_of_all_rows_are_the_notes() -> None:
+    table = pa.table(
+        {
+            "row_id": ["r1", "r2", "r3", "r4"],
+            "label": pa.array([None] * 4, pa.string()),
+            "patient": pa.array(["p2", "p1", None, "p1"], pa.string()),
+            "note_key": pa.array(["k1", None, None, "k1"], pa.string()),
+            "note_date": pa.array([date(2020, 2, 1), date(2020, 1, 31), None, None], pa.date32()),
+        }
+    )
+    texts = ["No chest pain.", "no chest PAIN.", "Cough.", "No  chest pain."]
+    one, other = sorted(
+        merge_notes(table, prepare_texts(texts)).notes.to_pylist(), key=lambda note: note["words"]
+    )
+    assert (other["patients"], other["note_keys"], other["note_date"]) == (
+        ["p1", "p2"],
+        ["k1"],
+        date(2020, 1, 31),
+    )
+    assert (one["patients"], one["note_keys"], one["note_date"]) == ([], [], None)
 
 
 def test_the_variant_with_mixed_case_and_most_lines_is_shown() -> None:
@@ -135,11 +160,11 @@ def test_signatures_survive_the_table() -> None:
     texts = [clean_text(row[1]) for row in ROWS]
     prepared = prepare_texts([row[1] for row in ROWS], permutations=32)
     expected = signatures(texts, permutations=32)
-    np.testing.assert_array_equal(signatures_of(prepared), expected)
-    np.testing.assert_array_equal(signatures_of(prepared.slice(3, 2)), expected[3:5])
-    np.testing.assert_array_equal(
-        signatures_of(pa.concat_tables([prepared, prepared])), np.vstack([expected] * 2)
-    )
+    column = prepared["signature"]
+    np.testing.assert_array_equal(signatures_of(column), expected)
+    np.testing.assert_array_equal(signatures_of(column.slice(3, 2)), expected[3:5])
+    twice = pa.concat_tables([prepared, prepared])["signature"]
+    np.testing.assert_array_equal(signatures_of(twice), np.vstack([expected] * 2))
 
 
 @pytest.mark.parametrize("rows", [[], [("r1", "", "Urology")]])
@@ -147,7 +172,6 @@ def test_nothing_left_is_an_empty_table(rows: list[tuple[str, str, str | None]])
     merged = _merged(rows)
     assert merged.notes.num_rows == 0 and merged.rows_empty == len(rows)
     assert merged.notes.schema.equals(CLEANED_NOTES_SCHEMA, check_metadata=True)
-    assert merged.signatures.shape == (0, 128)
 
 
 def test_tables_that_do_not_fit_are_refused() -> None:

@@ -24,11 +24,18 @@ def _assigned(notes: list[Note], previous: dict[str, str] | None = None, *, seed
     table = pa.table(
         {
             "note_id": pa.array([note[0] for note in notes], pa.string()),
-            "duplicate_group": pa.array([note[1] for note in notes], pa.string()),
+            "group": pa.array([note[1] for note in notes], pa.string()),
             "specialties": pa.array([note[2] for note in notes], pa.list_(pa.string())),
         }
     )
-    return assign_splits(table, previous or {}, seed=seed, **SHARES)
+    return assign_splits(
+        table,
+        previous or {},
+        seed=seed,
+        train=SHARES["train"],
+        validation=SHARES["validation"],
+        test=SHARES["test"],
+    )
 
 
 @st.composite
@@ -177,7 +184,7 @@ def test_a_split_with_no_share_gets_nothing() -> None:
     table = pa.table(
         dict(
             zip(
-                ("note_id", "duplicate_group", "specialties"),
+                ("note_id", "group", "specialties"),
                 map(list, zip(*notes, strict=True)),
                 strict=True,
             )
@@ -198,7 +205,7 @@ def test_thirty_thousand_notes_take_seconds() -> None:
 
 
 def test_what_makes_no_split_is_refused() -> None:
-    empty = pa.table({"note_id": ["a"], "duplicate_group": ["a"], "specialties": [["A"]]})
+    empty = pa.table({"note_id": ["a"], "group": ["a"], "specialties": [["A"]]})
     for shares, match in (
         ((0.7, 0.2, 0.2), "add up to 1.1"),
         ((1.2, -0.1, -0.1), "share train is 1.2"),
@@ -212,4 +219,4 @@ def test_what_makes_no_split_is_refused() -> None:
     with pytest.raises(SplitError, match="1 note ids are repeated"):
         _assigned([("a", "a", []), ("a", "b", [])])
     with pytest.raises(SplitError, match="lacks the columns specialties"):
-        assign_splits(empty.drop_columns("specialties"), {}, seed=1, **SHARES)
+        assign_splits(empty.drop_columns("specialties"), {}, seed=1, train=0.7, validation=0.1, test=0.2)

@@ -69,7 +69,9 @@ def test_better_is_blue_and_worse_is_red_by_the_direction_of_each_figure() -> No
 
 
 def test_the_figures_and_what_random_order_gives_stand_in_the_picture() -> None:
-    rows = health(alignment=(1.25, 0.75), detail_kept__sample_name=(0.656, 0.504), effective_rank=(9.9, 10.0))
+    rows = health(
+        alignment=(1.25, 0.75), detail_kept__sample_name=(0.656, 0.504), general_pairs__topic=(0.7, 0.8)
+    )
     svg = health_figures_picture(table(rows), random_order={"sample_name": 0.101}).svg.decode()
     for text in (
         "1.250",
@@ -77,6 +79,7 @@ def test_the_figures_and_what_random_order_gives_stand_in_the_picture() -> None:
         f"{MINUS}0.500",
         "same kind of sample",
         "0.10 in random order",
+        "topics",
         "+0.100",
     ):
         assert text in svg, text

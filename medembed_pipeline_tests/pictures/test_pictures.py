@@ -150,7 +150,7 @@ def test_training_curve() -> None:
             "epoch": float(e),
             "train_loss": 1 / (e + 1) if e else None,
             "validation_loss": 1.0,
-            "validation_precision_at_5": 0.6,
+            "validation_score": 0.6,
         }
         for e in range(4)
     ]

@@ -22,6 +22,7 @@ SECTIONS = [
     "map",
     "metrics",
     "specialties",
+    "slices",
     "ledger",
     "confusions",
     "distributions",
@@ -32,6 +33,7 @@ SECTIONS = [
     "leak",
     "health",
     "training",
+    "history",
     "comparison",
     "made",
 ]

@@ -73,7 +73,7 @@ def note_splits(count: int = NOTES) -> pa.Table:
     """Every third note is held out, in an order that is not that of the notes."""
     names = ids(count)
     splits = ["test" if row % 3 == 0 else "train" if row % 3 == 1 else "validation" for row in range(count)]
-    return pa.table({"note_id": names[::-1], "split": splits[::-1]})
+    return pa.table({"note_id": names[::-1], "split": splits[::-1], "group": names[::-1]})
 
 
 def held_out(count: int = NOTES) -> list[str]:
@@ -135,7 +135,6 @@ def all_tables(count: int = NOTES) -> dict[str, ShownTable]:
         tuned[rows],
         [notes["specialties"][row].as_py() for row in rows],
         scored,
-        resamples=100,
         minimum_notes=2,
     )
     flat = map_points(count)

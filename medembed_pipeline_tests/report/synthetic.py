@@ -160,7 +160,7 @@ def synthetic_payload(
         "made": {
             "settings": {
                 "verdict": {"main_metric": "precision@5", "specialty_tolerance": 0.05},
-                "evaluation": {"resamples": 1000, "confidence": 0.95},
+                "evaluation": {"confidence": 0.95},
                 "training": {"epochs": 4, "learning_rate": 2e-5},
             },
             "versions": {"cleaned_notes": "9f" * 32, "tuned_embeddings": "a1" * 32},
@@ -181,6 +181,7 @@ def synthetic_payload(
             "words": [60] * notes,
         },
         "specialty_names": names,
+        "slices": _slices(notes, generator),
         "document_type_names": ["Surgery", "Consult - History and Phy.", "Discharge Summary"],
         "split_names": ["train", "validation", "test"],
         "maps": _maps(latent, methods, generator),
@@ -211,6 +212,24 @@ def synthetic_payload(
         metrics = payload["tables"]["embedding_metrics"]
         payload["comparison"] = [{"name": name, "metrics": metrics} for name in ("seed 7", "seed 8", "lora")]
     return payload
+
+
+def _slices(notes: int, generator: np.random.Generator) -> list[dict[str, Any]]:
+    """A site for every note, two for every tenth; and an age for those of nine in ten."""
+    sites = generator.integers(0, 3, notes).tolist()
+    ages = generator.integers(0, 4, notes).tolist()
+    return [
+        {
+            "name": "site",
+            "values": ["East", "North", "South"],
+            "of": [sorted({site, 2} if place % 10 == 0 else {site}) for place, site in enumerate(sites)],
+        },
+        {
+            "name": "age",
+            "values": ["0-17", "18-39", "40-64", "65-98"],
+            "of": [[] if place % 10 == 3 else [age] for place, age in enumerate(ages)],
+        },
+    ]
 
 
 def _neighbors(rows: Float, generator: np.random.Generator) -> tuple[npt.NDArray[np.int64], Float]:

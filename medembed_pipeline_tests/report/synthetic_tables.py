@@ -25,6 +25,7 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
     generator = np.random.default_rng(seed)
     payload["tables"] = {
         "embedding_metrics": columns(_metrics(payload, len(scored), generator)),
+        "slice_metrics": columns(_slice_metrics(payload, scored, generator)),
         "retrieval_ledger": columns(_ledger(payload, pool, scored)),
         "specialty_confusions": columns(_confusions(payload, generator)),
         "similarity_evidence": columns(_similarity(payload, scored, generator)),
@@ -32,6 +33,7 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
         "label_review": columns(_labels(payload, generator)),
         "leak_meter": columns(_leak()),
         "release_verdict": columns(_verdict(payload)),
+        "checkpoint_history": columns(_history(generator)),
     }
     worst = payload["specialty_names"][-1]
     payload["facts"] = {
@@ -105,6 +107,85 @@ def _metrics(payload: Mapping[str, Any], notes: int, generator: np.random.Genera
                         "n": notes if place < 2 else 12,
                     }
                 )
+    return rows
+
+
+def _slice_metrics(
+    payload: Mapping[str, Any], scored: list[int], generator: np.random.Generator
+) -> list[Row]:
+    """Figures of both slices; the notes that say no age are of one group, and those of the South got worse."""
+    rows: list[Row] = []
+    for one in payload["slices"]:
+        for number, value in [*enumerate(one["values"]), (None, "(none)")]:
+            inside = [
+                place
+                for place in scored
+                if (number in one["of"][place] if value != "(none)" else not one["of"][place])
+            ]
+            if not inside:
+                continue
+            for metric, k in (("precision", 1), ("precision", 5), ("map", None)):
+                change = -0.15 if value == "South" else float(generator.uniform(0.02, 0.1))
+                for model, figure in (("baseline", 0.6), ("tuned", 0.6 + change), ("difference", change)):
+                    known = value != "(none)"
+                    rows.append(
+                        {
+                            "slice": one["name"],
+                            "value_name": value,
+                            "model": model,
+                            "metric": metric,
+                            "k": k,
+                            "value": figure,
+                            "ci_low": figure - 0.06 if known else None,
+                            "ci_high": figure + 0.06 if known else None,
+                            "n": len(inside),
+                            "groups": len(inside) if known else 1,
+                            "degrees": float(len(inside) - 1) if known else None,
+                            "share": len(inside) / len(scored),
+                        }
+                    )
+    return rows
+
+
+def _history(generator: np.random.Generator) -> list[Row]:
+    """Four judgements of three checkpoints, the oldest first; the second was released and judged again."""
+    judged = [
+        ("0f1e2d3c4b5a6978", "retrain", "2026-01-10T08:00:00Z", None),
+        ("77aa88bb99cc00dd", "deploy", "2026-02-11T08:00:00Z", "2026-02-11T08:00:00Z"),
+        ("77aa88bb99cc00dd", "deploy", "2026-03-12T08:00:00Z", "2026-02-11T08:00:00Z"),
+        ("a33c07be91d2", "retrain", "2026-04-13T08:00:00Z", None),
+    ]
+    rows: list[Row] = []
+    for number, (checkpoint, verdict, time, released_at) in enumerate(judged):
+        for task, metric, k, is_main in (
+            ("notes", "precision", 5, True),
+            ("notes", "map", None, False),
+            ("passages", "mrr", None, True),
+        ):
+            change = float(generator.uniform(-0.02, 0.12))
+            rows.append(
+                {
+                    "checkpoint": checkpoint,
+                    "judgement": f"{number:016x}",
+                    "made_at": time.replace("T08", "T07"),
+                    "judged_at": time,
+                    "base": "all-MiniLM-L6-v2",
+                    "precision": "float32",
+                    "verdict": verdict,
+                    "released": verdict == "deploy",
+                    "released_at": released_at,
+                    "task": task,
+                    "metric": metric,
+                    "k": k,
+                    "is_main": is_main,
+                    "baseline": 0.66,
+                    "tuned": 0.66 + change,
+                    "difference": change,
+                    "ci_low": change - 0.04,
+                    "ci_high": change + 0.04,
+                    "n": 402,
+                }
+            )
     return rows
 
 

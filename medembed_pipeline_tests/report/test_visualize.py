@@ -22,12 +22,10 @@ from medembed_pipeline_tests.encoder.small_models import make_bert, make_roberta
 from medembed_pipeline_tests.report.small_lake import make_lake, packed_parts
 
 SETTINGS = """
-[evaluation]
-resamples = 100
 [projections]
 dimensions = [2]
-[tasks]
-families = []
+[health]
+forgetting = false
 """
 
 

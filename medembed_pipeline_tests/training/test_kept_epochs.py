@@ -15,19 +15,19 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.settings import TrainingSettings
-from medembed_pipeline.training import TrainingData, TrainingOptions, verify_checkpoint
+from medembed_pipeline.training import TrainingData, verify_checkpoint
 from medembed_pipeline.training.assets import first_kept_epoch
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.state import clear_state
 
-OPTIONS = TrainingOptions(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+OPTIONS = TrainingSettings(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
 SAVE = "medembed_pipeline.training.run.save_encoder"
 
 
 def run(
-    spec: EncoderSpec, data: TrainingData, options: TrainingOptions = OPTIONS, **kwargs: Any
+    spec: EncoderSpec, data: TrainingData, options: TrainingSettings = OPTIONS, **kwargs: Any
 ) -> TrainingResult:
     return train(spec, data, options, device="cpu", precision="float32", **kwargs)
 
@@ -37,7 +37,7 @@ def publish(
     result: TrainingResult,
     spec: EncoderSpec,
     data: TrainingData,
-    options: TrainingOptions = OPTIONS,
+    options: TrainingSettings = OPTIONS,
 ) -> Path:
     write_checkpoint(folder, result, spec=spec, data=data, options=options, data_versions={"triplets": "x"})
     return folder
@@ -207,7 +207,7 @@ def test_a_full_disk_is_one_clear_error(
 
 def test_adapters_are_merged_in_a_copy(spec: EncoderSpec, data: TrainingData, tmp_path: Path) -> None:
     pytest.importorskip("peft")
-    options = replace(OPTIONS, epochs=2, lora_rank=4, learning_rate=1e-2)
+    options = OPTIONS.model_copy(update={"epochs": 2, "lora_rank": 4, "learning_rate": 1e-2})
     without = publish(tmp_path / "without", run(spec, data, options), spec, data, options)
     result = run(spec, data, options, state_folder=tmp_path / "state", keep_epochs_from=1)
     folder = publish(tmp_path / "with", result, spec, data, options)
@@ -225,7 +225,7 @@ def test_the_beginning_is_kept_where_it_is_not_the_base_model(
     assert first_kept_epoch(on, spec, None) == 1
     assert first_kept_epoch(on, projected, None) == 0
     assert first_kept_epoch(on, spec, Checkpoint("v", "d", tmp_path)) == 0
-    options = replace(OPTIONS, epochs=1)
+    options = OPTIONS.model_copy(update={"epochs": 1})
     result = run(projected, data, options, state_folder=tmp_path / "state", keep_epochs_from=0)
     folder = publish(tmp_path / "checkpoint", result, projected, data, options)
     specs = Checkpoint("v", "d", folder).epoch_specs("cut")

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.training import TrainingData, TrainingOptions
+from medembed_pipeline.evaluation.metrics_table import metrics_table
+from medembed_pipeline.settings import TrainingSettings, validate
+from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.batches import triplet_batches
 from medembed_pipeline.training.data import jaccard, membership
 from medembed_pipeline.training.losses import contrastive_loss, triplet_loss
 from medembed_pipeline.training.optimization import learning_rate_at
-from medembed_pipeline.training.validation import retrieval_scores, triplet_accuracy
+from medembed_pipeline.training.validation import retrieval_columns, triplet_accuracy
 
 
 def unit(rng: np.random.Generator, count: int, dimensions: int = 6) -> np.ndarray:
@@ -145,20 +147,38 @@ def test_retrieval_scores_against_scikit_learn(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     vectors, sets = unit(rng, count), labels(rng, count)
     ids = [str(place) for place in range(count)]
-    found = retrieval_scores(vectors, membership(ids, dict(zip(ids, sets, strict=True))))
     labelled = [place for place in range(count) if sets[place]]
+    members = membership(ids, dict(zip(ids, sets, strict=True)))
+    found = retrieval_columns(vectors[labelled], members[labelled], main_metric="map")
     precisions, averages = [], []
     for i in labelled:
         others = [j for j in labelled if j != i]
         similarity = np.array([vectors[i] @ vectors[j] for j in others])
         relevant = np.array([bool(sets[i] & sets[j]) for j in others])
-        precisions.append(relevant[np.argsort(-similarity)][:5].mean() if others else 0)
+        # A note that shares its specialty with no other asks for nothing.
         if relevant.any():
+            precisions.append(relevant[np.argsort(-similarity)][:5].sum() / 5)
             averages.append(average_precision_score(relevant, similarity))
-    assert found.notes == len(labelled)
-    if len(labelled) > 1:
-        assert found.precision_at_5 == pytest.approx(np.mean(precisions))
-        assert found.mean_average_precision == pytest.approx(np.mean(averages) if averages else 0)
+    assert found["validation_precision_at_5"] == pytest.approx(np.mean(precisions) if precisions else 0)
+    assert found["validation_map"] == pytest.approx(np.mean(averages) if averages else 0)
+    assert found["validation_score"] == found["validation_map"]
+
+
+def test_the_validation_figures_are_those_that_are_reported() -> None:
+    rng = np.random.default_rng(5)
+    vectors = unit(rng, 60)
+    names = [[["a", "b", "c"][place % 3]] for place in range(59)] + [["alone"]]
+    ids = [f"{place:02d}" for place in range(60)]
+    reported = metrics_table(ids, vectors, vectors, names, ids, resamples=0).to_pylist()
+    members = membership(ids, dict(zip(ids, names, strict=True)))
+    for name, metric, k in (("precision@5", "precision", 5), ("ndcg@10", "ndcg", 10), ("map", "map", None)):
+        (value,) = (
+            row["value"]
+            for row in reported
+            if (row["model"], row["scope"], row["metric"], row["k"]) == ("tuned", "all", metric, k)
+        )
+        found = retrieval_columns(vectors, members, main_metric=name)["validation_score"]
+        assert found == pytest.approx(value, abs=1e-9)
 
 
 def test_triplet_accuracy_by_hand() -> None:
@@ -188,8 +208,8 @@ def test_learning_rate_rises_then_falls() -> None:
     ],
 )
 def test_an_option_out_of_range_is_named(field: str, value: Any) -> None:
-    with pytest.raises(MedembedError, match=f"^{field}: "):
-        TrainingOptions(**{field: value})
+    with pytest.raises(MedembedError, match=f"{field} = "):
+        validate(TrainingSettings, {field: value}, where="here")
 
 
 def test_data_that_can_not_be_trained_on(data: TrainingData) -> None:

@@ -15,18 +15,19 @@ from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.training import TrainingData, TrainingOptions
+from medembed_pipeline.settings import TrainingSettings
+from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.gradients import add_gradient
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.losses import contrastive_loss
 from medembed_pipeline.training.optimization import freeze_lowest, switch_dropout_off
 from medembed_pipeline.training.state import STATE_FILE, clear_state
 
-OPTIONS = TrainingOptions(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+OPTIONS = TrainingSettings(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
 
 
 def run(
-    spec: EncoderSpec, data: TrainingData, options: TrainingOptions = OPTIONS, **kwargs: Any
+    spec: EncoderSpec, data: TrainingData, options: TrainingSettings = OPTIONS, **kwargs: Any
 ) -> TrainingResult:
     return train(spec, data, options, device="cpu", precision="float32", **kwargs)
 
@@ -40,16 +41,16 @@ def weights_hash(result: TrainingResult, folder: Path) -> str:
     "options",
     [
         OPTIONS,
-        replace(OPTIONS, loss="triplet"),
-        replace(OPTIONS, loss="triplet", triplet_distance="euclidean"),
-        replace(OPTIONS, micro_batch=5, dropout=True, accumulation_steps=2),
-        replace(OPTIONS, lora_rank=4, learning_rate=1e-2),
-        replace(OPTIONS, frozen_layers=1),
+        OPTIONS.model_copy(update={"loss": "triplet"}),
+        OPTIONS.model_copy(update={"loss": "triplet", "triplet_distance": "euclidean"}),
+        OPTIONS.model_copy(update={"micro_batch": 5, "dropout": True, "accumulation_steps": 2}),
+        OPTIONS.model_copy(update={"lora_rank": 4, "learning_rate": 1e-2}),
+        OPTIONS.model_copy(update={"frozen_layers": 1}),
     ],
     ids=["contrastive", "triplet", "euclidean", "micro", "lora", "frozen"],
 )
 def test_it_learns_and_keeps_the_best_epoch(
-    spec: EncoderSpec, data: TrainingData, options: TrainingOptions
+    spec: EncoderSpec, data: TrainingData, options: TrainingSettings
 ) -> None:
     if options.lora_rank:
         pytest.importorskip("peft")
@@ -60,7 +61,8 @@ def test_it_learns_and_keeps_the_best_epoch(
     assert rows[3]["train_loss"] < rows[1]["train_loss"]
     assert result.improved
     best = rows[result.best_epoch]
-    score = [row["validation_precision_at_5"] + row["validation_map"] for row in rows]
+    score = [row["validation_score"] for row in rows]
+    assert score == [row["validation_precision_at_5"] for row in rows]
     assert result.best_epoch == int(np.argmax(score))
     assert best["validation_map"] > rows[0]["validation_map"] + 0.1
     # The encoder is the best epoch's: its score is found again.
@@ -78,14 +80,14 @@ def test_it_learns_and_keeps_the_best_epoch(
 def test_same_seed_same_bytes_other_seed_other_bytes(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path
 ) -> None:
-    options = replace(OPTIONS, epochs=1, dropout=True)
+    options = OPTIONS.model_copy(update={"epochs": 1, "dropout": True})
     torch.manual_seed(1)
     first = weights_hash(run(spec, data, options), tmp_path / "a")
     before = torch.get_rng_state()
     second = weights_hash(run(spec, data, options), tmp_path / "b")
     assert torch.equal(before, torch.get_rng_state())
     assert first == second
-    assert weights_hash(run(spec, data, replace(options, seed=8)), tmp_path / "c") != first
+    assert weights_hash(run(spec, data, options.model_copy(update={"seed": 8})), tmp_path / "c") != first
 
 
 class Pulled(BaseException):
@@ -104,7 +106,9 @@ def stop_at(step: int) -> Callable[[int, int, float, float], None]:
 def test_stopped_and_resumed_ends_with_the_same_bytes(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path, step: int
 ) -> None:
-    options = replace(OPTIONS, epochs=2, dropout=True, accumulation_steps=2, micro_batch=8)
+    options = OPTIONS.model_copy(
+        update={"epochs": 2, "dropout": True, "accumulation_steps": 2, "micro_batch": 8}
+    )
     undisturbed = run(spec, data, options)
     state = tmp_path / "state"
     with pytest.raises(Pulled):
@@ -129,7 +133,7 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(
 def test_killed_at_any_moment_resumes_from_the_last_saved_step(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = replace(OPTIONS, epochs=2)
+    options = OPTIONS.model_copy(update={"epochs": 2})
     undisturbed = run(spec, data, options)
     state = tmp_path / "state"
     # A kill leaves what the last whole save wrote, and perhaps a half written file beside it.
@@ -201,11 +205,11 @@ def test_stopped_during_validation(
 def test_the_state_of_another_training_and_a_damaged_one_are_left_alone(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path
 ) -> None:
-    options = replace(OPTIONS, epochs=1)
+    options = OPTIONS.model_copy(update={"epochs": 1})
     run(spec, data, options, state_folder=tmp_path)
     assert run(spec, data, options, state_folder=tmp_path).resumed_at > 0
     others = [
-        (spec, data, replace(options, temperature=0.2)),
+        (spec, data, options.model_copy(update={"temperature": 0.2})),
         (replace(spec, pooling="cls"), data, options),
         (spec, replace(data, texts={**data.texts, data.train_ids[0]: "normal mri"}), options),
         (spec, replace(data, train_triplets=data.train_triplets[:-1]), options),
@@ -221,11 +225,15 @@ def test_the_state_of_another_training_and_a_damaged_one_are_left_alone(
 def test_nothing_improved_gives_the_base_model(spec: EncoderSpec, data: TrainingData) -> None:
     texts = list(data.texts.values())
     base = load_encoder(spec, device="cpu", precision="float32").encode(texts)
-    none = run(spec, data, replace(OPTIONS, epochs=0))
+    none = run(spec, data, OPTIONS.model_copy(update={"epochs": 0}))
     assert len(none.history) == 1 and not none.improved
     assert none.encoder.encode(texts).tobytes() == base.tobytes()
     # Steps too small to change any score.
-    still = run(spec, data, replace(OPTIONS, epochs=5, learning_rate=1e-9, early_stopping_patience=2))
+    still = run(
+        spec,
+        data,
+        OPTIONS.model_copy(update={"epochs": 5, "learning_rate": 1e-9, "early_stopping_patience": 2}),
+    )
     assert still.best_epoch == 0 and [row["epoch"] for row in still.history] == [0, 1, 2]
     assert still.encoder.encode(texts).tobytes() == base.tobytes()
 
@@ -248,7 +256,7 @@ def test_gpu_out_of_memory_halves_the_micro_batch_with_a_warning(
     from medembed_pipeline.encoder.model import Encoder
 
     original = Encoder.forward
-    options = replace(OPTIONS, epochs=1, accumulation_steps=2)
+    options = OPTIONS.model_copy(update={"epochs": 1, "accumulation_steps": 2})
 
     def short_of_memory(limit: int) -> None:
         def forward(self: Encoder, token_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -268,7 +276,7 @@ def test_gpu_out_of_memory_halves_the_micro_batch_with_a_warning(
     ]
     # The result is the one of a training that began with that micro-batch: no failed try left a trace.
     monkeypatch.setattr(Encoder, "forward", original)
-    asked = run(spec, data, replace(options, micro_batch=3))
+    asked = run(spec, data, options.model_copy(update={"micro_batch": 3}))
     assert weights_hash(result, tmp_path / "a") == weights_hash(asked, tmp_path / "b")
     short_of_memory(0)
     with pytest.raises(MedembedError, match="out of GPU memory with a single note"):
@@ -330,7 +338,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
 
 def test_frozen_layers_stay_and_others_move(spec: EncoderSpec, data: TrainingData) -> None:
     before = load_encoder(spec, device="cpu").state_dict()
-    after = run(spec, data, replace(OPTIONS, epochs=1, frozen_layers=1)).encoder.state_dict()
+    after = run(spec, data, OPTIONS.model_copy(update={"epochs": 1, "frozen_layers": 1})).encoder.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(".layer.1." in name for name in moved)
     assert not any(".layer.0." in name or "embeddings" in name for name in moved)
@@ -342,17 +350,21 @@ def test_windows_projection_and_cls_can_be_trained(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path
 ) -> None:
     small = replace(spec, max_tokens=12, long_notes="windows", pooling="cls", projection_dimensions=16)
-    result = run(small, data, replace(OPTIONS, epochs=1))
+    result = run(small, data, OPTIONS.model_copy(update={"epochs": 1}))
     assert result.encoder.encode(["chest pain"]).shape == (1, 16)
     assert weights_hash(result, tmp_path / "a") == weights_hash(
-        run(small, data, replace(OPTIONS, epochs=1)), tmp_path / "b"
+        run(small, data, OPTIONS.model_copy(update={"epochs": 1})), tmp_path / "b"
     )
 
 
 def test_reports_reach_the_log(spec: EncoderSpec, data: TrainingData) -> None:
     calls: list[tuple[int, int, float, float]] = []
     result = run(
-        spec, data, replace(OPTIONS, epochs=1), log_every_steps=3, on_step=lambda *call: calls.append(call)
+        spec,
+        data,
+        OPTIONS.model_copy(update={"epochs": 1}),
+        log_every_steps=3,
+        on_step=lambda *call: calls.append(call),
     )
     total = result.history[-1]["steps"]
     assert [call[0] for call in calls] == [*range(3, total, 3), total]
@@ -382,3 +394,14 @@ def test_a_full_disk_is_one_clear_error_and_the_last_state_stands(
     resumed = run(spec, data, state_folder=tmp_path)
     assert resumed.resumed_at > 0
     assert weights_hash(resumed, tmp_path / "a") == weights_hash(undisturbed, tmp_path / "b")
+
+
+def test_the_main_metric_chooses_the_epoch_and_is_part_of_what_is_gone_on_with(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path
+) -> None:
+    by_map = run(spec, data, state_folder=tmp_path, main_metric="map")
+    scores = [row["validation_score"] for row in by_map.history]
+    assert scores == [row["validation_map"] for row in by_map.history]
+    assert by_map.best_epoch == int(np.argmax(scores)) and by_map.main_metric == "map"
+    assert run(spec, data, state_folder=tmp_path, main_metric="map").resumed_at > 0
+    assert run(spec, data, state_folder=tmp_path, main_metric="precision@5").resumed_at == 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from medembed_pipeline.verdict.specialties import specialty_tests
 
 from medembed_pipeline.evaluation.metrics_table import metrics_table
 from medembed_pipeline.evaluation.neighbors import neighbors_table
@@ -19,10 +18,13 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe, vector_column
 from medembed_pipeline.settings import CleaningSettings, EvaluationSettings, VerdictSettings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, checkpoint_of, point_to
-from medembed_pipeline.verdict.evidence import Evidence, metric_key, rank_gap
+from medembed_pipeline.verdict.evidence import Evidence, Task, metric_key, rank_gap, scope_figures
+from medembed_pipeline.verdict.inputs import specialties_of
+from medembed_pipeline.verdict.scopes import ScopeFigure, scope_tests
+from medembed_pipeline_tests.verdict.changes import slice_rows
 
 SETTINGS = VerdictSettings()
-EVALUATION = EvaluationSettings(resamples=300)
+EVALUATION = EvaluationSettings()
 NO_CROSSINGS = {
     "notes_without_split": 0,
     "texts_in_two_splits": 0,
@@ -131,7 +133,6 @@ def measured_health(notes: Notes) -> Health:
     for key, (before, after) in figures.items():
         figure, _, name = key.partition("/")
         found[figure, name] = (before, after, len(names))
-    found["general_pairs", "general_sentences"] = (0.80, 0.78, 200)
     return found
 
 
@@ -168,8 +169,7 @@ def metric_rows(notes: Notes) -> pa.Table:
         notes.tuned,
         notes.specialties,
         notes.groups,
-        resamples=EVALUATION.resamples,
-        seed=EVALUATION.seed,
+        confidence=EVALUATION.confidence,
         minimum_notes=EVALUATION.minimum_specialty_notes,
     )
 
@@ -181,25 +181,28 @@ def evidence(
     crossings: Mapping[str, int] = NO_CROSSINGS,
     trained_on: Mapping[str, int] = NOTHING_SEEN,
     seen_share: float = 0.0,
+    slices: Sequence[ScopeFigure] = (),
+    tasks: Sequence[Mapping[str, Any]] = (),
 ) -> Evidence:
     """What the asset would read of these notes."""
+    metrics = metric_rows(notes)
+    tested: dict[str, Any] = {
+        "confidence": EVALUATION.confidence,
+        "significance": settings.significance,
+    }
     return Evidence(
-        metrics=metric_rows(notes),
-        confidence=0.95,
+        metrics=metrics,
+        confidence=EVALUATION.confidence,
         scored_notes=len(notes.note_ids),
         scored_groups=len(set(notes.groups)),
-        specialties=specialty_tests(
-            notes.note_ids,
-            notes.baseline,
-            notes.tuned,
-            notes.specialties,
-            notes.groups,
-            metric=metric_key(settings.main_metric),
+        specialties=scope_tests(
+            scope_figures(metrics, metric_key(settings.main_metric), specialties_of(metrics)),
             tolerance=settings.specialty_tolerance,
-            significance=settings.significance,
-            minimum_notes=EVALUATION.minimum_specialty_notes,
-            seed=EVALUATION.seed,
+            **tested,
         ),
+        specialty_sets=notes.specialties,
+        slices=scope_tests(slices, tolerance=settings.slice_tolerance, **tested),
+        tasks=[Task.from_record(record) for record in tasks],
         health=health_table(notes.health),
         rank_gap=rank_gap(neighbor_rows(notes)),
         crossings=crossings,
@@ -228,6 +231,8 @@ def fill_lake(
     version: str = "aaaaaaaaaaaaaaaa",
     trained: int = 12,
     changed_texts: pa.ChunkedArray | None = None,
+    slices: Sequence[ScopeFigure] = (),
+    tasks: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Every table that the verdict reads: the planted notes are held out, and `trained` others trained on."""
     random = np.random.default_rng(5)
@@ -260,7 +265,13 @@ def fill_lake(
     if changed_texts is not None:
         cleaned = cleaned.set_column(1, "text", changed_texts)
     write("cleaned_notes", cleaned, [], {"CleaningSettings": CleaningSettings().result_values()})
-    splits = pa.table({"note_id": ids, "split": ["test"] * len(notes.note_ids) + ["train"] * trained})
+    splits = pa.table(
+        {
+            "note_id": ids,
+            "split": ["test"] * len(notes.note_ids) + ["train"] * trained,
+            "group": [*notes.groups, *train_ids],
+        }
+    )
     write("note_splits", splits, ["cleaned_notes"])
     for model, rows in (("baseline", notes.baseline), ("tuned", notes.tuned)):
         extra = unit(random.normal(size=(trained, rows.shape[1])))
@@ -282,8 +293,12 @@ def fill_lake(
         {"EvaluationSettings": EVALUATION.result_values()},
         {"scored_notes": len(notes.note_ids)},
     )
+    write("slice_metrics", slice_rows(slices), measured)
+    write(
+        "task_metrics", pa.table({"task": pa.array([], pa.string())}), measured, facts={"tasks": list(tasks)}
+    )
     write("space_health", health_table(notes.health), measured, facts={"detail": notes.detail})
     leaks = pa.table({"protocol": ["by_group"], "model": ["tuned"], "seen_share": [0.0]})
-    write("leak_meter", leaks, measured, facts={"memory_share_by_row": 0.4})
+    write("leak_meter", leaks, measured, facts={"held_out_protocol": "by_group", "memory_share_by_row": 0.4})
     labels = pa.table({"note_id": notes.note_ids})
     write("label_review", labels, measured, facts={"ceiling_precision_at_5": 0.97})

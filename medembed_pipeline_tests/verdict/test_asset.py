@@ -15,7 +15,7 @@ from medembed_pipeline.training.checkpoints import FOLDER
 from medembed_pipeline.verdict.assets import release_verdict
 from medembed_pipeline.verdict.checks import release_rules
 from medembed_pipeline.verdict.inputs import trained_on
-from medembed_pipeline.verdict.outcomes import RULES, VERDICT_SCHEMA
+from medembed_pipeline.verdict.outcomes import RULES, TASKS_RULE, VERDICT_SCHEMA
 from medembed_pipeline.verdict.released import RELEASED, released_version
 from medembed_pipeline_tests.verdict.planted import Notes, fill_lake, planted
 
@@ -53,7 +53,7 @@ def test_a_gain_is_deployed_released_and_shown(good: Notes, tmp_path: Path) -> N
     facts = table.footer.facts
     assert table.schema == VERDICT_SCHEMA.remove_metadata()
     assert (facts["verdict"], facts["checkpoint"], facts["released"]) == ("deploy", FIRST, True)
-    assert {one["specialty"] for one in facts["specialty_tests"]} == {f"Specialty {n}" for n in range(6)}
+    assert {one["name"] for one in facts["specialty_tests"]} == {f"Specialty {n}" for n in range(6)}
     assert released_version(lake) == FIRST
     assert (tmp_path / FOLDER / RELEASED / "model.safetensors").read_text() == f"weights of {FIRST}"
     shown = metadata(result)
@@ -61,10 +61,10 @@ def test_a_gain_is_deployed_released_and_shown(good: Notes, tmp_path: Path) -> N
     assert shown["released_checkpoint"].endswith("checkpoints/released") and shown["kept"] is False
     assert len(shown["reasons"].records) == table.rows
     evaluations = {one.check_name: one for one in result.get_asset_check_evaluations()}
-    assert list(evaluations) == list(RULES)
+    assert list(evaluations) == [*RULES, TASKS_RULE]
     for name, one in evaluations.items():
         assert one.passed and one.severity == dg.AssetCheckSeverity.WARN, name
-        assert one.description and one.metadata["evidence"].value
+        assert one.description and (name == TASKS_RULE or one.metadata["evidence"].value)
 
 
 def test_a_rerun_keeps_the_table_and_the_link_and_restores_a_lost_one(good: Notes, tmp_path: Path) -> None:
@@ -119,17 +119,17 @@ def test_a_note_in_two_splits_is_found_from_the_texts(good: Notes, tmp_path: Pat
 
     lake = Lake(str(tmp_path))
     fill_lake(lake, good, version=FIRST)
-    notes = lake.table("cleaned_notes").read()
+    notes, splits = lake.table("cleaned_notes").read(), lake.table("note_splits").read()
     trained = f"{10_003:032x}"
     stolen = notes.filter(pc.equal(notes["note_id"], trained))["text"][0].as_py()
     texts = notes["text"].to_pylist()
     texts[0] = stolen + " and one more word"
     changed = notes.set_column(notes.column_names.index("text"), "text", pa.array(texts))
     scored = notes["note_id"][0].as_py()
-    assert trained_on(notes, [scored], [trained], 0.8)["near_duplicates"] == 0
-    assert trained_on(changed, [scored], [trained], 0.8)["near_duplicates"] == 1
-    assert trained_on(changed, [scored, trained], [trained], 0.8)["notes"] == 1
-    assert trained_on(changed, [scored], ["f" * 32], 0.8) == dict.fromkeys(
+    assert trained_on(notes, splits, [scored], [trained], 0.8)["near_duplicates"] == 0
+    assert trained_on(changed, splits, [scored], [trained], 0.8)["near_duplicates"] == 1
+    assert trained_on(changed, splits, [scored, trained], [trained], 0.8)["notes"] == 1
+    assert trained_on(changed, splits, [scored], ["f" * 32], 0.8) == dict.fromkeys(
         ("notes", "texts", "duplicate_groups", "near_duplicates"), 0
     )
     fill_lake(lake, good, version=FIRST, changed_texts=changed["text"])

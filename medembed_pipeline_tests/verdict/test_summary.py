@@ -128,4 +128,5 @@ def test_rank_gap_and_seen_shares_read_what_they_say() -> None:
             "seen_share": [0.0, None, 0.5, 0.2],
         }
     )
-    assert seen_shares(meter) == [0.0]
+    assert seen_shares(meter, "by_group") == [0.0]
+    assert seen_shares(meter, "by_row") == [0.5] and seen_shares(meter, "by_patient") == []

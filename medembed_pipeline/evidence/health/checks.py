@@ -1,4 +1,4 @@
-"""Checks of `space_health`: its figures hold together."""
+"""Check of `space_health`: its figures hold together."""
 
 from collections import defaultdict
 

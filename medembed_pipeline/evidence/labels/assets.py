@@ -41,12 +41,13 @@ def label_review(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]
         metrics = work.input("embedding_metrics")
 
         def build() -> Built:
-            columns = notes.read(["note_id", "specialties", "duplicate_group"]).to_pydict()
-            split_of = splits.read(["note_id", "split"]).to_pydict()
+            columns = notes.read(["note_id", "specialties"]).to_pydict()
+            split_of = splits.read(["note_id", "split", "group"]).to_pydict()
+            group_of = dict(zip(split_of["note_id"], split_of["group"], strict=True))
             return label_review_table(
                 columns["note_id"],
                 columns["specialties"],
-                columns["duplicate_group"],
+                [group_of[note_id] for note_id in columns["note_id"]],
                 dict(zip(split_of["note_id"], split_of["split"], strict=True)),
                 rows_of(embeddings, columns["note_id"]),
                 held_out_ids=scored.note_ids,

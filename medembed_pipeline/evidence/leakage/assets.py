@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, measured_checkpoint, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
 from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA, leak_meter
@@ -44,16 +44,21 @@ def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
         shares = split_shares(work)
 
         def build() -> Built:
-            columns = notes.read(["note_id", "specialties", "document_types", "duplicate_group"]).to_pydict()
+            columns = notes.read(
+                ["note_id", "specialties", "document_types", "duplicate_group", "patients"]
+            ).to_pydict()
+            group_of = scored.group_of
             corpus = leak_notes(
                 columns["note_id"],
                 rows_of(embeddings["baseline"], columns["note_id"]),
                 rows_of(embeddings["tuned"], columns["note_id"]),
                 columns["specialties"],
                 columns["document_types"],
-                columns["duplicate_group"],
-                trained=measured_checkpoint(work).trained_note_ids(),
+                [group_of[note_id] for note_id in columns["note_id"]],
+                trained=scored.trained,
+                trained_groups=scored.trained_groups,
                 held_out=scored.note_ids,
+                near_duplicates=columns["duplicate_group"] if any(columns["patients"]) else None,
             )
             return leak_meter(
                 corpus,

@@ -13,11 +13,12 @@ VECTORS = ("baseline_embeddings", "tuned_embeddings")
 
 @dg.asset_check(asset="leak_meter", additional_deps=["embedding_metrics"], required_resource_keys={"lake"})
 def leak_meter_agrees_with_the_metrics(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """The figures of `by_group` are those of embedding_metrics, and nothing in them was trained on."""
+    """The figures of the held-out protocol are those of embedding_metrics, and nothing in them was trained on."""
     with private_errors():
         lake: Lake = context.resources.lake.open()
         table, metrics = lake.table("leak_meter"), lake.table("embedding_metrics")
-        measured = [row for row in table.read().to_pylist() if row["protocol"] == "by_group"]
+        protocol = table.footer.facts["held_out_protocol"]
+        measured = [row for row in table.read().to_pylist() if row["protocol"] == protocol]
         expected = {
             (row["model"], row["metric"], row["k"]): row["value"]
             for row in metrics.read().to_pylist()
@@ -30,7 +31,9 @@ def leak_meter_agrees_with_the_metrics(context: dg.AssetCheckExecutionContext) -
         if any(inputs[0].get(name) != inputs[1].get(name) for name in VECTORS):
             told = "embedding_metrics was made from other vectors; nothing is compared"
         elif pool < notes:
-            told = f"by_group is a sample of {pool} of {notes} held-out notes, so its figures only come near"
+            told = (
+                f"{protocol} is a sample of {pool} of {notes} held-out notes, so its figures only come near"
+            )
         else:
             compared = len(measured)
             apart = sum(

@@ -53,6 +53,7 @@ def leak_notes(
     *,
     trained: Collection[str],
     held_out: Collection[str],
+    trained_groups: Collection[str] = (),
     near_duplicates: Sequence[str] | None = None,
 ) -> LeakNotes:
     """Sort the notes by id, drop those without a specialty, and mark what was trained on.
@@ -66,6 +67,7 @@ def leak_notes(
         groups: per note; near-duplicates share one, and so do the notes of a patient.
         trained: ids that the checkpoint was trained on; ids that are no longer in the corpus are ignored.
         held_out: ids that are scored as never seen.
+        trained_groups: groups of notes that the checkpoint was trained on and whose text is gone.
         near_duplicates: per note, the group by near-duplicates alone, where patients are known; None where not.
 
     Raises:
@@ -82,7 +84,8 @@ def leak_notes(
         if size != len(note_ids):
             raise LeakageError(f"{name}: {size} entries for {len(note_ids)} notes; expected one per note.")
     trained, held_out = set(trained), set(held_out)
-    trained_groups = {group for note, group in zip(note_ids, groups, strict=True) if note in trained}
+    of_corpus = {group for note, group in zip(note_ids, groups, strict=True) if note in trained}
+    trained_groups = {*trained_groups, *of_corpus}
     order = [row for row in sorted_order(note_ids, rows=len(note_ids)).tolist() if specialties[row]]
     labels = label_matrix([specialties[row] for row in order])
     seen = np.array([groups[row] in trained_groups for row in order], dtype=np.bool_)

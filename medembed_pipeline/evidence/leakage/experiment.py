@@ -45,7 +45,8 @@ from medembed_pipeline.evidence.leakage.experiment_rows import (
 from medembed_pipeline.evidence.leakage.memory import DECIMALS
 from medembed_pipeline.evidence.leakage.preset import ExperimentPreset
 from medembed_pipeline.evidence.leakage.simulation import LeakageError
-from medembed_pipeline.training import TrainingData, TrainingOptions
+from medembed_pipeline.settings import TrainingSettings
+from medembed_pipeline.training import TrainingData
 from medembed_pipeline.triplets.sampling import LabelledNotes, sample_triplets
 
 SCORED_SETS = ("all_rows", "training_rows", "held_out_rows", "new_texts")
@@ -213,17 +214,9 @@ def _train_and_score(
     from medembed_pipeline.training.state import clear_state
 
     training, how = preset.training, preset.encoder
-    options = TrainingOptions(
-        loss=training.loss,
-        temperature=training.temperature,
-        triplet_distance=training.triplet_distance,
-        triplet_margin=training.triplet_margin,
-        epochs=training.epochs,
-        notes_per_batch=training.notes_per_batch,
-        learning_rate=training.learning_rate,
-        # Every epoch is looked at, the harmful ones too.
-        early_stopping_patience=0,
-        seed=preset.random.seed,
+    # Every epoch is looked at, the harmful ones too.
+    options = TrainingSettings(
+        **training.model_dump(exclude={"triplets"}), early_stopping_patience=0, seed=preset.random.seed
     )
     result = train(
         spec,

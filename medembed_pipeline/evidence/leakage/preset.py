@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import Section
+from medembed_pipeline.settings import Section, TrainingRecipe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,17 +66,11 @@ class EncoderPreset(Section):
     )
 
 
-class TrainingPreset(Section):
-    """How it is trained; every epoch is kept and scored."""
+class TrainingPreset(TrainingRecipe):
+    """How it is trained, with the keys of [training]; every epoch is kept and scored."""
 
     epochs: int = Field(6, ge=1, le=100, description="Passes over the triplets.")
     triplets: int = Field(2000, ge=1, le=10_000_000, description="Triplets drawn from the rows trained on.")
-    loss: Literal["contrastive", "triplet"] = Field("contrastive", description="As under [training].")
-    temperature: float = Field(0.1, ge=0.01, le=1, description="Of the contrastive loss.")
-    triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
-    triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss.")
-    notes_per_batch: int = Field(128, ge=3, le=65_536, description="Different rows in one batch.")
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="Of AdamW, at its peak.")
 
 
 class EvaluationPreset(Section):

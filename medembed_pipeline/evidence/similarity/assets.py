@@ -1,5 +1,6 @@
 """The asset `similarity_evidence`: the plots that people know, as a table and as pictures."""
 
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -49,6 +50,9 @@ def similarity_evidence(context: dg.AssetExecutionContext) -> dg.MaterializeResu
         checkpoint = measured_checkpoint(work)
         notes, nearest = work.input("cleaned_notes"), work.input("neighbors")
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+        # In the number format of the vectors that the epochs are compared with, whatever this machine prefers.
+        precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
+        encoder = encoder.model_copy(update={"precision": precision})
         specs = checkpoint.epoch_specs(encoder.long_notes)
         if specs:
             work.note_input("kept_epochs", epochs_version(specs, encoder))
@@ -84,11 +88,11 @@ def similarity_evidence(context: dg.AssetExecutionContext) -> dg.MaterializeResu
 def labelled(scored: HeldOut) -> HeldOut:
     """The held-out notes that have a specialty."""
     kept = [row for row, names in enumerate(scored.specialties) if names]
-    return HeldOut(
-        [scored.note_ids[row] for row in kept],
-        [scored.specialties[row] for row in kept],
-        [scored.groups[row] for row in kept],
-        scored.excluded,
+    return replace(
+        scored,
+        note_ids=[scored.note_ids[row] for row in kept],
+        specialties=[scored.specialties[row] for row in kept],
+        groups=[scored.groups[row] for row in kept],
     )
 
 

@@ -105,6 +105,29 @@
       return this.notes.document_types[at].map((place) => this.payload.document_type_names[place]);
     }
 
+    /** Columns of the landing files whose values the notes are told apart by. */
+    get slices() {
+      return this.payload.slices ?? [];
+    }
+
+    /** @param {{name: string, values: string[], of: number[][]}} slice @returns {string[]} */
+    sliceValues(slice, at) {
+      return slice.of[at].map((place) => slice.values[place]);
+    }
+
+    /** What a slice's notes of one value are chosen by: `site=North`, or `site=` for those that say nothing. */
+    sliceChoices(slice) {
+      const some = slice.values.map((value, place) => ({ key: `${slice.name}=${value}`, name: value, has: (at) => slice.of[at].includes(place) }));
+      const none = { key: `${slice.name}=`, name: "(none)", has: (at) => slice.of[at].length === 0 };
+      return slice.of.some((own) => !own.length) ? [...some, none] : some;
+    }
+
+    /** Whether a note is of the value chosen; null where nothing, or nothing known, is. @returns {((at: number) => boolean)|null} */
+    chosenOnly(key) {
+      if (!key) return null;
+      return this.slices.flatMap((slice) => this.sliceChoices(slice)).find((one) => one.key === key)?.has ?? null;
+    }
+
     split(at) {
       return this.payload.split_names[this.notes.split[at]] ?? "";
     }

@@ -5,12 +5,12 @@
 
   /** Sections in their order: id, title, what builds the content. */
   const SECTIONS = [
-    ["metrics", "Metrics"], ["specialties", "By specialty"], ["ledger", "The ledger: what each search won and lost"], ["confusions", "Confusions"],
+    ["metrics", "Metrics"], ["specialties", "By specialty"], ["slices", "By slice"], ["ledger", "The ledger: what each search won and lost"], ["confusions", "Confusions"],
     ["distributions", "Distributions"], ["heatmaps", "Heatmaps"], ["examples", "Example searches"], ["movement", "Movement"],
-    ["labels", "Label review"], ["leak", "Leak meter"], ["health", "Health of the space"], ["training", "Training"],
+    ["labels", "Label review"], ["leak", "Leak meter"], ["health", "Health of the space"], ["training", "Training"], ["history", "History: what was released, and what it gave"],
     ["comparison", "Several models"], ["made", "Settings, versions, hashes"],
   ];
-  const SHORT = { ledger: "Ledger", made: "Settings and versions", health: "Health", specialties: "By specialty" };
+  const SHORT = { ledger: "Ledger", made: "Settings and versions", health: "Health", specialties: "By specialty", history: "History" };
 
   const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 

@@ -40,7 +40,7 @@
       });
       this.searches = 0;
       app.store.listen((state, changed) => this.apply(state, changed));
-      const everything = new Set(["map", "colour", "t", "lit", "arrows", "view", "note", "find"]);
+      const everything = new Set(["map", "colour", "t", "lit", "arrows", "view", "note", "find", "only"]);
       this.apply(app.store.state, everything);
     }
 
@@ -54,6 +54,9 @@
       this.dimensions = element("select", { id: "dimensions", on: change((at) => ({ map: this.nearestMap(this.chosen().method, Number(at.value)).key })) });
       this.colour = element("select", { id: "colour", on: change((at) => ({ colour: at.value, lit: "" })) },
         page.schemes.offered(report).map(([key, name]) => option(key, name)));
+      this.only = element("select", { id: "only", on: change((at) => ({ only: at.value })) }, option("", "all notes"),
+        report.slices.map((slice) => element("optgroup", { label: slice.name }, report.sliceChoices(slice)
+          .map(({ key, name }) => option(key, `${slice.name}: ${name}`)))));
       this.arrows = element("input", { type: "checkbox", id: "arrows", on: change((at) => ({ arrows: at.checked })) });
       this.slider = element("input", {
         type: "range", id: "mix", min: 0, max: 1, step: 0.01, "aria-label": "From the baseline model to the tuned model",
@@ -83,6 +86,7 @@
       this.root = element("div", { class: "map" },
         element("div", { class: "controls" },
           labelled("Map", this.method), labelled("Dimensions", this.dimensions), labelled("Colour", this.colour),
+          report.slices.length ? labelled("Show", this.only) : null,
           element("label", { class: "check" }, this.arrows, element("span", {}, "Arrows of movement")),
           element("label", { class: "grow" }, element("span", {}, "Find notes"), this.box)),
         this.foundCount, this.foundList,
@@ -128,6 +132,10 @@
         this.arrows.checked = state.arrows;
       }
       viewer.lit = state.lit;
+      if (changed.has("only")) {
+        viewer.only = this.report.chosenOnly(state.only);
+        this.only.value = viewer.only ? state.only : "";
+      }
       const side = viewer.model;
       const depends = ["outcome", "trust"].includes(state.colour);
       if (changed.has("colour") || (depends && (changed.has("t") || changed.has("map")) && this.painted !== `${side} ${map.key}`)) {
@@ -135,7 +143,7 @@
         this.painted = `${side} ${map.key}`;
         viewer.paint(page.schemes.scheme(this.report, state.colour, side, map));
         this.drawLegend();
-      } else if (changed.has("lit")) {
+      } else if (changed.has("lit") || changed.has("only")) {
         viewer.light();
         this.drawLegend();
       }
@@ -179,7 +187,7 @@
       this.schemeAbout.textContent = scheme.reading;
       const counts = scheme.entries.map(() => 0);
       for (let at = 0; at < this.report.size; at += 1) {
-        scheme.entries.forEach((_, place) => { if (viewer.belongs(at, place)) counts[place] += 1; });
+        scheme.entries.forEach((_, place) => { if (viewer.belongs(at, place) && (!viewer.only || viewer.only(at))) counts[place] += 1; });
       }
       const lit = this.app.store.state.lit;
       const focused = document.activeElement?.dataset?.entry;

@@ -83,6 +83,7 @@
         ...pair("Note", report.notes.id[at]),
         ...pair("Specialties", report.specialties(at).join(", ") || "none"),
         ...pair("Document types", report.documentTypes(at).join(", ")),
+        ...report.slices.flatMap((slice) => pair(page.base.capital(page.base.words(slice.name)), report.sliceValues(slice, at).join(", "))),
         ...pair("Split", `${report.split(at)}${report.notes.scored[at] ? ", scored" : ""}`),
         ...pair("Source", report.notes.source[at]),
         ...pair("Length", report.notes.words ? `${count(report.notes.words[at])} words` : ""),

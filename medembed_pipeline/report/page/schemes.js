@@ -49,6 +49,17 @@
     );
   }
 
+  /** A column of the landing files. */
+  function slice(report, { name, values, of }) {
+    const shown = page.base.capital(page.base.words(name));
+    return byNames(
+      shown,
+      `What the landing files say of a note in the column ${name}; a note of rows that disagree is drawn as the first of its ` +
+        "values. Notes should gather by specialty: islands of one value are a warning.",
+      values, of, "(none)",
+    );
+  }
+
   function split(report) {
     const names = report.payload.split_names;
     const looks = [{ colour: "grey", shape: "circle" }, { colour: "orange", shape: "square" }, { colour: "blue", shape: "triangle" }];
@@ -112,7 +123,7 @@
     return {
       title: "How far it moved",
       reading: "Distance between a note's two places in the full space (0 to 2), once the tuned space is turned onto the " +
-        "baseline. It is measured, not read off the map. Grey notes moved no more than an unchanged copy would.",
+        "baseline. It is measured, not read off the map. Grey notes moved no more than by a change that means nothing.",
       entries: [
         entry("still", `not more than ${number(least, 2)} (noise)`, OTHER),
         ...ends.map((low, place) =>
@@ -171,6 +182,7 @@
     const list = [["specialty", "Specialty"]];
     if (report.payload.document_type_names.length) list.push(["document_type", "Document type"]);
     if (report.payload.split_names.length > 1) list.push(["split", "Split"]);
+    for (const { name } of report.slices) list.push([`slice:${name}`, page.base.capital(page.base.words(name))]);
     if (report.payload.neighbors) list.push(["outcome", "Right or wrong"], ["turned", "Won and lost"]);
     if (report.movement.distance) list.push(["movement", "How far it moved"]);
     if (report.movement.overlap) list.push(["overlap", "Neighbours kept"]);
@@ -183,6 +195,7 @@
     const known = offered(report).some(([name]) => name === key);
     if (known && key === "document_type") return documentType(report);
     if (known && key === "split") return split(report);
+    if (known && key.startsWith("slice:")) return slice(report, report.slices.find(({ name }) => `slice:${name}` === key));
     if (known && key === "outcome") return outcome(report, model);
     if (known && key === "turned") return turned(report);
     if (known && key === "movement") return movement(report);

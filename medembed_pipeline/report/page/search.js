@@ -14,7 +14,7 @@
   const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 
   /**
-   * Notes that hold all words of the query, in text, id, specialties or document types.
+   * Notes that hold all words of the query, in text, id, specialties, document types or slices ("site: North").
    * @param {() => boolean} outdated true when a newer search has begun
    * @returns {Promise<number[]|null>} null when outdated
    */
@@ -25,7 +25,8 @@
     for (let at = 0; at < report.size; at += 1) {
       if (at % AT_ONCE === AT_ONCE - 1) await pause();
       if (outdated()) return null;
-      const facts = `${report.notes.id[at]} ${report.label(at)} ${report.documentTypes(at).join(" ")}`;
+      const slices = report.slices.map((slice) => report.sliceValues(slice, at).map((value) => `${slice.name}: ${value}`).join(" ")).join(" ");
+      const facts = `${report.notes.id[at]} ${report.label(at)} ${report.documentTypes(at).join(" ")} ${slices}`;
       const text = texts?.[at] ?? "";
       if (wanted.every((pattern) => pattern.test(text) || pattern.test(facts))) found.push(at);
     }

@@ -35,7 +35,7 @@
   }
 
   const PROTOCOLS = [
-    ["by_group", "Near-duplicates kept apart (ours)"], ["by_text", "Split by text"], ["by_row", "Split by row"],
+    ["by_patient", "Patients kept apart"], ["by_group", "Near-duplicates kept apart"], ["by_text", "Split by text"], ["by_row", "Split by row"],
     ["all_notes", "All notes"], ["training_notes", "Training notes"],
   ];
 
@@ -65,7 +65,7 @@
         { name: "Scored how", cell: ([, name]) => name },
         { name: "Gain in precision at 5", numeric: true, cell: ([protocol]) => signed(rows.find((row) => row.protocol === protocol && row.model === "difference" && row.metric === "precision" && row.k === 5)?.value) },
         { name: "Scored notes seen in training", numeric: true, cell: ([protocol]) => percent(rows.find((row) => row.protocol === protocol)?.seen_share) },
-        { name: "Share of the gain that is memory", numeric: true, cell: ([protocol]) => (protocol === "by_group" ? "0%" : percent(share(protocol))) },
+        { name: "Share of the gain that is memory", numeric: true, cell: ([protocol]) => (protocol === known[0][0] ? "0%" : percent(share(protocol))) },
       ], known, { label: "Leak meter" }),
     ];
   }

@@ -15,7 +15,7 @@
   const NEEDED = {
     release_verdict: "the verdict", embedding_metrics: "metrics and change by specialty", retrieval_ledger: "the ledger",
     specialty_confusions: "the confusions", similarity_evidence: "distributions, heatmaps and examples", label_review: "the label review",
-    leak_meter: "the leak meter", space_health: "the health of the space",
+    checkpoint_history: "the history of checkpoints", leak_meter: "the leak meter", space_health: "the health of the space",
   };
 
   function leftOut(report) {

@@ -190,7 +190,7 @@
         key(...traces.map(({ kind, name }) => [`${kind} line`, name]))));
     };
     chart("Loss", "Good: both fall. Bad: the validation loss turns up while the training loss goes on falling: the model learns its notes by heart.", ["train_loss", "validation_loss"]);
-    chart("Validation notes", "Retrieval on validation notes, which the model is not trained on. The kept epoch is the best one here.", ["validation_precision_at_5", "validation_map", "validation_triplet_accuracy"]);
+    chart("Validation notes", "Retrieval on validation notes, which the model is not trained on. The kept epoch is the best one here by the main metric of the verdict.", ["validation_precision_at_5", "validation_map", "validation_triplet_accuracy"]);
     chart("Held-out notes by epoch", "The metrics of each kept epoch; epoch 0 is the model before training. Good: they rise and level off.", ["precision@1", "precision@5", "precision@10", "map"]);
     chart("Shape of the space by epoch", "Silhouette and separation of the specialties; they should rise together with retrieval.", ["silhouette", "separation", "margin"]);
     return [element("div", { class: "pair" }, charts), ...epochMaps(app)];

@@ -24,7 +24,7 @@
   const PLACES = {
     embedding_metrics: "metrics", similarity_evidence: "distributions", retrieval_ledger: "ledger", specialty_confusions: "confusions",
     space_health: "health", label_review: "labels", leak_meter: "leak", note_movement: "movement", aligned_projections: "map", projections: "map",
-    finetuned_checkpoint: "training", note_splits: "made", triplets: "made", neighbors: "ledger",
+    slice_metrics: "slices", checkpoint_history: "history", finetuned_checkpoint: "training", note_splits: "made", triplets: "made", neighbors: "ledger",
   };
   const evidencePlace = (row) => (/specialty/.test(row.rule) && row.evidence === "embedding_metrics" ? "specialties"
     : /forget/.test(row.rule) ? "health" : PLACES[row.evidence] ?? "left-out");
@@ -52,6 +52,7 @@
 
   function verdict(app) {
     const { report } = app;
+    const placeOf = (row) => (evidencePlace(row) === "slices" && !report.table("slice_metrics")?.length ? "made" : evidencePlace(row));
     const rows = report.table("release_verdict");
     const kind = report.fact("release_verdict", "verdict");
     const root = element("section", { id: "verdict", class: `verdict ${kind ?? "none"}`, "aria-labelledby": "verdict-title" });
@@ -77,7 +78,7 @@
       element("h2", { id: "verdict-title" }, cut > 0 && sentence.slice(0, cut).toLowerCase() === kind ? capital(sentence.slice(cut + 1).trim()) : sentence));
     const reason = (row) => {
       const state = row.passed === true ? ["passed", "✓", "holds"] : row.passed === false ? ["failed", "✗", "broken"] : ["open", "?", "not judged"];
-      const place = evidencePlace(row);
+      const place = placeOf(row);
       return element("li", { class: state[0] },
         element("span", { class: "mark", "aria-label": state[2], role: "img" }, state[1]),
         element("a", { href: `#at=${place}`, "data-rule": row.rule, title: `The evidence: ${row.evidence}` },
@@ -207,5 +208,5 @@
     ];
   }
 
-  page.sections = { ...page.sections, verdict, metrics, specialties, comparison, ceilingOf, metricName, metricTitle, metricRows };
+  page.sections = { ...page.sections, verdict, metrics, specialties, comparison, ceilingOf, metricName, metricTitle, metricRows, HEADLINES };
 })((globalThis.medembedPage ??= {}));

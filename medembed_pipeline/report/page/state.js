@@ -4,21 +4,23 @@
 
   /**
    * @typedef {{map: string, colour: string, t: number, note: string, find: string, lit: string, arrows: boolean,
-   *   view: string, at: string}} State
+   *   view: string, at: string, only: string, slice: string, figure: string, task: string}} State
    * map: key of the map; t: 0 baseline to 1 tuned; note: id; lit: key of the legend entry shown alone;
-   * view: yaw, pitch, zoom and shift of the camera; at: the section.
+   * view: yaw, pitch, zoom and shift of the camera; at: the section; only: `slice=value` whose notes are shown alone;
+   * slice, figure: what the section of slices shows; task: what the history shows.
    */
 
   /** @returns {State} */
   const defaults = (map) => ({
     map, colour: "specialty", t: 1, note: "", find: "", lit: "", arrows: false, view: "", at: "",
+    only: "", slice: "", figure: "", task: "",
   });
 
   /** @param {State} base @param {string} hash @returns {State} */
   function parsed(base, hash) {
     const given = new URLSearchParams(hash.replace(/^#/, ""));
     const state = { ...base };
-    for (const name of ["map", "colour", "note", "find", "lit", "view", "at"]) {
+    for (const name of ["map", "colour", "note", "find", "lit", "view", "at", "only", "slice", "figure", "task"]) {
       if (given.has(name)) state[name] = given.get(name);
     }
     const mix = Number(given.get("t") ?? NaN);

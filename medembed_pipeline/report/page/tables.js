@@ -88,11 +88,13 @@
       type: "button", "aria-pressed": String(value === chosen),
       on: {
         click: () => {
-          buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(options[at][0] === value)));
+          root.press(value);
           choose(value);
         },
       },
     }, name));
+    /** Show another option as the pressed one. */
+    root.press = (value) => buttons.forEach((button, at) => button.setAttribute("aria-pressed", String(options[at][0] === value)));
     root.append(element("span", {}, label), ...buttons);
     return root;
   }

@@ -38,6 +38,7 @@
       this.scheme = null;
       this.lit = "";
       this.found = /** @type {Set<number>|null} */ (null);
+      this.only = /** @type {((at: number) => boolean)|null} */ (null);
       this.selected = -1;
       this.pointed = -1;
       this.arrows = false;
@@ -99,14 +100,14 @@
       return this.scheme.has ? this.scheme.has(at, place) : this.entryOf[at] === place;
     }
 
-    /** Dim what is neither found nor of the legend entry shown alone. */
+    /** Dim what is neither found nor of the legend entry or the slice shown alone. */
     light() {
       const looks = new Uint8Array(4 * this.report.size);
       let lit = 0;
       const place = this.scheme.entries.findIndex((entry) => entry.key === this.lit);
       const front = fronts(this.scheme);
       for (let at = 0; at < this.report.size; at += 1) {
-        const on = (place < 0 || this.belongs(at, place)) && (!this.found || this.found.has(at));
+        const on = (place < 0 || this.belongs(at, place)) && (!this.found || this.found.has(at)) && (!this.only || this.only(at));
         lit += Number(on);
         const drawn = place >= 0 && on ? place : this.entryOf[at];
         looks[4 * at] = SHAPES[this.scheme.entries[drawn].shape];

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.evidence.health.table import HealthNotes
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.publishing import LakeResource
+from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.lake.tables import Recipe, vector_column
+from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline_tests.evidence.health.spaces import neighbors_of
 
 SECRET = "Zanzibar procedure"
@@ -25,12 +27,16 @@ SECRET = "Zanzibar procedure"
 
 @dataclass(frozen=True)
 class OtherCheckpoint:
-    """Stands in for the checkpoint: trained on no note."""
+    """Stands in for the checkpoint: a model folder, trained on no note."""
 
+    folder: Path
     data_version: str = "checkpoint"
 
     def trained_note_ids(self) -> list[str]:
         return []
+
+    def encoder_spec(self, long_notes: Literal["cut", "windows"]) -> EncoderSpec:
+        return EncoderSpec(str(self.folder), max_tokens=32, long_notes=long_notes)
 
 
 def write_lake(
@@ -61,6 +67,7 @@ def write_lake(
         "note_splits": {
             "note_id": ids,
             "split": ["test" if notes.held_out[row] else "train" for row in rows],
+            "group": [min(groups[row]) for row in rows],
         },
         **{
             f"{model}_embeddings": {"note_id": ids, "embedding": vector_column(matrix[rows])}
@@ -78,13 +85,21 @@ def write_lake(
 def materialize(
     lake: Lake,
     definitions: Sequence[Any],
+    models: tuple[Path, Path],
     monkeypatch: pytest.MonkeyPatch,
     **settings: Any,
 ) -> dg.ExecuteInProcessResult:
-    """Materialize on the small lake, with a checkpoint that has seen none of its notes."""
-    monkeypatch.setattr("medembed_pipeline.evaluation.inputs.checkpoint_behind", lambda *_: OtherCheckpoint())
+    """Materialize on the small lake, with a base model and a checkpoint."""
+    base, tuned = models
+    monkeypatch.setattr(
+        "medembed_pipeline.evaluation.inputs.checkpoint_behind", lambda *_: OtherCheckpoint(tuned)
+    )
+    encoder = EncoderSettings(base=str(base), max_tokens=32, precision="float32", device="cpu")
     return dg.materialize(
         definitions,
-        resources={"lake": LakeResource(url=lake.url)},
+        resources={
+            "lake": LakeResource(url=lake.url),
+            "encoder": launchpad_resource("encoder", encoder),
+        },
         run_config={"ops": {"space_health": {"config": settings}}} if settings else None,
     )

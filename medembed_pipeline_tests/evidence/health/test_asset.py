@@ -10,14 +10,22 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.evidence.health.assets import space_health
-from medembed_pipeline.evidence.health.checks import health_figures_hold_together
+from medembed_pipeline.evidence.health.checks import general_english_is_kept, health_figures_hold_together
 from medembed_pipeline.evidence.health.table import HealthNotes
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline_tests.encoder.small_models import make_bert
 from medembed_pipeline_tests.evidence.health.small_lake import SECRET, materialize, write_lake
 from medembed_pipeline_tests.evidence.health.spaces import make_notes, make_rows
 
-DEFINITIONS = [space_health, health_figures_hold_together]
+CHECKS = [health_figures_hold_together, general_english_is_kept]
+DEFINITIONS = [space_health, *CHECKS]
+Models = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def models(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Models:
+    return small_model, make_bert(tmp_path_factory.mktemp("tuned"), seed=1)
 
 
 def a_lake(folder: Path, **more: Any) -> Lake:
@@ -27,16 +35,27 @@ def a_lake(folder: Path, **more: Any) -> Lake:
     )
 
 
+def no_model(*_: Any, **__: Any) -> Any:
+    raise AssertionError("a model was loaded")
+
+
 def metadata(result: Any) -> dict[str, Any]:
     (event,) = result.asset_materializations_for_node("space_health")
     return {name: entry.value for name, entry in event.metadata.items()}
 
 
-def test_table_pictures_check_and_a_rerun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_pictures_checks_and_a_rerun_that_encodes_nothing(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = a_lake(tmp_path)
-    result = materialize(lake, DEFINITIONS, monkeypatch)
+    result = materialize(lake, DEFINITIONS, models, monkeypatch)
     health = lake.table("space_health")
     rows = health.read().to_pylist()
+    assert {row["name"] for row in rows if row["figure"] == "general_pairs"} == {
+        "paraphrase",
+        "topic",
+        "negation",
+    }
     assert {row["name"] for row in rows if row["figure"] == "detail_kept"} == {
         "near_duplicate",
         "sample_name",
@@ -46,16 +65,23 @@ def test_table_pictures_check_and_a_rerun(tmp_path: Path, monkeypatch: pytest.Mo
             assert (tmp_path / "pictures" / "space_health" / f"{name}.{suffix}").is_file()
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     assert checks["health_figures_hold_together"].passed, checks["health_figures_hold_together"].description
-    assert metadata(materialize(lake, DEFINITIONS, monkeypatch))["kept"] is True
-    again = materialize(lake, DEFINITIONS, monkeypatch, hub_neighbors=5)
+    assert "paraphrase" in (checks["general_english_is_kept"].description or "")
+
+    monkeypatch.setattr("medembed_pipeline.encoder.model.load_encoder", no_model)
+    assert metadata(materialize(lake, DEFINITIONS, models, monkeypatch))["kept"] is True
+    again = materialize(lake, DEFINITIONS, models, monkeypatch, hub_neighbors=5)
     assert metadata(again)["kept"] is False
+    after = lake.table("space_health").read().to_pylist()
+    assert [row for row in after if row["figure"] == "general_pairs"] == [
+        row for row in rows if row["figure"] == "general_pairs"
+    ]
 
 
 def test_names_of_samples_reach_neither_the_table_nor_the_metadata(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = a_lake(tmp_path)
-    result = materialize(lake, DEFINITIONS, monkeypatch)
+    result = materialize(lake, DEFINITIONS, models, monkeypatch, forgetting=False)
     shown = "".join(str(event) for event in result.all_events)
     assert "space_health" in shown
     footer = lake.table("space_health").footer.to_json().decode()
@@ -63,32 +89,36 @@ def test_names_of_samples_reach_neither_the_table_nor_the_metadata(
         assert SECRET.casefold() not in text.casefold()
 
 
-def test_without_names_of_samples_near_duplicates_remain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_forgetting_no_model_is_loaded(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("medembed_pipeline.encoder.model.load_encoder", no_model)
     lake = a_lake(tmp_path, named=False)
-    result = materialize(lake, DEFINITIONS, monkeypatch)
+    result = materialize(lake, DEFINITIONS, models, monkeypatch, forgetting=False)
     rows = lake.table("space_health").read().to_pylist()
+    assert "general_pairs" not in {row["figure"] for row in rows}
     assert [row["name"] for row in rows if row["figure"] == "detail_kept"] == ["near_duplicate"] * 2
     assert all(check.passed for check in result.get_asset_check_evaluations())
 
 
-def test_the_order_of_rows_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_rows_does_not_matter(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     versions = []
     for name, order in (("one", None), ("two", np.random.default_rng(0).permutation(90).tolist())):
         lake = a_lake(tmp_path / name, order=order)
-        materialize(lake, [space_health], monkeypatch)
+        materialize(lake, [space_health], models, monkeypatch, forgetting=False)
         versions.append(lake.table("space_health").data_version)
     assert versions[0] == versions[1]
 
 
 def test_another_name_is_another_result_and_a_repeated_row_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = a_lake(tmp_path)
 
     def kept() -> Any:
-        result = materialize(lake, [space_health], monkeypatch)
+        result = materialize(lake, [space_health], models, monkeypatch, forgetting=False)
         return metadata(result)["kept"]
 
     assert kept() is False
@@ -99,35 +129,42 @@ def test_another_name_is_another_result_and_a_repeated_row_is_not(
     assert kept() is False
 
 
-def test_without_a_label_only_hubs_remain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_label_only_hubs_remain(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = make_notes(40)
     notes = HealthNotes(full.note_ids, [[] for _ in range(40)], full.held_out, full.training, full.kinds)
     rows = make_rows(full)
     lake = write_lake(tmp_path, notes, {"baseline": rows, "tuned": rows})
-    result = materialize(lake, DEFINITIONS, monkeypatch)
+    result = materialize(lake, DEFINITIONS, models, monkeypatch, forgetting=False)
     assert set(lake.table("space_health").read()["figure"].to_pylist()) == {
         *("hubness_skew", "unreachable_share", "hub", "k_occurrence")
     }
     assert all(check.passed for check in result.get_asset_check_evaluations())
 
 
-def test_the_check_notices_figures_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checks_notice_lost_english_and_figures_that_do_not_fit(
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = a_lake(tmp_path)
-    materialize(lake, DEFINITIONS, monkeypatch)
+    materialize(lake, DEFINITIONS, models, monkeypatch, forgetting=False)
     table = lake.table("space_health")
     rows = table.read().to_pylist()
     spoiled = [row for row in rows if (row["model"], row["figure"]) != ("tuned", "alignment")]
     next(row for row in spoiled if row["figure"] == "k_occurrence")["value"] += 1
     next(row for row in spoiled if row["figure"] == "knn_macro_f1")["value"] = 1.5
+    lost = {"set": "topic", "triplets": 40, "baseline": 0.8, "tuned": 0.5, "lost": 13, "won": 1}
+    facts = {**table.footer.facts, "general_pairs": [lost | {"chance_of_loss": 0.0009}]}
 
     # The checks read the published table: the asset finds it made from its recipe and keeps it.
-    lake.write_table(
-        table.footer.recipe, pa.Table.from_pylist(spoiled, table.schema), facts=table.footer.facts
-    )
-    result = materialize(lake, DEFINITIONS, monkeypatch)
+    lake.write_table(table.footer.recipe, pa.Table.from_pylist(spoiled, table.schema), facts=facts)
+    result = materialize(lake, DEFINITIONS, models, monkeypatch, forgetting=False)
     assert metadata(result)["kept"] is True
     checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
     whole = checks["health_figures_hold_together"]
     assert not whole.passed and whole.severity.value == "ERROR"
     for problem in ("alignment", "knn_macro_f1 is 1.5", "k-occurrences sum to"):
         assert problem in (whole.description or "")
+    english = checks["general_english_is_kept"]
+    assert not english.passed and english.severity.value == "WARN"
+    assert "13 of 40 lost, 1 won" in (english.description or "")

@@ -21,13 +21,25 @@ from medembed_pipeline_tests.evidence.health.spaces import (
     unit,
 )
 
+GENERAL = [
+    {
+        "set": "topic",
+        "triplets": 40,
+        "baseline": 0.7,
+        "tuned": 0.6,
+        "lost": 6,
+        "won": 2,
+        "chance_of_loss": 0.14,
+    }
+]
+
 
 def measured(
     notes: HealthNotes, baseline: FloatArray, tuned: FloatArray, **more: Any
 ) -> tuple[pa.Table, dict[str, Any]]:
     embeddings = {"baseline": baseline, "tuned": tuned}
     options = {"hub_neighbors": 10, "detail_neighbors": 5, "classifier_neighbors": 10, **more}
-    return health_table(notes, embeddings, neighbors_of(notes, embeddings), **options)
+    return health_table(notes, embeddings, neighbors_of(notes, embeddings), GENERAL, **options)
 
 
 def value_of(table: pa.Table) -> Callable[[str, str, str], float]:
@@ -51,7 +63,7 @@ def test_every_figure_is_there_for_both_models() -> None:
     assert names["baseline"] == names["tuned"]
     assert {figure for figure, _, _ in names["tuned"]} == {
         *("alignment", "uniformity", "effective_rank", "hubness_skew", "unreachable_share"),
-        *("specialty_spread", "detail_kept", "knn_macro_f1", "probe_macro_f1"),
+        *("specialty_spread", "detail_kept", "knn_macro_f1", "probe_macro_f1", "general_pairs"),
     }
     hubs = [row for row in table.to_pylist() if row["figure"] == "hub"]
     assert len(hubs) == 40 and {row["name"] for row in hubs} <= set(notes.note_ids)
@@ -63,6 +75,7 @@ def test_every_figure_is_there_for_both_models() -> None:
         assert largest == sorted(largest, reverse=True) and largest[0] == max(
             int(row["name"]) for row in rows
         )
+    assert facts["general_pairs"] == GENERAL
     assert facts["hub_neighbors"] == 10
 
 
@@ -150,12 +163,14 @@ def test_one_specialty_only() -> None:
     )
 
 
-def test_without_held_out_or_training_notes_only_hubs_remain() -> None:
+def test_without_held_out_or_training_notes_hubs_and_general_pairs_remain() -> None:
     full = make_notes(30)
     nobody = np.zeros(30, dtype=np.bool_)
     notes = HealthNotes(full.note_ids, full.specialties, nobody, nobody, full.kinds)
     table, facts = measured(notes, make_rows(notes), make_rows(notes))
-    assert set(table["figure"].to_pylist()) == {*("hubness_skew", "unreachable_share", "hub", "k_occurrence")}
+    assert set(table["figure"].to_pylist()) == {
+        *("hubness_skew", "unreachable_share", "hub", "k_occurrence", "general_pairs")
+    }
     assert facts["mean_detail_baseline"] is facts["smallest_detail_share"] is None
     assert facts["detail"] == []
 

@@ -20,6 +20,7 @@ class Planted:
     groups: list[str]
     trained: set[str]
     held_out: set[str]
+    near_duplicates: list[str] | None = None
 
     def notes(self) -> LeakNotes:
         return leak_notes(
@@ -31,6 +32,7 @@ class Planted:
             self.groups,
             trained=self.trained,
             held_out=self.held_out,
+            near_duplicates=self.near_duplicates,
         )
 
 

@@ -42,7 +42,11 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
             }
         ),
         "note_splits": pa.table(
-            {"note_id": ids, "split": [split_of.get(note, "validation") for note in ids]}
+            {
+                "note_id": ids,
+                "split": [split_of.get(note, "validation") for note in ids],
+                "group": [planted.groups[row] for row in order],
+            }
         ),
         "baseline_embeddings": pa.table({"note_id": ids, "embedding": vectors(planted.baseline[order])}),
         "tuned_embeddings": pa.table({"note_id": ids, "embedding": vectors(planted.tuned[order])}),
@@ -63,7 +67,6 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
         planted.tuned[held].astype(np.float32),
         [planted.specialties[row] for row in held],
         [planted.groups[row] for row in held],
-        resamples=0,
     )
     inputs = {name: lake.table(name).data_version for name in ("baseline_embeddings", "tuned_embeddings")}
     lake.write_table(Recipe("embedding_metrics", "1", {}, inputs), metrics, schema=METRICS_SCHEMA)

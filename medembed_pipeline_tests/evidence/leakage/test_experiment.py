@@ -93,8 +93,6 @@ epochs = 2
 triplets = 120
 notes_per_batch = 16
 learning_rate = 3e-3
-[evaluation]
-resamples = 100
 {more}
 """
 

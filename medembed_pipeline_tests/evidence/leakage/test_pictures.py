@@ -24,7 +24,6 @@ def meter_table(kind: str) -> pa.Table:
         seed=1,
         largest_pool=100,
         confidence=0.9,
-        resamples=50,
     )[0]
 
 

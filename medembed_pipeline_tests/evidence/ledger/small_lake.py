@@ -47,7 +47,7 @@ class SmallLake:
         held = [row for row, split in enumerate(self.splits) if split == "test" and self.specialties[row]]
         self.held = sorted(held, key=self.note_ids.__getitem__)
         self.write("cleaned_notes", specialties=self.specialties, duplicate_group=self.groups)
-        self.write("note_splits", split=self.splits)
+        self.write("note_splits", split=self.splits, group=self.groups)
         for model, matrix in self.embeddings.items():
             self.write(f"{model}_embeddings", embedding=vector_column(matrix))
         neighbors = [
@@ -80,8 +80,7 @@ class SmallLake:
             baseline=self.embeddings["baseline"][self.held],
             tuned=self.embeddings["tuned"][self.held],
             specialties=[self.specialties[row] for row in self.held],
-            duplicate_groups=[self.groups[row] for row in self.held],
-            resamples=0,
+            groups=[self.groups[row] for row in self.held],
         )
 
 

@@ -67,7 +67,6 @@ def test_shares_of_a_specialty_sum_to_what_its_precision_lacks() -> None:
         corpus.tuned[rows],
         [corpus.specialties[row] for row in rows],
         [corpus.groups[row] for row in rows],
-        resamples=0,
     ).to_pylist()
     precision = {
         (row["model"], row["scope"]): row["value"]

@@ -126,7 +126,6 @@ def test_means_are_those_of_the_metrics_exactly() -> None:
         corpus.tuned[rows],
         [corpus.specialties[row] for row in rows],
         [corpus.groups[row] for row in rows],
-        resamples=0,
     ).to_pylist()
     for model in ("baseline", "tuned"):
         for metric, k, column in (("precision", 10, "precision"), ("map", None, "average_precision")):

@@ -22,8 +22,7 @@ from medembed_pipeline.evidence.similarity.checks import similarity_agrees_with_
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe, vector_column
-from medembed_pipeline.settings import EncoderSettings
-from medembed_pipeline.training import TrainingOptions
+from medembed_pipeline.settings import EncoderSettings, TrainingSettings
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.checkpoints import checkpoint_of, point_to
 from medembed_pipeline.training.loop import train
@@ -31,7 +30,7 @@ from medembed_pipeline_tests.encoder.small_models import make_bert
 from medembed_pipeline_tests.evidence.similarity.planted import rows, value
 from medembed_pipeline_tests.training.small_corpus import make_data
 
-OPTIONS = TrainingOptions(epochs=2, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+OPTIONS = TrainingSettings(epochs=2, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
 TEXT = "chest pain with fever noted"
 
 
@@ -79,7 +78,7 @@ def make_lake(folder: Path, base: Path, *, keep_epochs: bool) -> Lake:
         {"note_id": ids, "text": texts, "specialties": names, "duplicate_group": ids},
     )
     write(lake, "cleaned_notes", notes)
-    write(lake, "note_splits", pa.table({"note_id": ids, "split": ["test"] * len(ids)}))
+    write(lake, "note_splits", pa.table({"note_id": ids, "split": ["test"] * len(ids), "group": ids}))
     encoders = {"baseline": load_encoder(spec, device="cpu", precision="float32"), "tuned": result.encoder}
     vectors = {model: encoder.encode(texts) for model, encoder in encoders.items()}
     near = []
@@ -88,7 +87,7 @@ def make_lake(folder: Path, base: Path, *, keep_epochs: bool) -> Lake:
         write(lake, f"{model}_embeddings", table.cast(embeddings_schema(matrix.shape[1])))
         near.append(neighbors_table(model, ids, matrix, scored_note_ids=ids[:-1]))
     write(lake, "neighbors", pa.concat_tables(near), NEIGHBORS_SCHEMA)
-    metrics = metrics_table(ids, vectors["baseline"], vectors["tuned"], names, ids, resamples=0)
+    metrics = metrics_table(ids, vectors["baseline"], vectors["tuned"], names, ids)
     write(lake, "embedding_metrics", metrics, METRICS_SCHEMA)
     return lake
 

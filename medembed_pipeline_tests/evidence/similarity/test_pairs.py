@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medembed_pipeline.evaluation.relevance import label_matrix
-from medembed_pipeline.evaluation.similarity import similarity_statistics
+from medembed_pipeline.evaluation.similarity import PairSums, similarity_figures
 from medembed_pipeline.evaluation.vectors import FloatArray, unit_rows
 from medembed_pipeline.evidence.similarity.pairs import FINE_BINS, STATISTICS, PairSpread, pair_similarities
 from medembed_pipeline_tests.evaluation.corpus import make_corpus
@@ -68,7 +68,9 @@ def test_margin_and_separation_are_those_of_the_metrics(count: int, classes: int
     corpus = make_corpus(count, classes=classes, seed=seed)
     membership = label_matrix(corpus.specialties).membership
     rows = unit_rows(corpus.tuned)
-    expected = similarity_statistics(rows, membership, membership[:, :0], np.ones((1, count)))
+    expected = similarity_figures(
+        PairSums(rows, membership), membership[:, :0], np.arange(count), group_count=count
+    )
     found = pair_similarities(rows, membership, bins=10)
     for name, value in (
         ("margin", found.margin),
@@ -78,7 +80,7 @@ def test_margin_and_separation_are_those_of_the_metrics(count: int, classes: int
         ("negative_similarity", found.negative.mean),
         ("negative_similarity_std", found.negative.std),
     ):
-        assert value == pytest.approx(expected[name, None][0, 0], abs=1e-7, rel=1e-6, nan_ok=True), name
+        assert value == pytest.approx(expected[name, None].value[0], abs=1e-7, rel=1e-6, nan_ok=True), name
 
 
 def test_blocks_change_nothing() -> None:

@@ -22,7 +22,6 @@ def test_the_figures_of_an_epoch_are_those_of_the_metrics_table() -> None:
         corpus.tuned,
         [sorted(names) for names in corpus.specialties],
         corpus.groups,
-        resamples=0,
     ).to_pylist()
     expected = {
         (row["model"], row["metric"], row["k"]): (row["value"], row["n"])

@@ -1,0 +1,226 @@
+"""Locks on an object store: one holder at a time, whoever dies, sleeps or is slow."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pytest
+
+from medembed_pipeline.lake import publication
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.lease import LostLeaseError
+from medembed_pipeline.lake.publication import PublicationOrder
+from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline_tests.s3_server import BUCKET, s3_server
+
+
+@pytest.fixture(scope="module")
+def s3_bucket() -> Iterator[str]:
+    with s3_server():
+        yield f"s3://{BUCKET}"
+
+
+@pytest.fixture(params=["memory", "s3"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "s3":
+        yield f"{request.getfixturevalue('s3_bucket')}/{uuid.uuid4().hex}"
+        return
+    yield "memory://lake"
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+
+
+def order(url: str) -> PublicationOrder:
+    filesystem, root = fsspec.core.url_to_fs(url)
+    return PublicationOrder(filesystem, root, is_local=False)
+
+
+def leave_lease(url: str, until: float, *, name: str = "x.lock", **more: Any) -> None:
+    filesystem, root = fsspec.core.url_to_fs(url)
+    lease = {"host": "elsewhere", "process": 1, "token": "dead", "until": until, **more}
+    filesystem.pipe_file(f"{root}/.publications/{name}", json.dumps(lease).encode())
+
+
+def leases(url: str) -> dict[str, float]:
+    """Until when each lease object of the lock x counts."""
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.invalidate_cache()
+    paths = filesystem.ls(f"{root}/.publications", detail=False)
+    return {
+        path.rpartition("/")[2]: json.loads(filesystem.cat_file(path))["until"]
+        for path in paths
+        if "/x.lock" in path
+    }
+
+
+def most_inside_at_once(url: str, count: int, held: float = 0.1) -> int:
+    """How many of some threads are inside one lock at once, at most."""
+    shared, inside, peak, begin = order(url), [0], [0], threading.Barrier(count)
+    counting = threading.Lock()
+
+    def work() -> None:
+        begin.wait()
+        with shared.lock("x"):
+            with counting:
+                inside[0] += 1
+                peak[0] = max(peak[0], inside[0])
+            time.sleep(held)
+            with counting:
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    return peak[0]
+
+
+@pytest.mark.parametrize("name", ["x.lock", "x.lock.7"])
+def test_of_two_that_found_the_same_dead_lease_one_takes_it(
+    url: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_lease(url, time.time() - 1, name=name)
+    both_have_read, first_is_in = threading.Barrier(2), threading.Event()
+    judge = publication._is_dead
+
+    def slowly(held: dict[str, Any]) -> bool:
+        dead = judge(held)
+        # The second acts on what it has read only when the first is inside.
+        if held["token"] == "dead" and both_have_read.wait(20) == 0:
+            first_is_in.wait(20)
+        return dead
+
+    monkeypatch.setattr(publication, "_is_dead", slowly)
+    shared, inside, peak = order(url), [0], [0]
+
+    def work() -> None:
+        with shared.lock("x"):
+            inside[0] += 1
+            peak[0] = max(peak[0], inside[0])
+            first_is_in.set()
+            time.sleep(0.5)
+            inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert peak == [1] and inside == [0]
+
+
+def test_a_waiter_that_wakes_up_after_others_came_and_went_gets_nothing_that_is_held(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_lease(url, time.time() - 1)
+    judge, asleep, awake = publication._is_dead, threading.Event(), threading.Event()
+    entered: list[float] = []
+
+    def sleeps(held: dict[str, Any]) -> bool:
+        dead = judge(held)
+        if threading.current_thread().name == "sleeper" and not asleep.is_set():
+            asleep.set()
+            awake.wait(20)
+        return dead
+
+    monkeypatch.setattr(publication, "_is_dead", sleeps)
+
+    def work() -> None:
+        with order(url).lock("x"):
+            entered.append(time.monotonic())
+
+    sleeper = threading.Thread(target=work, name="sleeper")
+    sleeper.start()
+    asleep.wait(20)
+    for _ in range(3):
+        with order(url).lock("x"):
+            pass
+    with order(url).lock("x"):
+        awake.set()
+        time.sleep(0.6)
+        assert not entered
+    sleeper.join(20)
+    assert len(entered) == 1
+
+
+def test_eight_threads_take_turns_from_a_dead_lease_on(url: str) -> None:
+    leave_lease(url, time.time() - 1)
+    assert most_inside_at_once(url, 8, held=0.02) == 1
+    assert len(leases(url)) == 1
+
+
+def test_a_lease_is_renewed_for_as_long_as_it_is_held(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publication, "LEASE_SECONDS", 0.9)
+    assert most_inside_at_once(url, 2, held=1.5) == 1
+    time.sleep(0.5)
+    assert list(leases(url).values()) == [0.0]
+
+
+def test_a_lost_lease_is_noticed_before_anything_is_published(url: str) -> None:
+    lake = Lake(url)
+    lake.begin_work("notes")
+    with pytest.raises(LostLeaseError, match=r"notes\.lock was lost"), lake.lock("notes"):
+        (name,) = [path for path in lake.names(".publications") if ".lock" in path]
+        taken = f"notes.lock.{int(name.rpartition('.')[2]) + 1}"
+        leave_lease(url, time.time() + 60, name=taken)
+        lake.write_json({"version": "b"}, "released.json")
+    assert lake.read_json("released.json") is None
+    assert taken in lake.names(".publications")
+
+
+def test_a_lease_that_ran_out_counts_as_lost(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publication, "LEASE_SECONDS", 0.3)
+    lake = Lake(url)
+    put = lake.filesystem.pipe_file
+
+    def unreachable(path: str, value: bytes, **more: Any) -> None:
+        if more.get("mode") != "create":
+            raise OSError("the store does not answer")
+        put(path, value, **more)
+
+    with pytest.raises(LostLeaseError), lake.lock("notes"):
+        with monkeypatch.context() as patch:
+            patch.setattr(lake.filesystem, "pipe_file", unreachable)
+            time.sleep(0.5)
+        lake.write_json({}, "released.json")
+
+
+def test_a_table_is_published_by_a_holder_that_holds(url: str) -> None:
+    lake = Lake(url)
+    lake.begin_work("notes")
+    assert lake.write_table(Recipe("notes", "1", {}, {}), pa.table({"a": [1]})).rows == 1
+
+
+def test_the_lease_of_a_process_that_crashed_is_taken_over(s3_bucket: str) -> None:
+    url = f"{s3_bucket}/{uuid.uuid4().hex}"
+    script = (
+        "import os, signal, sys\n"
+        "from medembed_pipeline.lake.lake import Lake\n"
+        "with Lake(sys.argv[1]).lock('x'):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, url], check=False).returncode == -9
+    assert all(until > time.time() for until in leases(url).values())
+    begun = time.monotonic()
+    with Lake(url).lock("x"):
+        assert time.monotonic() - begun < 20
+
+
+def test_the_lease_of_another_machine_counts_until_it_runs_out(url: str) -> None:
+    leave_lease(url, time.time() + 1.0, host=f"not-{socket.gethostname()}")
+    begun = time.monotonic()
+    with order(url).lock("x"):
+        assert time.monotonic() - begun > 0.8
