@@ -31,7 +31,7 @@ from medembed_pipeline.tasks.encoding import TextVectors, text_vectors
 from medembed_pipeline.tasks.everyday import everyday_version
 from medembed_pipeline.tasks.gather import all_tasks
 from medembed_pipeline.tasks.own import OwnFolder, own_folders
-from medembed_pipeline.tasks.passages import passage_task
+from medembed_pipeline.tasks.passages import SMALLEST_GROUPS, passage_task
 from medembed_pipeline.tasks.table import TASK_SCHEMA, task_table
 from medembed_pipeline.tasks.task import NotAsked, Task
 
@@ -98,12 +98,13 @@ def passages_of(
         scored.note_ids,
         texts,
         scored.groups,
-        window=encoder.max_tokens,
+        window=0 if encoder.long_notes == "windows" else encoder.max_tokens,
         words=settings.passage_words,
         per_note=settings.passages_per_note,
         notes_at_most=settings.passage_notes,
         seed=settings.seed,
         background=notes.strings("text"),
+        groups_at_least=SMALLEST_GROUPS,
     )
 
 

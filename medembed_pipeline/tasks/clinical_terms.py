@@ -47,9 +47,10 @@ def clinical_terms_version() -> str:
 
 
 def unambiguous(terms: Iterable[CodedTerm]) -> list[CodedTerm]:
-    """Terms that belong to one code alone, whose title is its alone, and that are no title themselves.
+    """Terms that belong to one code alone, whose title is its alone, and that do not say a title again.
 
-    Compared without case and repeated spaces; a term that is listed twice stands once.
+    Compared without case and repeated spaces; a term that is listed twice stands once. A term that holds its title, or
+    is held by it, is found by its words alone.
     """
     different = {(one.code, _plain(one.term)): one for one in terms}.values()
     codes_of_title = Counter(title for _, title in {(one.code, _plain(one.title)) for one in different})
@@ -60,6 +61,8 @@ def unambiguous(terms: Iterable[CodedTerm]) -> list[CodedTerm]:
         if codes_of_title[_plain(one.title)] == 1
         and codes_of_term[_plain(one.term)] == 1
         and _plain(one.term) not in codes_of_title
+        and _plain(one.term) not in _plain(one.title)
+        and _plain(one.title) not in _plain(one.term)
     ]
 
 

@@ -1,7 +1,8 @@
 """A passage of a held-out note has to find its note, of which the model has read another part.
 
 Needs no label, so it works on anybody's notes. The passage comes from beyond the encoder's window: note and passage
-share no word that the model has seen in both, only what they are about.
+share no word that the model has seen in both, only what they are about. Where notes are read whole, in windows, nothing
+lies beyond: the passage is then taken from anywhere, and the question is whether a part is known in the whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from medembed_pipeline.evaluation.jackknife import group_numbers
 from medembed_pipeline.tasks.task import NotAsked, RankingTask
 
 NAME = "passages"
+SMALLEST_GROUPS = 20
+"""Fewer independent long notes say nothing of a model: then the passages are not asked."""
 
 
 def passage_task(
@@ -28,6 +31,7 @@ def passage_task(
     notes_at_most: int,
     seed: int,
     background: Sequence[str] = (),
+    groups_at_least: int = 1,
 ) -> RankingTask | NotAsked:
     """Passages of held-out notes as queries, all held-out notes as candidates.
 
@@ -41,21 +45,25 @@ def passage_task(
 
     Args:
         note_ids, texts, groups: n held-out notes.
-        window: tokens that the encoder reads of a note.
+        window: tokens that the encoder reads of a note; 0 where it reads notes whole.
         words: in a passage.
         per_note: passages of one note, fewer where it is too short for as many that do not overlap.
         notes_at_most: notes that are asked about; with more, a sample by seed and note id.
         seed: of places and sample.
         background: see `RankingTask`.
+        groups_at_least: with passages from notes of fewer groups there is nothing to ask.
     """
     cut = [text.split() for text in texts]
-    long_enough = [row for row, found in enumerate(cut) if len(found) >= window + words]
-    if not long_enough:
+    # A passage that is most of a note would find it by being it.
+    shortest = max(window, words) + words
+    long_enough = [row for row, found in enumerate(cut) if len(found) >= shortest]
+    behind = len({groups[row] for row in long_enough})
+    if behind < max(groups_at_least, 1):
         return NotAsked(
             NAME,
             "passages",
-            f"none of {len(texts)} held-out notes has the {window + words} words that a passage from beyond the "
-            "window takes",
+            f"{_counted(behind)} of {len(texts)} held-out notes {'have' if behind > 1 else 'has'} the {shortest} "
+            f"words that a passage {'from beyond the window ' if window else ''}takes",
             failed=False,
         )
     asked = sorted(long_enough, key=lambda row: _draw(seed, note_ids[row], "note"))[:notes_at_most]
@@ -85,6 +93,10 @@ def passage_task(
         background=background,
         left_out=len(texts) - len(long_enough),
     )
+
+
+def _counted(groups: int) -> str:
+    return f"only {groups} independent one{'s' * (groups > 1)}" if groups else "none"
 
 
 def _draw(seed: int, note_id: str, what: str) -> float:

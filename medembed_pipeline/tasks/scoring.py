@@ -13,7 +13,7 @@ from medembed_pipeline.evaluation.lexical import lexical_vectors
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
-from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.tasks.spearman import spearman_jackknife
 from medembed_pipeline.tasks.task import ACCURACY, SPEARMAN, PairTask, RankingTask, Task, TripletTask
 
@@ -109,7 +109,7 @@ def _ranking(task: RankingTask, spaces: Mapping[str, Vectors]) -> dict[str, dict
 
 def _accuracy(task: TripletTask, space: Vectors) -> dict[MetricKey, Jackknife]:
     right = triplets_right(space(task.anchors), space(task.same), space(task.other))
-    return {ACCURACY: mean_jackknife(right.astype(np.float64), task.groups)}
+    return {ACCURACY: mean_jackknife(right, task.groups)}
 
 
 def _correlation(task: PairTask, space: Vectors) -> dict[MetricKey, Jackknife]:
@@ -117,16 +117,17 @@ def _correlation(task: PairTask, space: Vectors) -> dict[MetricKey, Jackknife]:
     return {SPEARMAN: spearman_jackknife(task.scores, similarities, task.groups)}
 
 
-def triplets_right(anchors: Any, same: Any, other: Any) -> BoolArray:
-    """Which anchors lie nearer to `same` than to `other`; a tie is not nearer.
+def triplets_right(anchors: Any, same: Any, other: Any) -> FloatArray:
+    """Which anchors lie nearer to `same` than to `other`: 1 or 0, and 0.5 for a tie, which is a guess.
 
     Args:
         anchors, same, other: unit rows [n, d], numpy arrays or sparse matrices.
 
     Returns:
-        bool [n].
+        float64 [n].
     """
-    return np.asarray(_products(anchors, same) - _products(anchors, other) > SMALLEST_GAP)
+    gap = _products(anchors, same) - _products(anchors, other)
+    return np.where(np.abs(gap) <= SMALLEST_GAP, 0.5, gap > 0)
 
 
 def _products(left: Any, right: Any) -> FloatArray:
