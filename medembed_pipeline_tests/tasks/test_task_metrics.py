@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from medembed_pipeline.embeddings.vectors import embeddings_table
+from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_table
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
@@ -28,6 +29,10 @@ from medembed_pipeline_tests.encoder.small_models import WORDS, make_bert
 DEFINITIONS = [task_metrics, every_task_was_asked, deciding_tasks_are_kept]
 NOTES, WINDOW = 30, 16
 Models = tuple[Path, Path]
+
+
+def _same(encoder: TextEncoder) -> TextEncoder:
+    return encoder
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def lake(tmp_path: Path, models: Models) -> Lake:
     for name, folder in zip(("baseline", "tuned"), models, strict=True):
         encoder = load_encoder(EncoderSpec(str(folder), max_tokens=WINDOW), device="cpu", precision="float32")
         rows, _ = embeddings_table(
-            ids, texts, load_encoder=lambda encoder=encoder: encoder, store=KeyedStore(found, "other", name)
+            ids, texts, load_encoder=partial(_same, encoder), store=KeyedStore(found, "other", name)
         )
         tables[f"{name}_embeddings"] = {column: rows[column] for column in rows.column_names}
     for name, columns in tables.items():
