@@ -404,7 +404,7 @@ def _task(task: Task, confidence: float) -> Outcome:
             clause=f"{task.name.replace('_', ' ')} could not be measured",
         )
     found = (
-        f"{what[:1].upper()}{what[1:]} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n}, by "
+        f"{what[:1].upper()}{what[1:]} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n} items, by "
         f"{task.difference:+.3f} [{task.ci_low:+.3f}, {task.ci_high:+.3f}]; word matching reaches {task.lexical:.3f}"
     )
     passed: bool | None = None
