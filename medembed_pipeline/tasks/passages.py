@@ -27,6 +27,7 @@ def passage_task(
     per_note: int,
     notes_at_most: int,
     seed: int,
+    reads_all: bool = False,
     background: Sequence[str] = (),
 ) -> RankingTask | NotAsked:
     """Passages of held-out notes as queries, all held-out notes as candidates.
@@ -46,6 +47,7 @@ def passage_task(
         per_note: passages of one note, fewer where it is too short for as many that do not overlap.
         notes_at_most: notes that are asked about; with more, a sample by seed and note id.
         seed: of places and sample.
+        reads_all: whether the encoder reads long notes in several windows; then word matching reads all of them, too.
         background: see `RankingTask`.
     """
     cut = [text.split() for text in texts]
@@ -82,6 +84,7 @@ def passage_task(
         query_groups=numbers[answers],
         candidate_groups=numbers,
         others_of_group_count=False,
+        read={} if reads_all else {text: " ".join(text.split()[:window]) for text in texts},
         background=background,
         left_out=len(texts) - len(long_enough),
     )
