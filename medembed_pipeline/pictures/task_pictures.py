@@ -174,6 +174,8 @@ def _quiet(axes: Axes) -> None:
     quiet_grid(axes, axis="x")
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(axis="x", labelcolor=MUTED_TEXT, color=GRID)
+    # More would run into each other.
+    axes.locator_params(axis="x", nbins=6)
 
 
 def _beside(axes: Axes, at: float, place: int, text: str, color: str, *, bold: bool = False) -> None:
