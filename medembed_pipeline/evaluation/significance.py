@@ -90,7 +90,7 @@ def groups_to_decide(
     by_spread = groups * (float(ndtri(1.0 - significance)) * error / excess) ** 2
     # What so few groups can show at all; see `margin_test`.
     share = min(tolerance / _SIZE_OF_A_FALL, 1.0) if excess > 0 else 0.5
-    if share == 0:
+    if share <= _ROUNDING:
         return None
     by_chance = 2.0 if share == 1 else math.log(significance) / math.log1p(-share)
     return math.ceil(max(by_spread, by_chance, groups + 1))
