@@ -1,6 +1,7 @@
 """The asset and its check, on a lake written by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -38,7 +39,11 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
                 "document_types": pa.array(
                     [planted.document_types[row] for row in order], pa.list_(pa.string())
                 ),
-                "duplicate_group": [planted.groups[row] for row in order],
+                "duplicate_group": [(planted.near_duplicates or planted.groups)[row] for row in order],
+                "patients": pa.array(
+                    [[planted.groups[row]] if planted.near_duplicates else [] for row in order],
+                    pa.list_(pa.string()),
+                ),
             }
         ),
         "note_splits": pa.table(
@@ -110,6 +115,17 @@ def test_it_publishes_its_table_facts_and_pictures_once(tmp_path: Path, kind: st
         assert path.read_bytes().startswith(magic)
     kept = again.asset_materializations_for_node("leak_meter")[0].metadata["kept"].value
     assert kept is True
+
+
+def test_where_patients_are_known_the_metrics_are_those_of_held_out_patients(tmp_path: Path) -> None:
+    planted = plant("memory", count=120)
+    patients = replace(planted, near_duplicates=[f"text {row}" for row in range(120)])
+    lake = make_lake(tmp_path / "lake", patients)
+    with dg.DagsterInstance.ephemeral() as instance:
+        (check,) = materialize(lake, instance).get_asset_check_evaluations()
+    assert check.passed and figures_compared(check) > 30
+    facts = lake.table("leak_meter").footer.facts
+    assert facts["held_out_protocol"] == "by_patient" and facts["memory_share_by_group"] == 1.0
 
 
 def test_the_check_fails_where_the_figures_differ(tmp_path: Path) -> None:
