@@ -421,8 +421,8 @@ class TaskSettings(Section):
         ge=0,
         le=1,
         description="Fall of MRR that is accepted. One search in 25 that finds its note at once and then no longer: "
-        "less cannot be told from none with the 300 notes of a small hospital's test set (intervals of about 0.03 to "
-        "either side).",
+        "less cannot be told from none with the 300 notes of a small hospital's test set (intervals of 0.015 to "
+        "0.03 to either side).",
     )
     clinical_codes: int = Field(
         1500,
@@ -435,15 +435,15 @@ class TaskSettings(Section):
         ge=0,
         le=1,
         description="Fall of precision@1 that is accepted. Of 100 terms that are looked up, three more miss their "
-        "code; 1,500 codes show a fall of 0.02.",
+        "code; 1,500 codes give intervals of 0.01 to 0.02 to either side.",
     )
     everyday_language_tolerance: float = Field(
         0.08,
         ge=0,
         le=1,
         description="Fall of accuracy that is accepted, in each set. Notes are written in ordinary English, but these "
-        "sentences are chosen to mislead: a loss of a few is no harm yet, and about 220 triplets a set show no "
-        "smaller fall than 0.05.",
+        "sentences are chosen to mislead: a loss of a few is no harm yet, and about 220 triplets a set give "
+        "intervals of 0.05 to either side.",
     )
     own_tolerance: float = Field(
         0.03,

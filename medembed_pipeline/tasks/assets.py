@@ -103,6 +103,7 @@ def passages_of(
         per_note=settings.passages_per_note,
         notes_at_most=settings.passage_notes,
         seed=settings.seed,
+        reads_all=encoder.long_notes == "windows",
         background=notes.strings("text"),
         groups_at_least=SMALLEST_GROUPS,
     )

@@ -30,6 +30,7 @@ def passage_task(
     per_note: int,
     notes_at_most: int,
     seed: int,
+    reads_all: bool = False,
     background: Sequence[str] = (),
     groups_at_least: int = 1,
 ) -> RankingTask | NotAsked:
@@ -50,6 +51,7 @@ def passage_task(
         per_note: passages of one note, fewer where it is too short for as many that do not overlap.
         notes_at_most: notes that are asked about; with more, a sample by seed and note id.
         seed: of places and sample.
+        reads_all: whether the encoder reads long notes in several windows; then word matching reads all of them, too.
         background: see `RankingTask`.
         groups_at_least: with passages from notes of fewer groups there is nothing to ask.
     """
@@ -90,6 +92,7 @@ def passage_task(
         query_groups=numbers[answers],
         candidate_groups=numbers,
         others_of_group_count=False,
+        read={} if reads_all else {text: " ".join(text.split()[:window]) for text in texts},
         background=background,
         left_out=len(texts) - len(long_enough),
     )

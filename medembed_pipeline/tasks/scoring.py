@@ -48,9 +48,9 @@ def score_task(task: Task, vectors: Mapping[str, Vectors]) -> Scored:
         vectors: of `baseline` and `tuned`; those of `lexical` are made here.
     """
     if isinstance(task, RankingTask):
-        spaces = {**vectors, LEXICAL: _lexical(task.texts(), [*task.candidates, *task.background])}
+        spaces = {**vectors, LEXICAL: _lexical(task.texts(), [*task.candidates, *task.background], task.read)}
         return Scored(_ranking(task, spaces), len(task.queries))
-    spaces = {**vectors, LEXICAL: _lexical(task.texts(), task.texts())}
+    spaces = {**vectors, LEXICAL: _lexical(task.texts(), task.texts(), {})}
     if isinstance(task, TripletTask):
         figures = {model: _accuracy(task, space) for model, space in spaces.items()}
     else:
@@ -60,10 +60,10 @@ def score_task(task: Task, vectors: Mapping[str, Vectors]) -> Scored:
     return Scored(figures, len(task.groups))
 
 
-def _lexical(texts: Sequence[str], known: Sequence[str]) -> Vectors:
+def _lexical(texts: Sequence[str], known: Sequence[str], read: Mapping[str, str]) -> Vectors:
     different = list(dict.fromkeys(texts))
     row_of = {text: row for row, text in enumerate(different)}
-    rows = lexical_vectors(different, fit_on=known)
+    rows = lexical_vectors([read.get(text, text) for text in different], fit_on=known)
     return lambda wanted: rows[[row_of[text] for text in wanted]]
 
 

@@ -18,6 +18,7 @@ DECIMALS = 12
 
 MODELS = ("baseline", "tuned", "lexical", *CONTRASTS)
 _LOWEST = {"spearman": -1.0}
+_ROUNDING = 1e-9
 
 Judgement = Literal["kept", "lost", "unclear"]
 
@@ -57,7 +58,8 @@ def judgement(difference: float, ci_low: float, ci_high: float, tolerance: float
 
     Reference: G. Piaggio et al., "Reporting of noninferiority and equivalence randomized trials", JAMA 308 (2012).
     """
-    if ci_low >= -tolerance:
+    # How an interval's end is rounded must not decide whether it lies at the limit or below.
+    if ci_low >= -tolerance - _ROUNDING:
         return "kept"
     return "lost" if difference < -tolerance and ci_high < 0 else "unclear"
 

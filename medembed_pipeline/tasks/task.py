@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,7 @@ class RankingTask:
             to it are of one group.
         others_of_group_count: whether a candidate of the query's group that is not relevant is a wrong answer. If not,
             it is left out of the query's ranking.
+        read: candidate -> the part of it that a model reads, where that is not all: word matching gets no more.
         background: texts that tell word matching how common a word is, besides the candidates.
         left_out: what could not be asked, counted.
     """
@@ -46,6 +47,7 @@ class RankingTask:
     query_groups: IntArray
     candidate_groups: IntArray
     others_of_group_count: bool = True
+    read: Mapping[str, str] = field(default_factory=dict, repr=False)
     background: Sequence[str] = field(default=(), repr=False)
     left_out: int = 0
 

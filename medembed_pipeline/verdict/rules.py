@@ -15,6 +15,7 @@ from medembed_pipeline.evaluation.jackknife import groups_needed
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.evaluation.significance import groups_to_decide
 from medembed_pipeline.settings import VerdictSettings
+from medembed_pipeline.tasks.table import judgement
 from medembed_pipeline.verdict.evidence import Evidence, Task
 from medembed_pipeline.verdict.outcomes import Outcome
 from medembed_pipeline.verdict.scopes import ScopeTest, standard_error
@@ -404,15 +405,15 @@ def _task(task: Task, confidence: float) -> Outcome:
             clause=f"{task.name.replace('_', ' ')} could not be measured",
         )
     found = (
-        f"{what[:1].upper()}{what[1:]} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n}, by "
+        f"{what[:1].upper()}{what[1:]} goes from {task.baseline:.3f} to {task.tuned:.3f} on {task.n} items, by "
         f"{task.difference:+.3f} [{task.ci_low:+.3f}, {task.ci_high:+.3f}]; word matching reaches {task.lexical:.3f}"
     )
-    passed: bool | None = None
-    if task.ci_low >= limit - _TINY:
-        passed, clause = True, ""
+    judged = judgement(task.difference, task.ci_low, task.ci_high, task.tolerance)
+    if judged == "kept":
+        clause = ""
         reason = f"{found}. It is kept within {task.tolerance:g}."
-    elif task.difference < limit and task.ci_high < 0:
-        passed, clause = False, f"{what} fell by {-task.difference:.3f}, {task.tolerance:g} is tolerated"
+    elif judged == "lost":
+        clause = f"{what} fell by {-task.difference:.3f}, {task.tolerance:g} is tolerated"
         reason = f"{found}. Only a fall of {task.tolerance:g} is tolerated."
     else:
         clause = f"{what} may have fallen by more than {task.tolerance:g}"
@@ -427,7 +428,7 @@ def _task(task: Task, confidence: float) -> Outcome:
     return Outcome(
         rule,
         "decides" if task.decides else "information",
-        passed,
+        {"kept": True, "lost": False, "unclear": None}[judged],
         task.difference,
         limit,
         reason,

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medembed_pipeline.tasks.passages import passage_task
+from medembed_pipeline.tasks.scoring import score_task
 from medembed_pipeline.tasks.task import NotAsked, RankingTask
+from medembed_pipeline_tests.tasks.words import WordModel
 
 
 def note(number: int, words: int) -> str:
@@ -74,6 +76,17 @@ def test_groups_are_those_of_the_notes_and_their_others_do_not_count() -> None:
     assert task.candidate_groups.tolist() == [0, 1, 0]
     assert np.array_equal(task.query_groups, task.candidate_groups[task.candidate])
     assert not task.others_of_group_count
+
+
+def test_word_matching_reads_no_more_of_a_note_than_the_window() -> None:
+    task = asked({1: 60, 2: 60})
+    assert isinstance(task, RankingTask)
+    assert [task.read[text] for text in task.candidates] == [note(1, 20), note(2, 20)]
+    same = score_task(task, {"baseline": WordModel().encode, "tuned": WordModel().encode})
+    # No word of the passages stands in what is read: the first candidate wins by its number alone.
+    assert same.figures["lexical"]["precision", 1].value[0] == 0.5
+    whole = asked({1: 60, 2: 60}, reads_all=True)
+    assert isinstance(whole, RankingTask) and not whole.read
 
 
 def test_too_short_notes_are_said_without_failing() -> None:

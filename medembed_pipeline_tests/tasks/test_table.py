@@ -90,7 +90,7 @@ def test_one_group_has_no_interval_and_is_unclear() -> None:
 def test_a_judgement_excludes_what_it_says(value: float, half: float, tolerance: float) -> None:
     low, high = value - half, value + half
     said = judgement(value, low, high, tolerance)
-    assert (said == "kept") == (low >= -tolerance)
+    assert (said == "kept") == (low >= -tolerance - 1e-9)
     if said == "lost":
         assert value < -tolerance and high < 0
 

@@ -19,8 +19,8 @@ def ledger_agrees_with_metrics(context: dg.AssetCheckExecutionContext) -> dg.Ass
     with private_errors():
         lake: Lake = context.resources.lake.open()
         ledger, metrics = lake.table("retrieval_ledger"), lake.table("embedding_metrics")
-        inputs = ledger.footer.recipe.inputs
-        if any(metrics.footer.recipe.inputs.get(name) != version for name, version in inputs.items()):
+        inputs, measured = ledger.footer.recipe.inputs, metrics.footer.recipe.inputs
+        if any(inputs[name] != measured[name] for name in inputs.keys() & measured.keys()):
             return dg.AssetCheckResult(
                 passed=False,
                 severity=dg.AssetCheckSeverity.WARN,
