@@ -40,9 +40,9 @@ def main() -> int:
     started = time.monotonic()
     found: dict[Scenario, list[Covered]] = {}
     powers: dict[Scenario, tuple[float, float]] = {}
-    draws = {notes: max(20, round(number * options.scale)) for notes, number in DRAWS.items()}
+    draws = {notes: max(20, round(DRAWS[notes] * options.scale)) for notes in options.notes}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for scenario in scenarios(list(DRAWS), [8, 25]):
+        for scenario in scenarios(options.notes, [8, 25]):
             found[scenario] = simulate(scenario, draws=draws[scenario.notes], pool=pool)
             if scenario.equal:
                 number = max(20, draws[scenario.notes] // 4)
