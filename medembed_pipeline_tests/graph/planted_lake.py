@@ -31,6 +31,7 @@ from medembed_pipeline.settings import (
     LabelReviewSettings,
     LeakageSettings,
     SplitSettings,
+    TaskSettings,
     VerdictSettings,
 )
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, checkpoint_of, point_to
@@ -47,6 +48,8 @@ BASELINE, TUNED = 0.55, 0.85
 EVIDENCE = (
     "neighbors",
     "embedding_metrics",
+    "slice_metrics",
+    "task_metrics",
     "note_movement",
     "aligned_projections",
     "retrieval_ledger",
@@ -63,6 +66,8 @@ CONFIG: dict[str, Any] = {
     "aligned_projections": {"methods": ["joint_pca"], "dimensions": [3]},
     "projections": {"methods": ["pca"], "dimensions": [2]},
     "space_health": HealthSettings().model_dump(),
+    # The planted vectors are of no model that could read a task.
+    "task_metrics": TaskSettings(families=[]).model_dump(),
     "label_review": LabelReviewSettings().model_dump(),
     "leak_meter": LeakageSettings(repeats=3).model_dump(),
     "release_verdict": VerdictSettings().model_dump(),

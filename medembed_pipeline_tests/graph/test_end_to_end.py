@@ -102,7 +102,8 @@ def test_triplets_come_from_train_and_validation_notes_alone(finished_project: P
 def test_the_metrics_are_all_there_and_precision_agrees_with_a_plain_loop(finished_project: Project) -> None:
     metrics = read(finished_project, "embedding_metrics")
     overall = metrics[metrics["scope"] == "all"]
-    assert set(overall["metric"]) >= METRICS and set(metrics["model"]) == {"baseline", "tuned", "difference"}
+    models = {"baseline", "tuned", "difference", "lexical", "tuned_over_lexical"}
+    assert set(overall["metric"]) >= METRICS and set(metrics["model"]) == models
     assert "macro" in set(metrics["scope"])
     notes = read(finished_project, "cleaned_notes").set_index("note_id")
     split = read(finished_project, "note_splits").set_index("note_id")["split"]
