@@ -167,7 +167,7 @@ def test_a_larger_tolerance_never_makes_a_fall_worse_nor_less_kept(
 ) -> None:
     small, large = (of_notes(np.array(values), limit) for limit in (tolerance, tolerance + more))
     for found in (small, large):
-        assert all(0 < p_value <= 1 for p_value in found) and found.worse + found.kept >= 1 - 1e-9
+        assert all(0 <= p_value <= 1 for p_value in found) and found.worse + found.kept >= 1 - 1e-9
     assert large.worse >= small.worse - 1e-12 and large.kept <= small.kept + 1e-12
 
 
