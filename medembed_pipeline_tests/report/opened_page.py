@@ -21,7 +21,6 @@ SECTIONS = [
     "verdict",
     "map",
     "metrics",
-    "tasks",
     "specialties",
     "slices",
     "tasks",

@@ -23,7 +23,7 @@ from medembed_pipeline_tests.tasks.words import WordModel
 
 DEFINITIONS = [task_metrics, every_task_was_asked, deciding_tasks_are_kept]
 SECRET = "zanzibar"
-NOTES = 24
+NOTES = 48
 PAIRS = "text_a,text_b,score\n" + "".join(f"w{row} v{row},w{row % 5} v{row},{row}\n" for row in range(12))
 
 
@@ -131,7 +131,7 @@ def test_table_pictures_checks_and_what_is_encoded_once(tmp_path: Path, models: 
     records = {one["name"]: one for one in lake.table("task_metrics").footer.facts["tasks"]}
     sets = {"everyday_paraphrase", "everyday_topic", "everyday_negation"}
     assert set(records) == {"passages", "clinical_terms", *sets, "mine", "broken"}
-    assert records["passages"]["groups"] == 10 and records["passages"]["n"] == 60
+    assert records["passages"]["groups"] == 22 and records["passages"]["n"] == 132
     assert records["passages"]["judgement"] == "lost" and records["broken"]["failed"]
     for name in ("what_was_kept", "before_and_after"):
         for suffix in ("png", "svg"):

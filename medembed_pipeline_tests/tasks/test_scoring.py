@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from medembed_pipeline.evaluation.jackknife import intervals
-from medembed_pipeline.tasks.scoring import score_task, triplets_right
+from medembed_pipeline.tasks.scoring import score_task
 from medembed_pipeline.tasks.task import PairTask, RankingTask, TripletTask, connected, groups_by_text
 from medembed_pipeline_tests.tasks.words import WordModel
 
@@ -116,12 +116,6 @@ def test_triplets_and_pairs() -> None:
     expected = spearmanr(pairs.scores, cosines).statistic
     assert found.figures["baseline"]["spearman", None].value[0] == pytest.approx(expected)
     assert found.figures["lexical"]["spearman", None].value[0] == pytest.approx(1.0)
-
-
-def test_a_triplet_is_right_where_the_second_text_is_the_nearer_and_a_tie_is_not() -> None:
-    anchor, near, far = [1.0, 0.0], [0.8, 0.6], [0.0, 1.0]
-    anchors, same, other = np.array([anchor] * 3), np.array([near, far, near]), np.array([far, near, near])
-    assert triplets_right(anchors, same, other).tolist() == [True, False, False]
 
 
 def test_what_hangs_together_is_one_group() -> None:

@@ -185,7 +185,7 @@ def test_a_note_that_is_read_whole_gives_a_passage_from_anywhere_but_not_most_of
     assert isinstance(passage_task(ids, texts, ids, words=21, **options), NotAsked)
 
 
-def test_a_tie_is_half_a_right_answer() -> None:
+def test_a_triplet_is_right_where_the_second_text_is_the_nearer_and_a_tie_is_half() -> None:
     anchor, near, far = np.array([[1.0, 0.0]]), np.array([[0.8, 0.6]]), np.array([[0.0, 1.0]])
     for same, other, expected in ((near, far, 1.0), (far, near, 0.0), (near, near, 0.5)):
         assert triplets_right(anchor, same, other).tolist() == [expected]
