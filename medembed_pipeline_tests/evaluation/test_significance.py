@@ -32,11 +32,13 @@ def closed_testing(p_values: list[float]) -> list[float]:
     ]
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_holm_is_closed_testing_with_bonferroni(p_values: list[float]) -> None:
     assert holm_adjusted(p_values) == pytest.approx(closed_testing(p_values), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(P_VALUES, st.randoms(use_true_random=False))
 def test_holm_keeps_the_order_and_lies_between_raw_and_bonferroni(
     p_values: list[float], random: object
