@@ -33,6 +33,7 @@ def error_of(found: Jackknife) -> list[float]:
     return errors
 
 
+@settings(deadline=None)
 @given(SCORES)
 def test_the_error_of_a_mean_is_that_of_the_textbook(scores: list[float]) -> None:
     found = mean_jackknife(scores, range(len(scores)))
@@ -197,6 +198,7 @@ def test_intervals_of_normal_means_cover(count: int, confidence: float) -> None:
     assert confidence - slack <= hit / draws <= min(1.0, confidence + slack + 0.02)
 
 
+@settings(deadline=None)
 @given(SCORES, st.floats(0.6, 0.99))
 def test_intervals_hold_the_figure_and_stay_within_its_range(scores: list[float], confidence: float) -> None:
     found = mean_jackknife(scores, range(len(scores)))
@@ -231,6 +233,7 @@ def test_a_confidence_out_of_range_is_refused(confidence: float) -> None:
         intervals(mean_jackknife([1.0, 2.0], "ab"), confidence=confidence)
 
 
+@settings(deadline=None)
 @given(st.floats(0.001, 1), st.floats(0.001, 1), st.integers(2, 500))
 def test_so_many_groups_have_an_interval_that_touches_zero(value: float, error: float, groups: int) -> None:
     needed = groups_needed(-value, error, groups)
