@@ -131,18 +131,18 @@ def metrics_picture(
                     color=color if row is after else MUTED_TEXT,
                     fontweight="bold" if row is after else "normal",
                 )
-            for shown, sign, offset in (
+            for compared, sign, offset in (
                 ((change, "■", -0.14), (over, "◆", 0.14)) if three else ((change, "", 0.0),)
             ):
-                if shown is None:
+                if compared is None:
                     continue
                 axes.annotate(
-                    f"{sign} {_difference_text(shown)}".strip(),
+                    f"{sign} {_difference_text(compared)}".strip(),
                     (1.02, position + offset),
                     xycoords=("axes fraction", "data"),
                     va="center",
                     fontsize=9 if three else 10,
-                    color=_verdict_color(row),
+                    color=_verdict_color(compared),
                     annotation_clip=False,
                 )
         axes.set_yticks(range(len(lines)), [line[0] for line in lines], color=TEXT)
@@ -169,8 +169,8 @@ def metrics_picture(
                 (0.53, "┃ the most labels allow") if three else (0.37, "┃ the most that these labels allow")
             )
             figure.text(place, head, allowed, color=TEXT, fontsize=10, va="center")
-        compared = "tuned minus ■, minus ◆" if three else "difference [95%]"
-        figure.text(0.782, head, compared, color=MUTED_TEXT, fontsize=10, va="center")
+        heading = "tuned minus ■, minus ◆" if three else "difference [95%]"
+        figure.text(0.782, head, heading, color=MUTED_TEXT, fontsize=10, va="center")
         return drawn(figure)
 
 

@@ -30,6 +30,7 @@ STEPS = [
     ["neighbors"],
     ["embedding_metrics"],
     ["slice_metrics"],
+    ["task_metrics"],
     ["projections"],
     ["aligned_projections"],
     ["note_movement"],
