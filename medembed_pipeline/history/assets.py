@@ -23,7 +23,8 @@ JUDGEMENTS_SHOWN = 30
 @dg.asset(
     group_name="report",
     kinds={"parquet"},
-    deps=[VERDICT, *FIGURES],
+    # What the verdict goes by, too: so that new notes and a new checkpoint reach the page in one run.
+    deps=[VERDICT, *FIGURES, "cleaned_notes", "tuned_embeddings"],
     code_version=code_version(REVISION),
     metadata=column_schema(CHECKPOINT_HISTORY_SCHEMA),
     required_resource_keys={"lake"},
