@@ -358,8 +358,9 @@ def test_what_a_model_memorised_is_no_gain(planted: PlantedLake, honest: Evidenc
     }
     assert seen["training_notes"] == 1 and seen["by_group"] == 0 < seen["by_row"]
     facts = found.facts("leak_meter")
-    for protocol in ("training_notes", "all_notes", "by_row", "by_text"):
-        assert facts[f"memory_share_{protocol}"] == pytest.approx(1, abs=0.15), protocol
+    # Few near-duplicates were seen in a split by text, so its gain is small, and its share less certain.
+    for protocol, near in (("training_notes", 0.15), ("all_notes", 0.15), ("by_row", 0.15), ("by_text", 0.3)):
+        assert facts[f"memory_share_{protocol}"] == pytest.approx(1, abs=near), protocol
     assert found.verdict != "deploy" and found.rule("main_metric_is_better")["passed"] is not True
     assert found.rule("main_metric_is_better")["evidence"] == "embedding_metrics"
     memory = found.rule("memory_under_split_by_row")
