@@ -32,6 +32,14 @@ def main() -> int:
     )
     parser.add_argument("--scale", type=float, default=1.0, help="share of the draws to run (default 1)")
     parser.add_argument(
+        "--notes",
+        type=int,
+        nargs="+",
+        choices=sorted(DRAWS),
+        default=sorted(DRAWS),
+        help="sizes (default: all)",
+    )
+    parser.add_argument(
         "--write", type=Path, help="page whose tables are replaced, such as docs/statistics.md"
     )
     options = parser.parse_args()
