@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from medembed_pipeline.evaluation.metric_names import metric_label
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
 from medembed_pipeline.pictures.palette import (
@@ -157,7 +156,7 @@ def _name_rows(axes: Axes, tasks: Sequence[Mapping[str, Row]]) -> None:
     labels = []
     for rows in tasks:
         row = rows["baseline"]
-        metric = metric_label(row["metric"] if row["k"] is None else f"{row['metric']}@{row['k']}")
+        metric = row["metric"] if row["k"] is None else f"{row['metric']}@{row['k']}"
         note = "" if row["decides"] else ", informs"
         labels.append(f"{row['task'][:34].replace('_', ' ')}\n{metric}, {row['n']:,} items{note}")
     axes.set_yticks(range(len(tasks)), labels, color=TEXT, fontsize=9)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.verdict.evidence import Evidence
-from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA, Outcome
+from medembed_pipeline.verdict.outcomes import TASK_PREFIX, VERDICT_SCHEMA, Outcome
 
 _DECIMALS = 9
 
@@ -43,7 +43,9 @@ def sentence(outcomes: Sequence[Outcome], evidence: Evidence, settings: VerdictS
         )
         found += f"{interval})"
     if verdict == "deploy":
-        return f"Deploy: {found}, no specialty is significantly worse, every task is kept, and there is no alarm."
+        tasks = sum(one.rule.startswith(TASK_PREFIX) and one.kind == "decides" for one in outcomes)
+        kept = f"each of {tasks} tasks is kept" if tasks else "no task was asked"
+        return f"Deploy: {found}, no specialty is significantly worse, {kept}, and there is no alarm."
     against = [
         outcome.clause
         for outcome in outcomes
