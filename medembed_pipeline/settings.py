@@ -222,8 +222,8 @@ class TrainingRecipe(Section):
     )
     triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
     triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
-    epochs: int = Field(2, ge=1, le=1000, description="Passes over the triplets, at most.")
-    notes_per_batch: int = Field(128, ge=3, le=65_536, description="Different notes in one batch.")
+    epochs: int = Field(2, ge=1, le=1000, description="Passes over the train notes, at most.")
+    notes_per_batch: int = Field(128, ge=3, le=65_536, description="Notes in one batch, at most.")
     accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
     micro_batch: int = Field(
         0,
@@ -255,6 +255,58 @@ class TrainingSettings(TrainingRecipe):
 
     operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
 
+    labels: bool = Field(
+        True,
+        description="Learn from the specialties; false: from passages and anchoring alone, for notes without labels.",
+    )
+    training_tokens: int = Field(
+        64,
+        ge=0,
+        le=32_768,
+        description="Tokens of a note that a step reads, a part of the window drawn for each epoch; 0: the window.",
+    )
+    passage_weight: float = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description="Of the loss by which a passage from beyond the window has to find its note; 0: none.",
+    )
+    passage_share: float = Field(
+        0.25, ge=0, le=1, description="Share of a batch's notes that give a passage."
+    )
+    passage_words: int = Field(50, ge=5, le=500, description="Words of a passage.")
+    passage_temperature: float = Field(
+        0.05, ge=0.01, le=1, description="Of the passages' loss; smaller weighs the most similar notes more."
+    )
+    anchors_per_batch: int = Field(
+        96,
+        ge=0,
+        le=65_536,
+        description="Phrases of the notes that each step holds to where the base model has them; 0: none.",
+    )
+    anchor_similarity_weight: float = Field(
+        50.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
+    )
+    anchor_vector_weight: float = Field(
+        5.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
+    )
+    average_shares: list[float] = Field(
+        [0.2, 0.4, 0.6, 0.8, 1.0],
+        description="Shares of the tuned weights that are tried, averaged with the base model's; the best on the "
+        "validation notes that keeps what must be kept is taken. []: no averaging.",
+    )
+    keep_similarities: float = Field(
+        0.9,
+        ge=-1,
+        le=1,
+        description="Least correlation with the base model's similarities, between phrases of the validation notes.",
+    )
+    keep_rank: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Least share of the base model's effective rank, of the validation notes' vectors.",
+    )
     projection_dimensions: int = Field(
         0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
     )
@@ -274,6 +326,13 @@ class TrainingSettings(TrainingRecipe):
     save_every_seconds: float = Field(
         60.0, ge=0, le=86_400, description="Between two saved states, from which a killed training goes on."
     )
+
+    @field_validator("average_shares")
+    @classmethod
+    def _shares(cls, shares: list[float]) -> list[float]:
+        if any(not 0 < share <= 1 for share in shares) or len(set(shares)) < len(shares):
+            raise ValueError("each share must be above 0 and at most 1, and stand here once")
+        return shares
 
     def result_values(self) -> dict[str, Any]:
         """The fields that reach the result; `keep_epochs` only where it is on: off, the checkpoint is the same."""

@@ -1,7 +1,7 @@
 """Texts to token ids, and token ids to batches of nearly equal length."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,29 @@ class Windows:
         ids = np.full(mask.shape, pad_id, dtype=np.int64)
         ids[mask] = self.token_ids[(self.starts[chosen, None] + columns)[mask]]
         return ids, mask
+
+    def chosen(self, positions: npt.NDArray[np.int64]) -> "Windows":
+        """Some of these windows, in the order of `positions`, each a text of its own."""
+        lengths = self.lengths[positions]
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.repeat(self.starts[positions] - starts[:-1], lengths) + np.arange(starts[-1])
+        return Windows(self.token_ids[places], starts, np.arange(len(positions)))
+
+    def kept(self, wanted: npt.NDArray[np.bool_]) -> "Windows":
+        """Those windows that are wanted, of the same texts."""
+        positions = np.flatnonzero(wanted)
+        return replace(self.chosen(positions), text_index=self.text_index[positions])
+
+
+def joined(parts: Sequence[Windows]) -> Windows:
+    """The windows of all parts, one part after the other."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    firsts = np.cumsum([0, *(len(part.lengths) for part in parts[:-1])])
+    return Windows(
+        np.concatenate([part.token_ids for part in parts]),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.concatenate([part.text_index + first for part, first in zip(parts, firsts, strict=True)]),
+    )
 
 
 def tokenize(

@@ -53,3 +53,23 @@ def unit_rows(embeddings: npt.ArrayLike, *, name: str = "embeddings") -> FloatAr
 def rows_per_block(bytes_per_row: int, memory_bytes: int = BLOCK_BYTES) -> int:
     """How many rows of `bytes_per_row` bytes fit into the budget, at least one."""
     return max(1, memory_bytes // max(1, bytes_per_row))
+
+
+def effective_rank(rows: FloatArray) -> float:
+    """How many directions the vectors truly use: exp of the entropy of the normalised singular values.
+
+    Of the vectors as they are, not centred: search compares them as they are, so that a common direction
+    that all notes share (which makes every pair similar) counts as the loss that it is. 1 where all vectors
+    lie on one line, min(n, d) where all directions are used alike; NaN without rows.
+
+    Reference: O. Roy, M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
+
+    Args:
+        rows: float64 [n, d] unit rows.
+    """
+    if not len(rows):
+        return float("nan")
+    singular = np.linalg.svd(rows, compute_uv=False)
+    shares = singular / singular.sum()
+    shares = shares[shares > 0]
+    return float(np.exp(-(shares * np.log(shares)).sum()))

@@ -113,6 +113,72 @@ def training_curve_picture(
         return drawn(figure)
 
 
+_TRADE_OFF = (
+    ("validation_score", "{chosen_by}", "higher is better", "{:.3f}"),
+    ("validation_passage_mrr", "a passage finds its note", "MRR, higher is better", "{:.3f}"),
+    (
+        "validation_similarities_kept",
+        "similarities of phrases",
+        "correlation with the base model's",
+        "{:.3f}",
+    ),
+    ("validation_rank_kept", "effective rank", "share of the base model's", "{:.0%}"),
+)
+
+
+def trade_off_picture(rows: Sequence[Mapping[str, Any]], *, chosen_by: str = "score") -> Picture:
+    """What each share of the tuned weights gives on the validation notes, and what it costs.
+
+    Args:
+        rows: a row per share, as `training.averaging.trade_off` makes them.
+        chosen_by: name of the figure that chose, validation_score.
+
+    Raises:
+        PictureError: no rows.
+    """
+    if not rows:
+        raise PictureError("trade_off: expected at least one row.")
+    shares = np.array([row["share"] for row in rows], dtype=np.float64)
+    allowed = np.array([not row["broken"] for row in rows])
+    taken = next(row["share"] for row in rows if row["taken"])
+    with new_figure(
+        height=3.6,
+        title="What tuning gives, and what it costs",
+        subtitle=f"Weights averaged with the base model's, on validation notes; {taken:.0%} of the tuned is taken. "
+        "Hollow: loses what must be kept.",
+    ) as figure:
+        panels = figure.subplots(1, len(_TRADE_OFF))
+        figure.subplots_adjust(left=0.05, right=0.975, top=0.66, bottom=0.17, wspace=0.34)
+        for axes, (key, name, unit, form) in zip(panels, _TRADE_OFF, strict=True):
+            values = np.array([_number(row.get(key)) for row in rows])
+            axes.set_title(f"{name.format(chosen_by=chosen_by)}\n{unit}", fontsize=9.5)
+            axes.set_xlabel("share of the tuned model")
+            quiet_grid(axes, axis="y")
+            axes.spines["left"].set_visible(False)
+            axes.margins(x=0.06, y=0.18)
+            axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+            if not np.isfinite(values).any():
+                axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center", color=MUTED_TEXT)
+                continue
+            axes.plot(shares, values, color=BLUE, linewidth=2, zorder=1)
+            axes.scatter(shares[allowed], values[allowed], s=30, color=BLUE, zorder=2)
+            axes.scatter(
+                shares[~allowed], values[~allowed], s=30, facecolors="white", edgecolors=BLUE, zorder=2
+            )
+            axes.axvline(taken, color=MUTED_TEXT, linewidth=1, linestyle=(0, (4, 3)), zorder=0.5)
+            axes.annotate(
+                form.format(values[shares == taken][0]),
+                (taken, values[shares == taken][0]),
+                xytext=(0, 9),
+                textcoords="offset points",
+                ha="right" if taken > 0.8 else "center",
+                color=TEXT,
+                fontsize=9.5,
+                fontweight="bold",
+            )
+        return drawn(figure)
+
+
 def spread_labels(values: Sequence[float], *, gap: float) -> list[float]:
     """Positions close to `values`, in their order, at least `gap` apart."""
     order = sorted(range(len(values)), key=lambda index: values[index])

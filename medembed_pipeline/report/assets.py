@@ -138,6 +138,7 @@ def _build(
         sources=sources,
         slices=slices,
         history=checkpoint.history(),
+        trade_off=checkpoint.trade_off(),
     )
     texts = shown_texts(tables["cleaned_notes"].strings("text"), settings.note_text)
     beside = None

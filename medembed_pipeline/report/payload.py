@@ -32,6 +32,7 @@ def build_payload(
     sources: Mapping[str, Sequence[Place]] | None = None,
     slices: Mapping[str, Sequence[Sequence[str]]] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
+    trade_off: Sequence[Mapping[str, Any]] = (),
     comparison: Sequence[Mapping[str, Any]] | None = None,
     title: str = TITLE,
 ) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def build_payload(
         sources: row id -> places that hold it (`source_places`).
         slices: by slice, the values of each note (`notes.slices.slice_values`).
         history: a row per epoch of the training.
+        trade_off: a row per share of the average with the base model.
         comparison: further models, each `name` and `metrics` (columns of `embedding_metrics`).
         title: of the page.
 
@@ -90,6 +92,7 @@ def build_payload(
             if name not in NOTE_TABLES and tables[name].facts
         },
         "history": list(history),
+        "trade_off": list(trade_off),
         "comparison": list(comparison) if comparison is not None else None,
     }
     clean: dict[str, Any] = without_nan(payload)

@@ -276,6 +276,7 @@ def _write_page(
         ),
         sources=found.places,
         history=models[1].kept("history.json") or (),
+        trade_off=models[1].kept("trade_off.json") or (),
         comparison=[
             {"name": name, "metrics": {column: plain_values(rows[column]) for column in rows.column_names}}
             for name, rows in compared

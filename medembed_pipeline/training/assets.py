@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -38,7 +39,9 @@ from medembed_pipeline.training.warm_start import INPUT as WARM_START
 from medembed_pipeline.training.warm_start import warm_start, without_trained_notes
 
 SETTINGS = load_settings()
-CHOICE = EpochChoice(main_metric=SETTINGS.verdict.main_metric)
+CHOICE = EpochChoice(
+    main_metric=SETTINGS.verdict.main_metric, passages_tolerance=SETTINGS.tasks.passages_tolerance
+)
 
 
 @dg.asset(
@@ -67,7 +70,12 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
             settings.projection_dimensions,
         )
         find_memory(work.lake)  # whether it is whole is known before a training, not after it
-        data = training_data(work)
+        data = training_data(work, labels=settings.labels)
+        if settings.labels and not data.train_triplets:
+            context.log.warning(
+                "the notes have no specialties to learn from: training on passages and anchoring alone"
+            )
+            settings = settings.model_copy(update={"labels": False})
         work.note_input(
             "base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=settings.seed)
         )
@@ -103,21 +111,29 @@ def remember_checkpoints(lake: Lake) -> None:
     remember_trained(lake, trained, datetime.now(timezone.utc))
 
 
-def training_data(work: AssetWork) -> TrainingData:
-    """The triplets with the texts and labels of their notes, and the validation notes."""
+def training_data(work: AssetWork, *, labels: bool) -> TrainingData:
+    """The triplets with the texts and labels of their notes, and the validation notes.
+
+    Args:
+        work: the asset's.
+        labels: whether to learn from them; without, or where there is no triplet, all train notes are trained on.
+    """
     drawn, cleaned = work.input("triplets"), work.lake.table("cleaned_notes")
     triplets = drawn.read(["anchor_id", "positive_id", "negative_id", "split"])
     notes = cleaned.read(["note_id", "text", "specialties"]).to_pydict()
     if drawn.footer.recipe.inputs["cleaned_notes"] == cleaned.data_version:
         remember_known_notes(work.lake, drawn.data_version, notes["note_id"])
     splits = work.lake.table("note_splits").read().to_pydict()
-    validation = [
-        note for note, split in zip(splits["note_id"], splits["split"], strict=True) if split == "validation"
-    ]
+    by_split: defaultdict[str, list[str]] = defaultdict(list)
+    for note, split in zip(splits["note_id"], splits["split"], strict=True):
+        by_split[split].append(note)
+    validation = by_split["validation"]
     rows = {"train": [], "validation": []}  # type: dict[str, list[tuple[str, str, str]]]
-    for row in triplets.to_pylist():
+    for row in triplets.to_pylist() if labels else []:
         rows[row["split"]].append((row["anchor_id"], row["positive_id"], row["negative_id"]))
-    needed = {note for triples in rows.values() for triple in triples for note in triple} | set(validation)
+    unlabelled = [] if rows["train"] else by_split["train"]
+    in_triplets = {note for triples in rows.values() for triple in triples for note in triple}
+    needed = in_triplets.union(validation, unlabelled)
     texts: dict[str, str] = {}
     specialties: dict[str, list[str]] = {}
     for note, text, names in zip(notes["note_id"], notes["text"], notes["specialties"], strict=True):
@@ -133,6 +149,7 @@ def training_data(work: AssetWork) -> TrainingData:
         train_triplets=rows["train"],
         validation_triplets=rows["validation"],
         validation_ids=validation,
+        unlabelled_ids=unlabelled,
     )
 
 
@@ -151,6 +168,7 @@ def fine_tune(
     from medembed_pipeline.training.loop import train
 
     log = work.context.log
+    base_spec = spec
     if parent is not None:
         log.info(f"training goes on from the checkpoint {parent.version}")
         spec = parent.encoder_spec(encoder.long_notes)
@@ -169,7 +187,8 @@ def fine_tune(
         state_folder=state_folder,
         save_every_seconds=settings.save_every_seconds,
         keep_epochs_from=first_kept_epoch(settings, spec, parent),
-        main_metric=CHOICE.main_metric,
+        choice=CHOICE,
+        base=base_spec if parent is not None else None,
         log_every_steps=settings.log_every_steps,
         on_step=on_step,
         on_epoch=lambda row: log.info(_epoch_line(row)),
@@ -181,7 +200,8 @@ def fine_tune(
         result = replace(result, trained_ids=sorted({*result.trained_ids, *parent.trained_note_ids()}))
     if not result.improved:
         log.warning(
-            "no epoch was better on the validation notes than the base model: the checkpoint is the base model"
+            "no epoch was better on the validation notes than the base model and kept what it knew: the checkpoint is "
+            "the model that the training began with"
         )
     with work.lake.staged_folder(FOLDER, version, last=MANIFEST) as folder:
         write_checkpoint(
@@ -212,12 +232,13 @@ def _epoch_line(row: dict[str, Any]) -> str:
 
 def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, Any]:
     """Metadata of a checkpoint: how it was made, its history as a table and as a curve."""
-    from medembed_pipeline.pictures.training_picture import training_curve_picture
+    from medembed_pipeline.pictures.training_picture import trade_off_picture, training_curve_picture
 
-    manifest, history = checkpoint.manifest(), checkpoint.history()
+    manifest, history, trade_off = checkpoint.manifest(), checkpoint.history(), checkpoint.trade_off()
     facts = {
         "version": checkpoint.version,
         "best_epoch": manifest["best_epoch"],
+        "share_of_tuned": manifest.get("share_of_tuned", 1.0),
         "chosen_by": manifest["chosen_by"],
         "improved_on_base": manifest["improved_on_base"],
         "base": manifest["base"],
@@ -226,16 +247,18 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
         **manifest["counts"],
         "history": list(_plain(history)),
     }
+    pictures = {
+        "training_curve": training_curve_picture(
+            history, best_epoch=manifest["best_epoch"], chosen_by=manifest["chosen_by"]
+        )
+    }
+    if trade_off:
+        facts["trade_off"] = list(_plain(trade_off))
+        pictures["trade_off"] = trade_off_picture(trade_off, chosen_by=manifest["chosen_by"])
     return {
         "path": dg.MetadataValue.path(path),
         **fact_metadata(facts),
-        **work.publish_pictures(
-            {
-                "training_curve": training_curve_picture(
-                    history, best_epoch=manifest["best_epoch"], chosen_by=manifest["chosen_by"]
-                )
-            }
-        ),
+        **work.publish_pictures(pictures),
     }
 
 

@@ -23,6 +23,7 @@ from medembed_pipeline.training.model_card import model_card
 from medembed_pipeline.training.verification import MANIFEST_FILE, file_names
 
 HISTORY_FILE = "history.json"
+TRADE_OFF_FILE = "trade_off.json"
 TRAINED_NOTES_FILE = "trained_notes.json"
 CARD_FILE = "README.md"
 
@@ -45,6 +46,7 @@ def write_checkpoint(
     - `manifest.json`: settings, seed, versions of the input data and the packages, and the sha256 of every
       file;
     - `history.json`: the losses and scores of each epoch;
+    - `trade_off.json`: the same scores by share of the average with the base model;
     - `trained_notes.json`: the ids of the notes trained on, sorted;
     - `README.md`: the model card;
     - `epochs/<n>/`: the models of single epochs, where the training kept them.
@@ -71,6 +73,7 @@ def write_checkpoint(
     base = base_name(spec)
     counts = data_counts(data)
     _write_json(folder / HISTORY_FILE, result.history)
+    _write_json(folder / TRADE_OFF_FILE, result.trade_off)
     _write_json(folder / TRAINED_NOTES_FILE, result.trained_ids)
     card = model_card(spec=spec, base=base, options=options, counts=counts, result=result)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
@@ -85,6 +88,7 @@ def write_checkpoint(
         "data_versions": dict(data_versions),
         "counts": counts,
         "best_epoch": result.best_epoch,
+        "share_of_tuned": result.share,
         "chosen_by": result.main_metric,
         "improved_on_base": result.improved,
         "device": result.encoder.device.type,

@@ -54,6 +54,12 @@ class Checkpoint:
         history: list[dict[str, Any]] = self._read("history.json")
         return history
 
+    def trade_off(self) -> list[dict[str, Any]]:
+        """Validation scores by share of the average with the base model; empty where nothing was averaged."""
+        path = self.folder / "trade_off.json"
+        rows: list[dict[str, Any]] = self._read(path.name) if path.is_file() else []
+        return rows
+
     def epoch_specs(self, long_notes: Literal["cut", "windows"]) -> dict[int, EncoderSpec]:
         """How to load the models kept of single epochs, by epoch; none where the training kept none.
 

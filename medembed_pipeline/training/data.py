@@ -19,6 +19,7 @@ class TrainingData:
         train_triplets: note ids [t, 3]: anchor, positive, negative. They decide what is trained on.
         validation_triplets: note ids [v, 3]; none of them may be trained on.
         validation_ids: the notes on which the best epoch is chosen.
+        unlabelled_ids: notes to train on without a triplet; then there may be no triplets.
     """
 
     texts: Mapping[str, str]
@@ -26,13 +27,15 @@ class TrainingData:
     train_triplets: Sequence[Sequence[str]]
     validation_triplets: Sequence[Sequence[str]]
     validation_ids: Sequence[str]
+    unlabelled_ids: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for name, triplets in (("train", self.train_triplets), ("validation", self.validation_triplets)):
-            if len(triplets) == 0:
+            if len(triplets) == 0 and not self.unlabelled_ids:
                 raise MedembedError(
-                    f"{name} triplets: there are none; fine-tuning needs at least two specialties, each with "
-                    f"several {name} notes. Add labelled notes, or check the label column."
+                    f"{name} triplets: there are none; learning from labels needs at least two specialties, each with "
+                    f"several {name} notes. Add labelled notes, check the label column, or set labels to false under "
+                    "[training]."
                 )
             if any(len(triplet) != 3 for triplet in triplets):
                 raise MedembedError(
@@ -52,15 +55,16 @@ class TrainingData:
                 "the best epoch can't be chosen on them. Check the splits."
             )
         names = {name for note in trained for name in self.specialties.get(note, ())}
-        if len(names) < 2:
+        if len(names) < 2 and not self.unlabelled_ids:
             raise MedembedError(
-                f"train triplets: their notes carry {len(names)} specialties; fine-tuning needs at least two."
+                f"train triplets: their notes carry {len(names)} specialties; learning from labels needs at least two."
             )
 
     @property
     def train_ids(self) -> list[str]:
         """The notes trained on, sorted."""
-        return sorted({str(note) for triplet in self.train_triplets for note in triplet})
+        in_triplets = {str(note) for triplet in self.train_triplets for note in triplet}
+        return sorted(in_triplets.union(self.unlabelled_ids))
 
 
 def membership(
@@ -92,4 +96,5 @@ def jaccard(members: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def triplet_positions(triplets: Sequence[Sequence[str]], note_ids: Sequence[str]) -> npt.NDArray[np.int64]:
     """int64 [t, 3]: the triplets as positions into `note_ids`."""
     place = {note: position for position, note in enumerate(note_ids)}
-    return np.array([[place[str(note)] for note in triplet] for triplet in triplets], dtype=np.int64)
+    found = [[place[str(note)] for note in triplet] for triplet in triplets]
+    return np.array(found, dtype=np.int64).reshape(-1, 3)

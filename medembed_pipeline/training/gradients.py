@@ -3,23 +3,21 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from medembed_pipeline.encoder.model import Encoder
-from medembed_pipeline.encoder.tokens import Windows
+from medembed_pipeline.encoder.tokens import Windows, budget_batches
 
 LossOfVectors = Callable[[torch.Tensor], torch.Tensor]
 
-# Notes in one forward or backward call on a CPU. Larger is no faster there, and Python, which sees to an
+# Tokens in one forward or backward call on a CPU. More is no faster there, and Python, which sees to an
 # interruption, has no say during a call.
-_CPU_PIECE = 16
+_CPU_TOKENS = 2048
 
 
 def add_gradient(
     encoder: Encoder,
     windows: Windows,
-    chosen: npt.NDArray[np.int64],
     loss_of: LossOfVectors,
     *,
     scale: float,
@@ -35,27 +33,31 @@ def add_gradient(
 
     Args:
         encoder: in training mode.
-        windows: tokenised notes.
-        chosen: int64 [n], the batch's windows.
-        loss_of: float32 [n, d] vectors, in the order of `chosen`, to a scalar.
+        windows: the batch, tokenised; its windows may be of very different lengths.
+        loss_of: float32 [windows, d] vectors, in their order, to a scalar.
         scale: factor on the gradient.
-        micro_batch: windows whose activations are held at once; 0 for all.
+        micro_batch: windows of the greatest length whose activations are held at once; 0 for all.
 
     Returns:
         The loss, unscaled.
     """
-    size = micro_batch or (_CPU_PIECE if encoder.device.type == "cpu" else len(chosen))
-    keep_activations = micro_batch == 0 or micro_batch >= len(chosen)
-    by_length = np.argsort(-windows.lengths[chosen], kind="stable")
-    parts = [by_length[first : first + size] for first in range(0, len(chosen), size)]
+    lengths = windows.lengths
+    longest = int(lengths.max())
+    keep_activations = micro_batch == 0 or micro_batch * longest >= int(lengths.sum())
+    if keep_activations and encoder.device.type == "cpu":
+        budget = _CPU_TOKENS
+    else:
+        budget = longest * (micro_batch or len(lengths))
+    parts = list(budget_batches(lengths, budget))
+    by_length = np.concatenate(parts)
     states = []
     pieces = []
     with torch.set_grad_enabled(keep_activations):
         for part in parts:
             states.append(random_state(encoder.device))
-            pieces.append(encoder.embed(windows, chosen[part]))
+            pieces.append(encoder.embed(windows, part))
     after = random_state(encoder.device)
-    # Back from the order by length to that of `chosen`.
+    # Back from the order by length.
     back = torch.from_numpy(np.argsort(by_length)).to(encoder.device)
     vectors = torch.cat([piece.detach() for piece in pieces])[back].requires_grad_()
     loss = loss_of(vectors)
@@ -65,7 +67,7 @@ def add_gradient(
         if not keep_activations:
             # The same dropout masks as in the first pass.
             set_random_state(encoder.device, state)
-            piece = encoder.embed(windows, chosen[part])
+            piece = encoder.embed(windows, part)
         piece.backward(gradient[torch.from_numpy(part).to(encoder.device)])
     set_random_state(encoder.device, after)
     return loss.item()

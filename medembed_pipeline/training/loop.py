@@ -18,16 +18,20 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
+from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
     add_adapters,
     freeze_lowest,
     merge_adapters,
+    plain_weights,
     switch_dropout_off,
 )
 from medembed_pipeline.training.reporter import OnStep, Reporter
 from medembed_pipeline.training.run import OnEpoch, Run
 from medembed_pipeline.training.validation import EpochChoice
+from medembed_pipeline.training.validation_notes import ValidationNotes
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,15 @@ class TrainingResult:
     """What came of a training.
 
     Attributes:
-        encoder: with the weights of the best epoch, adapters merged.
-        history: one row per epoch (epoch 0: the base model), with `epoch`, `steps`, `train_loss` (None for
-            epoch 0), `validation_loss`, `validation_triplet_accuracy`, `validation_precision_at_5`,
-            `validation_map`, `validation_score` (the main metric, which chose the epoch).
-        best_epoch: the epoch whose weights these are; 0 where no epoch was better than the base model.
+        encoder: the best epoch's weights, adapters merged, averaged with the base model's by the share that was taken.
+        history: one row per epoch (epoch 0: the model that the training began with), with `epoch`, `steps`,
+            `train_loss` (None for epoch 0) and the columns of `ValidationNotes.figures`, before averaging.
+        best_epoch: the epoch whose weights were averaged; 0 where no epoch was better than the beginning.
         trained_ids: the notes trained on, sorted.
         resumed_at: step from which it went on, 0 where it began anew.
         micro_batch: notes that were held in memory at once in the end; 0 for whole batches.
-        main_metric: the figure that chose the epoch, as under `[verdict]`.
+        main_metric: the figure that chose the epoch, as under `[verdict]`; with no labels, "passages".
+        trade_off: a row per share, see `averaging.trade_off`; empty where nothing was averaged.
         epoch_folders: the folders of the models kept of single epochs, by epoch; below the state's folder.
     """
 
@@ -54,12 +58,19 @@ class TrainingResult:
     resumed_at: int
     micro_batch: int
     main_metric: str = EpochChoice().main_metric
+    trade_off: list[dict[str, Any]] = field(default_factory=list)
     epoch_folders: Mapping[int, Path] = field(default_factory=dict)
 
     @property
+    def share(self) -> float:
+        """How much of the tuned weights is taken, 0 to 1; the rest is the base model."""
+        taken = [float(row["share"]) for row in self.trade_off if row["taken"]]
+        return taken[0] if taken else float(self.best_epoch > 0)
+
+    @property
     def improved(self) -> bool:
-        """Whether any epoch was better on the validation notes than the base model."""
-        return self.best_epoch > 0
+        """Whether the encoder is another than the model that the training began with."""
+        return self.best_epoch > 0 and self.share > 0
 
 
 def train(
@@ -73,23 +84,25 @@ def train(
     state_folder: Path | None = None,
     save_every_seconds: float = 60.0,
     keep_epochs_from: int | None = None,
-    main_metric: str = EpochChoice().main_metric,
+    choice: EpochChoice = EpochChoice(),  # noqa: B008 (frozen)
+    base: EncoderSpec | None = None,
     log_every_steps: int = 10,
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
     on_warning: Callable[[str], object] = warnings.warn,
     progress: bool = False,
 ) -> TrainingResult:
-    """Fine-tune an encoder on triplets, and keep the epoch that is best on the validation notes.
+    """Fine-tune an encoder, and take as much of it as keeps what the base model knew.
 
-    The score is `main_metric` among the validation notes; of equal ones the earliest epoch is kept. The same
-    spec, data, options, device and precision give the same weights, byte for byte, on the same CPU with the same number
-    of threads, whether or not the training was stopped and resumed on the way.
+    The epoch that is best on the validation notes is kept (of equal ones the earliest), and its weights are averaged
+    with the base model's by the share that `averaging.trade_off` takes. The same spec, data, options, device and
+    precision give the same weights, byte for byte, on the same CPU with the same number of threads, whether or not
+    the training was stopped and resumed on the way.
 
     Args:
         spec: base model, pooling, window. With `long_notes="windows"` each epoch trains on one random window
             of each note; otherwise on its beginning.
-        data: texts, specialties, triplets.
+        data: texts, specialties, triplets; without labels, the notes.
         options: the recipe; what it says of where to start, of epochs to keep and of the log is the caller's to do.
         device: `auto`, `cuda`, `mps` or `cpu`.
         precision: `auto`, `float32` or `bfloat16`.
@@ -103,7 +116,8 @@ def train(
         keep_epochs_from: keep the model of every epoch from this one on, as a folder of its own below the
             state's folder, which must then be given; 1 leaves out the model that the training begins with.
             None keeps none. What is trained, and its bytes, are the same.
-        main_metric: the figure that chooses the epoch, as under `[verdict]`.
+        choice: the figure that chooses the epoch, and what may be lost of others.
+        base: the model whose knowledge is to be kept; None where it is the one that the training begins with.
         log_every_steps: steps between two calls of `on_step`.
         on_step: see `OnStep`.
         on_epoch: see `OnEpoch`.
@@ -121,7 +135,13 @@ def train(
     with torch.random.fork_rng(devices=gpus), _deterministic():
         torch.manual_seed(options.seed)
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
-        key = _training_key(spec, data, options, encoder, main_metric)
+        before = encoder if base is None else load_encoder(base, device=device, precision=precision)
+        key = _training_key(spec, base, data, options, encoder, choice)
+        objective = Objective(encoder, before, data, options, token_budget=token_budget)
+        validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
+        known = validation.seen_by(before)
+        known_weights = plain_weights(before) if options.average_shares else {}
+        del before
         if options.lora_rank:
             add_adapters(encoder, rank=options.lora_rank)
         freeze_lowest(encoder, options.frozen_layers)
@@ -129,38 +149,56 @@ def train(
             switch_dropout_off(encoder)
         run = Run(
             encoder,
-            data,
             options,
+            objective,
+            validation,
+            known,
             key=key,
-            token_budget=token_budget,
             state_folder=state_folder,
             save_every_seconds=save_every_seconds,
             on_warning=on_warning,
             keep_epochs_from=keep_epochs_from,
-            main_metric=main_metric,
         )
         resumed_at = run.resume()
         with _bar(run.total_steps, resumed_at, shown=progress) as advance:
             run.until_done(Reporter(run, advance, on_step, log_every_steps), on_epoch)
+        best = run.position.best_epoch
         if run.position.best_weights is None:
             encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         else:
             run.put_weights(run.position.best_weights)
             merge_adapters(encoder)
+        rows = []
+        if known_weights and best:
+            tuned_weights = plain_weights(encoder)
+
+            def figures_at(share: float) -> dict[str, Any]:
+                encoder.load_state_dict(averaged(known_weights, tuned_weights, share))
+                return validation.figures(validation.seen_by(encoder) if share else known, known)
+
+            rows = trade_off(options.average_shares, figures_at, lambda row: not_kept(row, options, choice))
+            share = next(row["share"] for row in rows if row["taken"])
+            encoder.load_state_dict(averaged(known_weights, tuned_weights, share))
     return TrainingResult(
         encoder=encoder.eval(),
         history=run.position.history,
-        best_epoch=run.position.best_epoch,
+        best_epoch=best,
         trained_ids=data.train_ids,
         resumed_at=resumed_at,
         micro_batch=run.position.micro_batch,
-        main_metric=main_metric,
+        main_metric=choice.main_metric if options.labels else "passages",
+        trade_off=rows,
         epoch_folders=run.kept_epochs(epochs=len(run.position.history)),
     )
 
 
 def _training_key(
-    spec: EncoderSpec, data: TrainingData, options: TrainingSettings, encoder: Encoder, main_metric: str
+    spec: EncoderSpec,
+    base: EncoderSpec | None,
+    data: TrainingData,
+    options: TrainingSettings,
+    encoder: Encoder,
+    choice: EpochChoice,
 ) -> str:
     """What a saved state must have been made with to be gone on with."""
     hasher = hashlib.sha256()
@@ -175,8 +213,9 @@ def _training_key(
         {
             "revision": REVISION,
             "base": encoder_fingerprint(spec, precision=encoder.precision, seed=options.seed),
+            "keeps": encoder_fingerprint(base, precision=encoder.precision) if base else None,
             "options": options.weight_values(),
-            "main_metric": main_metric,
+            "choice": choice.result_values(),
             "data": hasher.hexdigest(),
             "torch": torch.__version__,
             "device": encoder.device.type,

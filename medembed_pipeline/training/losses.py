@@ -64,3 +64,49 @@ def triplet_loss(
             1e-8
         ).sqrt()
     return nn.functional.relu(gap + margin).mean()
+
+
+def passage_loss(
+    passages: torch.Tensor, notes: torch.Tensor, own: torch.Tensor, *, temperature: float
+) -> torch.Tensor:
+    """A passage has to find its own note among the notes of the batch.
+
+    Mean over the passages of -log( exp(s_own / t) / sum over all notes k of exp(s_k / t) ): van den Oord et al.,
+    Representation Learning with Contrastive Predictive Coding (2018), eq. 4, with cosine similarity s.
+
+    Args:
+        passages: float32 [p, d], L2-normalised.
+        notes: float32 [n, d], L2-normalised.
+        own: int64 [p], each passage's note, as a position in `notes`.
+        temperature: t, above 0.
+
+    Returns:
+        float32 scalar; 0 without a passage.
+    """
+    if not len(passages):
+        return notes.sum() * 0
+    return nn.functional.cross_entropy(passages @ notes.T / temperature, own)
+
+
+def anchoring_loss(
+    vectors: torch.Tensor, before: torch.Tensor, *, similarity_weight: float, vector_weight: float
+) -> torch.Tensor:
+    """How far some texts have moved from where the base model has them.
+
+    The mean squared change of the similarity of each two texts (Park et al., Relational Knowledge Distillation, CVPR
+    2019, with similarities in place of distances), and the mean cosine distance of each text from its place before.
+
+    Args:
+        vectors: float32 [n, d], L2-normalised.
+        before: float32 [n, d], L2-normalised: the base model's of the same texts.
+        similarity_weight: of the first part.
+        vector_weight: of the second part.
+
+    Returns:
+        float32 scalar; 0 without a text.
+    """
+    if not len(vectors):
+        return vectors.sum() * 0
+    relations = ((vectors @ vectors.T - before @ before.T) ** 2).mean()
+    places = (1 - (vectors * before).sum(dim=1)).mean()
+    return similarity_weight * relations + vector_weight * places

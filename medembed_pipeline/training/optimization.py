@@ -75,6 +75,11 @@ def merge_adapters(encoder: Encoder) -> None:
         encoder.transformer = encoder.transformer.merge_and_unload()
 
 
+def plain_weights(encoder: Encoder) -> dict[str, torch.Tensor]:
+    """A copy of all weights by name, of an encoder without adapters."""
+    return {name: weights.detach().clone() for name, weights in encoder.state_dict().items()}
+
+
 def trainable_parameters(encoder: Encoder) -> dict[str, nn.Parameter]:
     """The parameters with a gradient, by name."""
     return {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}

@@ -15,10 +15,9 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.settings import TrainingSettings
-from medembed_pipeline.training.batches import triplet_batches
-from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
+from medembed_pipeline.training.batches import note_batches
 from medembed_pipeline.training.gradients import add_gradient, random_state, set_random_state
-from medembed_pipeline.training.losses import contrastive_loss, triplet_loss
+from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
     learning_rate_at,
     make_optimizer,
@@ -26,7 +25,7 @@ from medembed_pipeline.training.optimization import (
     trainable_parameters,
 )
 from medembed_pipeline.training.state import Position, epoch_folder, keep_epoch, load_state, save_state
-from medembed_pipeline.training.validation import SCORED_NOTES, retrieval_columns, triplet_accuracy
+from medembed_pipeline.training.validation_notes import Seen, ValidationNotes
 
 OnEpoch = Callable[[dict[str, Any]], None]
 """Called with each row of the history as it is made."""
@@ -44,16 +43,16 @@ class Run:
     def __init__(
         self,
         encoder: Encoder,
-        data: TrainingData,
         options: TrainingSettings,
+        objective: Objective,
+        validation: ValidationNotes,
+        base: Seen,
         *,
         key: str,
-        token_budget: int | None,
         state_folder: Path | None,
         save_every_seconds: float,
         on_warning: Callable[[str], object],
         keep_epochs_from: int | None = None,
-        main_metric: str,
     ) -> None:
         self.encoder = encoder
         self.options = options
@@ -65,13 +64,9 @@ class Run:
         self._on_warning = on_warning
         self._keep_epochs_from = keep_epochs_from
 
-        train_ids = data.train_ids
-        self._triplets = triplet_positions(data.train_triplets, train_ids)
-        self._members = membership(train_ids, data.specialties)
-        self._windows = encoder.tokenize([data.texts[note] for note in train_ids])
-        self._first_window = np.searchsorted(self._windows.text_index, np.arange(len(train_ids)))
-        self._window_count = np.bincount(self._windows.text_index, minlength=len(train_ids))
-        self._validation = _Validation(encoder, data, options, token_budget, main_metric)
+        self._objective = objective
+        self._validation = validation
+        self._base = base
         # Steps of all epochs are known beforehand, so that the learning rate knows where it is.
         self._plan = [self._steps_of(epoch) for epoch in range(options.epochs)]
         self.total_steps = sum(map(len, self._plan))
@@ -146,8 +141,9 @@ class Run:
                 parameter.copy_(weights[name])
 
     def _steps_of(self, epoch: int) -> list[Batches]:
-        batches = triplet_batches(
-            self._triplets,
+        batches = note_batches(
+            self._objective.triplets,
+            notes=self._objective.notes,
             notes_per_batch=self.options.notes_per_batch,
             seed=(self.options.seed, epoch),
         )
@@ -162,7 +158,9 @@ class Run:
             set_random_state(self.encoder.device, position.random_state)
             self._optimizer.zero_grad(set_to_none=True)
             try:
-                losses = [self._add_batch(batch, 1 / len(batches)) for batch in batches]
+                losses = [
+                    self._add_batch(batch, place, 1 / len(batches)) for place, batch in enumerate(batches)
+                ]
                 break
             except torch.cuda.OutOfMemoryError:
                 self._halve_micro_batch()
@@ -187,25 +185,14 @@ class Run:
         self.training_seconds += time.monotonic() - began
         return loss
 
-    def _add_batch(self, batch: npt.NDArray[np.int64], scale: float) -> float:
-        notes, places = np.unique(self._triplets[batch], return_inverse=True)
-        self.notes_done += len(notes)
-        loss_of = _loss(self.options, self._members[notes], places.reshape(-1, 3), self.encoder.device)
+    def _add_batch(self, batch: npt.NDArray[np.int64], place: int, scale: float) -> float:
+        position = self.position
+        place += position.step * self.options.accumulation_steps
+        work = self._objective.work(batch, epoch=position.epoch, place=place)
+        self.notes_done += len(batch)
         return add_gradient(
-            self.encoder,
-            self._windows,
-            self._windows_of(notes),
-            loss_of,
-            scale=scale,
-            micro_batch=self.position.micro_batch,
+            self.encoder, work.windows, work.loss_of, scale=scale, micro_batch=position.micro_batch
         )
-
-    def _windows_of(self, notes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """One window of each note: the only one, or one drawn for this epoch."""
-        rng = np.random.default_rng((self.options.seed, self.position.epoch, 1))
-        drawn = np.floor(rng.random(len(self._window_count)) * self._window_count).astype(np.int64)
-        chosen: npt.NDArray[np.int64] = self._first_window[notes] + drawn[notes]
-        return chosen
 
     def _halve_micro_batch(self) -> None:
         before = self.position.micro_batch or self.options.notes_per_batch
@@ -229,7 +216,7 @@ class Run:
             "epoch": position.epoch,
             "steps": self.steps_done,
             "train_loss": float(np.mean(position.step_losses)) if position.step_losses else None,
-            **self._validation.scores(),
+            **self._validation.figures(self._validation.seen_by(self.encoder), self._base),
         }
         score = row["validation_score"]
         # Before the row: an epoch of the history is an epoch that is kept.
@@ -288,67 +275,3 @@ class Run:
         self._whole = False
         yield
         self._whole = True
-
-
-class _Validation:
-    """The validation notes, and the scores of the encoder on them as it now is."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        data: TrainingData,
-        options: TrainingSettings,
-        token_budget: int | None,
-        main_metric: str,
-    ) -> None:
-        self._main_metric = main_metric
-        self._encoder = encoder
-        self._options = options
-        self._token_budget = token_budget
-        labelled = sorted({note for note in data.validation_ids if data.specialties.get(note)})
-        if len(labelled) > SCORED_NOTES:
-            chosen = np.random.default_rng(options.seed).choice(len(labelled), SCORED_NOTES, replace=False)
-            labelled = [labelled[place] for place in sorted(chosen)]
-        in_triplets = {str(note) for triplet in data.validation_triplets for note in triplet}
-        note_ids = sorted(in_triplets.union(labelled))
-        place = {note: position for position, note in enumerate(note_ids)}
-        self._scored = np.array([place[note] for note in labelled], dtype=np.int64)
-        self._texts = [data.texts[note] for note in note_ids]
-        self._members = membership(note_ids, data.specialties)
-        self._triplets = triplet_positions(data.validation_triplets, note_ids)
-        # The same batches after every epoch, so that the losses can be compared.
-        self._batches = triplet_batches(
-            self._triplets, notes_per_batch=options.notes_per_batch, seed=(options.seed,)
-        )
-
-    def scores(self) -> dict[str, float]:
-        """The validation columns of a row of the history."""
-        vectors = self._encoder.encode(self._texts, token_budget=self._token_budget)
-        losses = []
-        for batch in self._batches:
-            notes, places = np.unique(self._triplets[batch], return_inverse=True)
-            loss_of = _loss(self._options, self._members[notes], places.reshape(-1, 3), torch.device("cpu"))
-            losses.append(float(loss_of(torch.from_numpy(vectors[notes]))))
-        return {
-            "validation_loss": float(np.mean(losses)),
-            "validation_triplet_accuracy": triplet_accuracy(vectors, self._triplets),
-            **retrieval_columns(
-                vectors[self._scored], self._members[self._scored], main_metric=self._main_metric
-            ),
-        }
-
-
-def _loss(
-    options: TrainingSettings,
-    members: npt.NDArray[np.float32],
-    triplets: npt.NDArray[np.int64],
-    device: torch.device,
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The loss of one batch as a function of its notes' vectors alone."""
-    if options.loss == "contrastive":
-        overlap = torch.from_numpy(jaccard(members)).to(device)
-        return lambda vectors: contrastive_loss(vectors, overlap, temperature=options.temperature)
-    places = torch.from_numpy(triplets).to(device)
-    return lambda vectors: triplet_loss(
-        vectors, places, margin=options.triplet_margin, distance=options.triplet_distance
-    )

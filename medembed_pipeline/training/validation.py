@@ -3,17 +3,20 @@
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.settings import Section, VerdictSettings
+from medembed_pipeline.settings import Section, TaskSettings, VerdictSettings
 
 # Above this many validation notes the scores are those of a seeded sample: it costs the same each epoch
 # however large the corpus is, and the standard error of P@5 is below 0.005.
 SCORED_NOTES = 4000
+# Similarities nearer to each other than this are equal: float32 says no more.
+_SAME = 1e-6
 
 
 class EpochChoice(Section):
-    """Which figure on the validation notes chooses the epoch: the one that the verdict looks at."""
+    """By what a training is chosen on the validation notes: what the verdict goes by."""
 
     main_metric: str = VerdictSettings().main_metric
+    passages_tolerance: float = TaskSettings().passages_tolerance
 
 
 def retrieval_columns(
@@ -47,6 +50,38 @@ def retrieval_columns(
         "validation_map": mean("map"),
         "validation_score": mean(main_metric),
     }
+
+
+def passage_rank_scores(
+    passages: npt.NDArray[np.float32], notes: npt.NDArray[np.float32], own: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Reciprocal rank of each passage's own note among all notes; a note as similar as the own one counts as before it.
+
+    Args:
+        passages: float32 [p, d], L2-normalised.
+        notes: float32 [n, d], L2-normalised.
+        own: int64 [p], positions in `notes`.
+
+    Returns:
+        float64 [p].
+    """
+    similarity = passages @ notes.T
+    found = similarity[np.arange(len(own)), own]
+    ranks = (similarity >= found[:, None] - _SAME).sum(axis=1)
+    return np.asarray(1.0 / np.maximum(ranks, 1), dtype=np.float64)
+
+
+def similarities_kept(vectors: npt.NDArray[np.float32], before: npt.NDArray[np.float32]) -> float:
+    """Pearson correlation of the similarities of each two texts, now and before; 1 where nothing changed.
+
+    Args:
+        vectors, before: float32 [n, d], L2-normalised, of the same texts.
+    """
+    pairs = np.triu_indices(len(vectors), k=1)
+    now, then = (vectors @ vectors.T)[pairs], (before @ before.T)[pairs]
+    if len(now) < 2 or now.std() == 0 or then.std() == 0:
+        return 1.0 if np.allclose(now, then, atol=1e-6) else 0.0
+    return float(np.corrcoef(now, then)[0, 1])
 
 
 def triplet_accuracy(vectors: npt.NDArray[np.float32], triplets: npt.NDArray[np.int64]) -> float:

@@ -25,6 +25,23 @@ def triplets_keep_their_rules(context: dg.AssetCheckExecutionContext) -> dg.Asse
         return dg.AssetCheckResult(passed=not any(broken.values()), metadata=broken)
 
 
+@dg.asset_check(asset="triplets", required_resource_keys={"lake"})
+def there_are_labels_to_learn_from(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Two specialties or more have enough notes; with fewer, the training goes on passages and anchoring alone."""
+    with private_errors():
+        lake: Lake = context.resources.lake.open()
+        table = lake.table("triplets")
+        facts = table.footer.facts
+        return dg.AssetCheckResult(
+            passed=facts["specialties_used"] >= 2,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{facts['specialties_used']} specialties can be told apart, {facts['specialties_too_small']} have "
+            "too few notes. Below two, nothing is learned from labels: map the label column ([landing] label_column), add "
+            "labelled notes, or shorten [cleaning] document_types.",
+            metadata={"triplets": table.rows},
+        )
+
+
 def count_broken(triplets: pa.Table, notes: pa.Table, splits: pa.Table) -> dict[str, int]:
     """Count the triplets that break each rule."""
     columns = notes.to_pydict()

@@ -62,19 +62,17 @@ def triplets_table(
 
     Returns:
         The table (`TRIPLETS_SCHEMA`) and facts: triplets per split, specialties used and left out, how hard they are.
+        With fewer than two usable specialties the table is empty: there is nothing to tell apart.
 
     Raises:
-        TripletError: there are fewer than two usable specialties, or a split allows no triplet.
+        TripletError: a split allows no triplet.
     """
     every = [names for notes in notes_by_split.values() for names in notes.specialties]
     present = sorted(set().union(*every)) if every else []
     usable = usable_specialties(every, minimum_specialty_notes)
     if len(usable) < 2:
-        raise TripletError(
-            f"fine-tuning needs at least two specialties with {minimum_specialty_notes} notes each outside the test "
-            f"split; found {len(usable)} of {len(present)} specialties in {len(every)} notes. Add labelled notes, map "
-            "the label column ([landing] label_column), or shorten [cleaning] document_types."
-        )
+        facts = {"specialties_used": 0, "specialties_too_small": len(present), "per_split": []}
+        return TRIPLETS_SCHEMA.empty_table(), facts
     parts: list[pa.Table] = []
     hardness: list[dict[str, Any]] = []
     for split, notes in notes_by_split.items():

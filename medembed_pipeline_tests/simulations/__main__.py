@@ -20,7 +20,7 @@ from medembed_pipeline_tests.simulations.coverage import (
 )
 
 BEGIN, END = "<!-- simulations -->", "<!-- end of simulations -->"
-DRAWS = {80: 1000, 330: 1000, 2000: 200}
+DRAWS = {80: 600, 330: 500, 2000: 150}
 LOWEST, HIGHEST, LARGEST_FALSE = 0.93, 0.99, 0.035
 GAIN = 0.05
 

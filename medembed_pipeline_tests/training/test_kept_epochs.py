@@ -22,7 +22,9 @@ from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.state import clear_state
 
-OPTIONS = TrainingSettings(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+OPTIONS = TrainingSettings(
+    epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0, average_shares=[]
+)
 SAVE = "medembed_pipeline.training.run.save_encoder"
 
 

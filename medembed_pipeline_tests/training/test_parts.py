@@ -14,7 +14,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.evaluation.metrics_table import metrics_table
 from medembed_pipeline.settings import TrainingSettings, validate
 from medembed_pipeline.training import TrainingData
-from medembed_pipeline.training.batches import triplet_batches
+from medembed_pipeline.training.batches import note_batches, triplets_within
 from medembed_pipeline.training.data import jaccard, membership
 from medembed_pipeline.training.losses import contrastive_loss, triplet_loss
 from medembed_pipeline.training.optimization import learning_rate_at
@@ -35,28 +35,35 @@ def labels(rng: np.random.Generator, count: int, names: int = 4) -> list[set[str
 
 @settings(max_examples=60, deadline=None)
 @given(
-    seed=st.integers(0, 10_000), notes=st.integers(3, 30), count=st.integers(1, 80), size=st.integers(3, 40)
+    seed=st.integers(0, 10_000), notes=st.integers(3, 30), count=st.integers(0, 80), size=st.integers(3, 40)
 )
-def test_every_triplet_is_in_exactly_one_batch_of_the_size(
-    seed: int, notes: int, count: int, size: int
-) -> None:
+def test_every_note_is_in_exactly_one_batch_of_the_size(seed: int, notes: int, count: int, size: int) -> None:
     rng = np.random.default_rng(seed)
-    triplets = np.array([rng.choice(notes, 3, replace=False) for _ in range(count)])
-    batches = triplet_batches(triplets, notes_per_batch=size, seed=(seed, 0))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(count))
-    assert all(len(np.unique(triplets[batch])) <= size for batch in batches)
-    again = triplet_batches(triplets, notes_per_batch=size, seed=(seed, 0))
+    triplets = np.array([rng.choice(notes, 3, replace=False) for _ in range(count)], dtype=np.int64).reshape(
+        -1, 3
+    )
+    batches = note_batches(triplets, notes=notes, notes_per_batch=size, seed=(seed, 0))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(notes))
+    sizes = [len(batch) for batch in batches]
+    assert max(sizes) <= size and max(sizes) - min(sizes) <= 1
+    again = note_batches(triplets, notes=notes, notes_per_batch=size, seed=(seed, 0))
     assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in again]
+    for batch in batches:
+        expected = {tuple(triplet) for triplet in triplets.tolist() if set(triplet) <= set(batch.tolist())}
+        found = {tuple(batch[triplet].tolist()) for triplet in triplets_within(triplets, batch)}
+        assert found == expected
 
 
-def test_batches_gather_shared_notes_and_are_others_each_epoch() -> None:
+def test_batches_hold_whole_triplets_and_are_others_each_epoch() -> None:
     rng = np.random.default_rng(1)
     triplets = np.array([rng.choice(300, 3, replace=False) for _ in range(600)])
-    batches = triplet_batches(triplets, notes_per_batch=48, seed=(7, 0))
-    encoded = sum(len(np.unique(triplets[batch])) for batch in batches)
-    in_order = sum(len(np.unique(triplets[first : first + 16])) for first in range(0, 600, 16))
-    assert encoded < 0.75 * in_order
-    other = triplet_batches(triplets, notes_per_batch=48, seed=(7, 1))
+    batches = note_batches(triplets, notes=300, notes_per_batch=48, seed=(7, 0))
+    whole = sum(len(triplets_within(triplets, batch)) for batch in batches)
+    at_random = sum(
+        len(triplets_within(triplets, np.sort(part))) for part in np.array_split(rng.permutation(300), 7)
+    )
+    assert whole > 8 * max(at_random, 1)
+    other = note_batches(triplets, notes=300, notes_per_batch=48, seed=(7, 1))
     assert {frozenset(batch.tolist()) for batch in batches}.isdisjoint(
         frozenset(batch.tolist()) for batch in other
     )

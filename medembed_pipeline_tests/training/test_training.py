@@ -14,6 +14,7 @@ import torch
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import load_encoder
+from medembed_pipeline.encoder.tokens import budget_batches
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import TrainingData
@@ -22,6 +23,7 @@ from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.losses import contrastive_loss
 from medembed_pipeline.training.optimization import freeze_lowest, switch_dropout_off
 from medembed_pipeline.training.state import STATE_FILE, clear_state
+from medembed_pipeline.training.validation import EpochChoice
 
 OPTIONS = TrainingSettings(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
 
@@ -241,10 +243,10 @@ def test_nothing_improved_gives_the_base_model(spec: EncoderSpec, data: Training
 def test_a_loss_that_is_not_finite_is_one_clear_error(
     spec: EncoderSpec, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medembed_pipeline.training import run as run_module
+    from medembed_pipeline.training import objective as objective_module
 
     monkeypatch.setattr(
-        run_module, "contrastive_loss", lambda vectors, *_, **__: vectors.sum() * float("nan")
+        objective_module, "contrastive_loss", lambda vectors, *_, **__: vectors.sum() * float("nan")
     )
     with pytest.raises(MedembedError, match=r"loss is nan at step 1 of \d+; lower learning_rate"):
         run(spec, data)
@@ -291,7 +293,6 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
     if not dropout:
         switch_dropout_off(encoder)
     windows = encoder.tokenize([data.texts[note] for note in sorted(data.texts)[:11]])
-    chosen = np.arange(11)[::-1].copy()
     overlap = (torch.arange(11)[:, None] % 4 == torch.arange(11)[None, :] % 4).float()
 
     def gradients(micro_batch: int) -> tuple[float, dict[str, torch.Tensor]]:
@@ -300,7 +301,6 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
         loss = add_gradient(
             encoder,
             windows,
-            chosen,
             lambda vectors: contrastive_loss(vectors, overlap, temperature=0.1),
             scale=0.5,
             micro_batch=micro_batch,
@@ -311,9 +311,9 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
         # The same parts in the same order, with the whole graph kept.
         encoder.zero_grad()
         torch.manual_seed(0)
-        order = np.argsort(-windows.lengths[chosen], kind="stable")
-        parts = [order[first : first + 4] for first in range(0, 11, 4)]
-        vectors = torch.cat([encoder.embed(windows, chosen[part]) for part in parts])[np.argsort(order)]
+        order = np.argsort(-windows.lengths, kind="stable")
+        parts = list(budget_batches(windows.lengths, 4 * int(windows.lengths.max())))
+        vectors = torch.cat([encoder.embed(windows, part) for part in parts])[np.argsort(order)]
         loss = contrastive_loss(vectors, overlap, temperature=0.1)
         (loss * 0.5).backward()
         return float(loss.detach()), {
@@ -399,9 +399,11 @@ def test_a_full_disk_is_one_clear_error_and_the_last_state_stands(
 def test_the_main_metric_chooses_the_epoch_and_is_part_of_what_is_gone_on_with(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path
 ) -> None:
-    by_map = run(spec, data, state_folder=tmp_path, main_metric="map")
+    by_map = run(spec, data, state_folder=tmp_path, choice=EpochChoice(main_metric="map"))
     scores = [row["validation_score"] for row in by_map.history]
     assert scores == [row["validation_map"] for row in by_map.history]
     assert by_map.best_epoch == int(np.argmax(scores)) and by_map.main_metric == "map"
-    assert run(spec, data, state_folder=tmp_path, main_metric="map").resumed_at > 0
-    assert run(spec, data, state_folder=tmp_path, main_metric="precision@5").resumed_at == 0
+    assert run(spec, data, state_folder=tmp_path, choice=EpochChoice(main_metric="map")).resumed_at > 0
+    assert (
+        run(spec, data, state_folder=tmp_path, choice=EpochChoice(main_metric="precision@5")).resumed_at == 0
+    )

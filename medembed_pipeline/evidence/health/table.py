@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.relevance import label_matrix
-from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, unit_rows
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, effective_rank, unit_rows
 from medembed_pipeline.evidence.health.classifiers import (
     knn_scores,
     macro_f1,
@@ -24,7 +24,6 @@ from medembed_pipeline.evidence.health.detail import Detail, detail_kept, share_
 from medembed_pipeline.evidence.health.errors import HealthError
 from medembed_pipeline.evidence.health.geometry import (
     alignment_and_uniformity,
-    effective_rank,
     specialty_spread,
 )
 from medembed_pipeline.evidence.health.hubs import (

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import pairwise_distances
 
 from medembed_pipeline.evaluation.relevance import label_matrix
+from medembed_pipeline.evaluation.vectors import effective_rank
 from medembed_pipeline.evidence.health.geometry import (
     alignment_and_uniformity,
-    effective_rank,
     specialty_spread,
 )
 from medembed_pipeline_tests.evidence.health.spaces import make_notes, make_rows, random_rows, rotation

@@ -1,0 +1,76 @@
+"""How much of the tuned model is taken: its weights averaged with the base model's.
+
+Reference: M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (WiSE-FT).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from medembed_pipeline.settings import TrainingSettings
+from medembed_pipeline.training.validation import EpochChoice
+
+Weights = Mapping[str, torch.Tensor]
+Row = dict[str, Any]
+
+
+def averaged(base: Weights, tuned: Weights, share: float) -> dict[str, torch.Tensor]:
+    """share * tuned + (1 - share) * base, for each floating-point tensor; the others are the base model's.
+
+    Args:
+        base, tuned: by the same names, of the same shapes.
+        share: 0 (the base model) to 1 (the tuned one), both exact.
+    """
+    if share in (0.0, 1.0):
+        return dict(tuned if share else base)
+    return {
+        name: torch.lerp(weights, tuned[name].to(weights), share) if weights.is_floating_point() else weights
+        for name, weights in base.items()
+    }
+
+
+def trade_off(
+    shares: Sequence[float], figures_at: Callable[[float], Row], allowed: Callable[[Row], str]
+) -> list[Row]:
+    """The curve: what each share gives and what it costs, and which one is taken.
+
+    Taken is, of the shares that keep what must be kept, the one with the best validation score; of equal ones the
+    smallest, which stays closest to the base model. Share 0 where none keeps it, or none is better.
+
+    Args:
+        shares: above 0, at most 1; 0 is added.
+        figures_at: the validation figures at a share, with `validation_score`.
+        allowed: why a row may not be taken; an empty string where it may.
+
+    Returns:
+        Rows by share, ascending: `share`, the figures, `broken` (what is not kept, in words), `taken`.
+    """
+    rows = []
+    for share in sorted({0.0, *shares}):
+        row = figures_at(share)
+        rows.append({"share": share, **row, "broken": allowed(row) if share else "", "taken": False})
+    candidates = [row for row in rows if not row["broken"]]
+    max(candidates, key=lambda row: (row["validation_score"], -row["share"]))["taken"] = True
+    return rows
+
+
+def not_kept(row: Row, options: TrainingSettings, choice: EpochChoice) -> str:
+    """What a model loses that must be kept, on the validation notes, in words; empty where it keeps everything.
+
+    Nothing here needs a label, and none of it is a task that the verdict goes by.
+    """
+    low = row["validation_passage_change_low"]
+    broken = [
+        f"passages may fall by more than {choice.passages_tolerance:g}"
+        if low is not None and low < -choice.passages_tolerance
+        else "",
+        f"similarities of phrases agree to {row['validation_similarities_kept']:.3f}, below "
+        f"{options.keep_similarities:g}"
+        if row["validation_similarities_kept"] < options.keep_similarities
+        else "",
+        f"effective rank falls to {row['validation_rank_kept']:.0%}, below {options.keep_rank:.0%}"
+        if row["validation_rank_kept"] < options.keep_rank
+        else "",
+    ]
+    return "; ".join(filter(None, broken))
