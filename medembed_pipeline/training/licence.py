@@ -48,5 +48,6 @@ def stated_licence(card: Path) -> str | None:
     if isinstance(licence, list) and licence:
         licence = licence[0]
     # An identifier of the hub; whatever else stands there is no name that a reader could look up.
-    is_name = isinstance(licence, str) and re.fullmatch(r"[\w.+-]{1,60}", licence) and licence != "unknown"
-    return licence if is_name else None
+    if not isinstance(licence, str) or licence == "unknown" or not re.fullmatch(r"[\w.+-]{1,60}", licence):
+        return None
+    return licence
