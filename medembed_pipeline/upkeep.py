@@ -105,7 +105,7 @@ def _verify_checkpoint(lake: Lake, version: str) -> Finding:
         return Finding(name, "missing", detail)
     if problems:
         return Finding(name, "altered", "; ".join(problems) + ". Remove the folder and materialize it again")
-    return Finding(name, "ok", "every file is the manifest's; the card has a line of its own")
+    return Finding(name, "ok", "every file but the card is the manifest's")
 
 
 def _versions(lake: Lake) -> list[str]:
