@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from medembed_pipeline.card.card_file import NAME as CARD
+from medembed_pipeline.card.verification import verify_cards
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
@@ -30,7 +32,7 @@ from medembed_pipeline.training.checkpoints import (
     checkpoint_behind,
     checkpoint_of,
 )
-from medembed_pipeline.training.verification import verify_checkpoint
+from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
 from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.released import RELEASED, TABLE, pointer_name, released_version
 
@@ -41,16 +43,17 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, every checkpoint, the pointers to the current and to the released one, and the page.
+    """Check every table, every checkpoint and its card, the pointers to the current and the released one, and the page.
 
     Returns:
-        A finding per table, checkpoint, pointer and page, and one per stale input and leftover.
+        A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.
     """
     pointer, problems = _pointer(lake)
     versions = {"finetuned_checkpoint": str(pointer["data_version"])} if pointer else {}
     findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
-    findings += [*checkpoints.values(), *_released(lake, checkpoints), *verify_report(lake)]
+    findings += [*checkpoints.values(), *verify_cards(lake, checkpoints), *_released(lake, checkpoints)]
+    findings += verify_report(lake)
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -95,9 +98,14 @@ def _verify_checkpoint(lake: Lake, version: str) -> Finding:
             problems = verify_checkpoint(folder)
     except MedembedError as error:
         return Finding(name, "altered", str(error))
+    if problems == [CARD_MISSING]:
+        detail = (
+            f"{CARD_MISSING}; materialize {CARD} while this checkpoint is the measured one, or restore it"
+        )
+        return Finding(name, "missing", detail)
     if problems:
         return Finding(name, "altered", "; ".join(problems) + ". Remove the folder and materialize it again")
-    return Finding(name, "ok", "every file is the manifest's")
+    return Finding(name, "ok", "every file but the card is the manifest's")
 
 
 def _versions(lake: Lake) -> list[str]:

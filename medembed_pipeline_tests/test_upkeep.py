@@ -58,8 +58,8 @@ def test_a_lake_that_nobody_touched_is_clean(lake: Lake) -> None:
     findings = verify_lake(lake)
     assert {finding.state for finding in findings} == {"ok"}
     released = int((Path(lake.root) / "checkpoints" / "released").is_symlink())
-    # The tables; checkpoint, pointer and page; the released link.
-    assert len(findings) == len(list(Path(lake.root).glob("*.parquet"))) + 3 + released
+    # The tables; checkpoint, card, pointer and page; the released link.
+    assert len(findings) == len(list(Path(lake.root).glob("*.parquet"))) + 4 + released
 
 
 def test_a_removed_table_is_missing(lake: Lake) -> None:
@@ -172,8 +172,9 @@ def test_prune_removes_old_checkpoints_with_their_vectors_and_no_others(
     left = {path.name for path in checkpoint_folders(lake)}
     assert left == {current.name, "old1", "old4"}
     assert set((Path(lake.root) / "store" / "vectors").iterdir()) == own | {stores["old1"], stores["old4"]}
-    # The copies were given other weights on purpose.
-    assert set(errors(lake)) == {"checkpoints/old1", "checkpoints/old4"}
+    # The copies were given other weights on purpose, and their card is that of the current one.
+    copies = [f"checkpoints/{version}" for version in ("old1", "old4")]
+    assert set(errors(lake)) == {*copies, *(f"{name}/README.md" for name in copies)}
 
 
 def test_prune_removes_what_other_settings_and_gone_files_left(finished_project: Project, lake: Lake) -> None:

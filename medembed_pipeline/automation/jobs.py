@@ -17,8 +17,9 @@ train = dg.define_asset_job(
 )
 evaluate = dg.define_asset_job(
     "evaluate",
-    selection=dg.AssetSelection.assets("tuned_embeddings") | dg.AssetSelection.groups("evaluation", "report"),
-    description="Vectors, metrics, maps, evidence, verdict and page of the current checkpoint.",
+    selection=dg.AssetSelection.assets("tuned_embeddings")
+    | dg.AssetSelection.groups("evaluation", "verdict", "report"),
+    description="Vectors, metrics, maps, evidence, verdict, card and page of the current checkpoint.",
 )
 retrain = dg.define_asset_job(
     "retrain",

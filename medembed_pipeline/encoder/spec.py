@@ -12,8 +12,9 @@ BUNDLED = "bundled"
 # The sha256 that the Hugging Face Hub publishes for sentence-transformers/all-MiniLM-L6-v2 model.safetensors.
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 SPEC_FILE = "medembed_encoder.json"
-# What a hub repository is asked for: settings, tokenizer and weights, not the ONNX and TensorFlow copies.
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+# What a hub repository is asked for: settings, tokenizer, weights and card (for the licence), not the ONNX and
+# TensorFlow copies.
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "README.md"]
 _HUB_LEFT_OUT = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.onnx"]
 _HUB_SECONDS = 10.0
 

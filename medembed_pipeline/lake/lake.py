@@ -197,16 +197,21 @@ class Lake:
     # Files and folders
 
     @contextlib.contextmanager
-    def staged_file(self, *parts: str) -> Iterator[Path]:
+    def staged_file(self, *parts: str, of: str = "") -> Iterator[Path]:
         """A local path to write to; what lies there when the block ends is published under `parts`.
+
+        Args:
+            parts: its path in the lake.
+            of: name of the work whose order it is published in; by default its own, for a file in the lake's root.
 
         Raises:
             LakeError: the disk is full; the old version stands.
+            OutdatedWorkError: newer work of that name has published; the old version stands.
         """
         with self._staging(parts[-1]) as staged:
             yield staged
-            name = parts[0].partition(".")[0]
-            if len(parts) > 1 or name not in self._numbers:
+            name = of or (parts[0].partition(".")[0] if len(parts) == 1 else "")
+            if name not in self._numbers:
                 self.before_publishing()
                 self._publish_file(staged, self.path(*parts))
                 return
@@ -295,7 +300,8 @@ class Lake:
     def local_copy(self, *parts: str, last: str) -> Path:
         """A folder of the lake as a local path: itself, or a copy in the cache folder of this machine.
 
-        Only for folders that never change once written.
+        Only for folders whose content never changes once written. A checkpoint's model card is renewed; what reads it
+        asks the lake (`read_bytes`), not a copy.
         """
         if self.is_local:
             return Path(self.path(*parts))
@@ -363,14 +369,18 @@ class Lake:
         with self.staged_file(*parts) as staged:
             staged.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
-    def write_bytes(self, content: bytes, *parts: str) -> None:
-        """Write a small file whole, unless it holds these bytes already."""
+    def read_bytes(self, *parts: str) -> bytes | None:
+        """The content of a small file, or None where there is none."""
         try:
             with self.filesystem.open(self.path(*parts), "rb") as file:
-                if file.read() == content:
-                    return
+                return bytes(file.read())
         except FileNotFoundError:
-            pass
+            return None
+
+    def write_bytes(self, content: bytes, *parts: str) -> None:
+        """Write a small file whole, unless it holds these bytes already."""
+        if self.read_bytes(*parts) == content:
+            return
         with self.staged_file(*parts) as staged:
             staged.write_bytes(content)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.signed_line import read_signed_line, signed_line, split_signed
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.report.errors import ReportError
 
@@ -19,7 +17,6 @@ NAME = "report"
 PAGE = f"{NAME}.html"
 TEXTS_PREFIX = f"{NAME}_texts_"
 
-_START, _END = b"\n<!-- medembed ", b" -->\n"
 _LONGEST_FOOTER = 1 << 20
 
 
@@ -48,10 +45,7 @@ class PageFooter:
 
     def to_bytes(self) -> bytes:
         """The line, with the line break before it. Nothing in it can end the comment early."""
-        values = {**vars(self), "recipe": vars(self.recipe)}
-        text = json.dumps({**values, "footer_digest": digest(values)}, sort_keys=True)
-        text = text.replace("--", "-\\u002d").replace("<", "\\u003c").replace(">", "\\u003e")
-        return _START + text.encode("ascii") + _END
+        return signed_line({**vars(self), "recipe": vars(self.recipe)})
 
     @classmethod
     def from_bytes(cls, line: bytes) -> PageFooter:
@@ -61,11 +55,7 @@ class PageFooter:
             ReportError: it is no footer of this project.
         """
         try:
-            if not (line.startswith(_START) and line.endswith(_END)):
-                raise ValueError
-            values: dict[str, Any] = json.loads(line[len(_START) : -len(_END)])
-            if values.pop("footer_digest") != digest(values):
-                raise ValueError
+            values = read_signed_line(line)
             footer = cls(**{**values, "recipe": Recipe(**values["recipe"])})
         except (ValueError, TypeError, KeyError, AttributeError):
             raise ReportError(
@@ -86,7 +76,7 @@ def find_page(lake: Lake) -> PageFooter | None:
             end: bytes = file.read()
     except FileNotFoundError:
         return None
-    return PageFooter.from_bytes(end[max(0, end.rfind(_START)) :])
+    return PageFooter.from_bytes(split_signed(end)[1])
 
 
 def find_made_page(lake: Lake, recipe: Recipe) -> PageFooter | None:

@@ -18,14 +18,14 @@ from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import EPOCHS
 from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.licence import licence_of_base
 from medembed_pipeline.training.loop import TrainingResult
-from medembed_pipeline.training.model_card import model_card
-from medembed_pipeline.training.verification import MANIFEST_FILE, file_names
+from medembed_pipeline.training.model_card import first_card
+from medembed_pipeline.training.verification import CARD_FILE, MANIFEST_FILE, file_names
 
 HISTORY_FILE = "history.json"
 TRADE_OFF_FILE = "trade_off.json"
 TRAINED_NOTES_FILE = "trained_notes.json"
-CARD_FILE = "README.md"
 
 # The packages whose versions can change the weights' bytes, or the folder's.
 _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "peft")
@@ -44,11 +44,12 @@ def write_checkpoint(
     """Write a checkpoint: a sentence-transformers model folder and, beside it,
 
     - `manifest.json`: settings, seed, versions of the input data and the packages, and the sha256 of every
-      file;
+      file. The card's stands apart, as `first_card`: it is renewed once the checkpoint has been measured, and that
+      must not make another checkpoint of it;
     - `history.json`: the losses and scores of each epoch;
     - `trade_off.json`: the same scores by share of the average with the base model;
     - `trained_notes.json`: the ids of the notes trained on, sorted;
-    - `README.md`: the model card;
+    - `README.md`: the first model card;
     - `epochs/<n>/`: the models of single epochs, where the training kept them.
 
     Nothing in it depends on the time or the place it is written at, and no text of a note is in it (but for
@@ -70,18 +71,32 @@ def write_checkpoint(
     save_encoder(result.encoder, folder)
     for epoch, kept in result.epoch_folders.items():
         shutil.copytree(kept, folder / EPOCHS / str(epoch))
-    base = base_name(spec)
+    base, base_licence = base_name(spec), licence_of_base(spec.base)
     counts = data_counts(data)
+    encoder = {name: value for name, value in asdict(spec).items() if name != "base"}
     _write_json(folder / HISTORY_FILE, result.history)
     _write_json(folder / TRADE_OFF_FILE, result.trade_off)
     _write_json(folder / TRAINED_NOTES_FILE, result.trained_ids)
-    card = model_card(spec=spec, base=base, options=options, counts=counts, result=result)
+    card = first_card(
+        base=base,
+        base_licence=base_licence,
+        dimensions=result.encoder.dimensions,
+        encoder=encoder,
+        training=options.weight_values(),
+        counts=counts,
+        history=result.history,
+        best_epoch=result.best_epoch,
+        improved=result.improved,
+        main_metric=result.main_metric,
+    )
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     manifest = {
-        "format": 1,
+        "format": 2,
         "training_revision": REVISION,
         "base": base,
-        "encoder": {name: value for name, value in asdict(spec).items() if name != "base"},
+        "base_licence": base_licence,
+        "dimensions": result.encoder.dimensions,
+        "encoder": encoder,
         "training": options.weight_values(),
         "seed": options.seed,
         "settings": dict(settings or {}),
@@ -96,7 +111,12 @@ def write_checkpoint(
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "files": {name: file_sha256(folder / name) for name in file_names(folder) if name != MANIFEST_FILE},
+        "files": {
+            name: file_sha256(folder / name)
+            for name in file_names(folder)
+            if name not in (MANIFEST_FILE, CARD_FILE)
+        },
+        "first_card": file_sha256(folder / CARD_FILE),
     }
     _write_json(folder / MANIFEST_FILE, manifest)
     return manifest

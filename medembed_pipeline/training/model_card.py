@@ -1,133 +1,90 @@
-"""The README.md of a checkpoint."""
+"""The first README.md of a checkpoint: what is known when its training ends."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from medembed_pipeline.encoder.spec import EncoderSpec
-from medembed_pipeline.settings import TrainingSettings
+from medembed_pipeline.evaluation.metric_names import metric_label
+from medembed_pipeline.training.card_parts import (
+    DIRECT_USE,
+    DOWNSTREAM_USE,
+    OUT_OF_SCOPE,
+    USE,
+    bullets,
+    front_matter,
+    history_table,
+    licence_words,
+    limits,
+    outcome_words,
+    plain,
+    values_table,
+)
 
-if TYPE_CHECKING:
-    from medembed_pipeline.training.loop import TrainingResult
 
-_COLUMNS = {
-    "epoch": "epoch",
-    "train_loss": "train loss",
-    "validation_loss": "validation loss",
-    "validation_triplet_accuracy": "triplet accuracy",
-    "validation_precision_at_5": "P@5",
-    "validation_map": "MAP",
-}
-
-
-def model_card(
+def first_card(
     *,
-    spec: EncoderSpec,
     base: str,
-    options: TrainingSettings,
+    base_licence: str | None,
+    dimensions: int,
+    encoder: Mapping[str, Any],
+    training: Mapping[str, Any],
     counts: Mapping[str, int],
-    result: TrainingResult,
+    history: Sequence[Mapping[str, Any]],
+    best_epoch: int,
+    improved: bool,
+    main_metric: str,
 ) -> str:
     """The model card in Markdown, with the front matter that the Hugging Face hub reads.
 
     Args:
-        spec: the encoder that was trained.
         base: the base model's name.
-        options: the recipe.
+        base_licence: its licence, None where it is not known.
+        dimensions: of the vectors.
+        encoder: pooling, window and the like, as in the manifest.
+        training: names and values of the recipe, as in the manifest.
         counts: see `data_counts`.
-        result: for the history and the best epoch.
+        history: losses and validation scores, a row per epoch.
+        best_epoch: the one that the folder holds.
+        improved: whether it is better than the base model.
+        main_metric: what chose it.
     """
-    dimensions = result.encoder.dimensions
-    long_notes = "cut off there" if spec.long_notes == "cut" else "read in windows of that size"
-    from medembed_pipeline.evaluation.metric_names import metric_label
-
-    metric = metric_label(result.main_metric)
-    outcome = (
-        f"Epoch {result.best_epoch} was the best on the validation notes by {metric}, and is what this folder holds."
-        if result.improved
-        else f"No epoch beat the base model on the validation notes by {metric}, so this folder holds the base model."
-    )
-    # The hub takes only a name of its own here.
-    front_matter = f"base_model: {base}\n" if "/" in base else ""
-    return f"""---
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-{front_matter}tags: [sentence-transformers, feature-extraction, clinical-notes]
----
-
+    metric = metric_label(main_metric)
+    return f"""{front_matter(base, base_licence)}
 # Clinical note embeddings
 
 Turns a clinical note into a unit vector of {dimensions} numbers, such that notes of one specialty lie close
-together (cosine similarity). Fine-tuned from `{base}`, {spec.pooling} pooling, window of {spec.max_tokens}
-tokens; longer notes are {long_notes}.
+together (cosine similarity). Fine-tuned from {plain(base)} (licence: {licence_words(base_licence)}).
 
-## Use
+**Nothing has been measured on held-out notes yet: the figures come with the asset `model_card`, which writes this
+file anew.**
 
-```python
-from sentence_transformers import SentenceTransformer
+## Uses
 
-model = SentenceTransformer("path/to/this/folder")
-vectors = model.encode(["Chest pain on exertion.", "Fracture of the left wrist."])
-```
+{DIRECT_USE} {DOWNSTREAM_USE}
 
-## Intended use
+Out of scope: {OUT_OF_SCOPE}
 
-Search, grouping and visual exploration of clinical notes, and features for a classifier of specialties, on
-notes like those it was trained on. Not for decisions about a patient: similarity here means the same
-specialty, not the same finding or outcome.
+## Bias, Risks, and Limitations
 
-## Training
+{bullets(limits(encoder))}
 
-| | |
-|---|---|
-| train notes | {counts["train_notes"]:,} |
-| train triplets | {counts["train_triplets"]:,} |
-| specialties | {counts["specialties"]:,} |
-| validation notes | {counts["validation_notes"]:,} |
-| validation triplets | {counts["validation_triplets"]:,} |
-| loss | {_loss_words(options)} |
-| epochs | at most {options.epochs}, {options.notes_per_batch} notes per batch |
-| optimiser | AdamW, learning rate {options.learning_rate:g}, weight decay {options.weight_decay:g} |
-| seed | {options.seed} |
+## How to Get Started with the Model
 
-{outcome} The notes trained on are listed by id in `trained_notes.json`; everything that made this model is in
-`manifest.json`, with the sha256 of each file.
+{USE}
 
-{_history_table(result)}
+## Training Details
 
-Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch by {metric}: they flatter it a little. The
-honest figures are those on held-out test notes, in the table `embedding_metrics` beside which this
-checkpoint was made.
+{values_table(counts, "training data")}
 
-## Limits
+{outcome_words(best_epoch, improved, metric)} The notes trained on are listed by id in `trained_notes.json`; everything
+that made this model is in `manifest.json`, with the sha256 of each file.
 
-- It knows the specialties, the style and the language of its training notes, and their mistakes of labelling.
-- Whatever a note says after its first {spec.max_tokens} tokens counts {_rest_words(spec)}.
-- The weights may carry traces of the training notes: share the folder only with people who may read those
-  notes.
-- Identifiers are not removed by embedding a text: keep vectors as carefully as the notes.
+{history_table(history)}
+
+Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch by {metric}: they flatter it a little.
+
+{values_table(encoder, "encoder")}
+
+{values_table(training, "training")}
 """
-
-
-def _loss_words(options: TrainingSettings) -> str:
-    if options.loss == "contrastive":
-        return f"contrastive, positives weighted by label overlap, temperature {options.temperature:g}"
-    return f"triplet margin, {options.triplet_distance} distance, margin {options.triplet_margin:g}"
-
-
-def _rest_words(spec: EncoderSpec) -> str:
-    if spec.long_notes == "cut":
-        return "for nothing"
-    return "only here: sentence-transformers itself reads the first window alone"
-
-
-def _history_table(result: TrainingResult) -> str:
-    lines = [f"| {' | '.join(_COLUMNS.values())} |", f"|{'---|' * len(_COLUMNS)}"]
-    for row in result.history:
-        cells = [
-            str(row[name]) if name == "epoch" else "" if row[name] is None else f"{row[name]:.3f}"
-            for name in _COLUMNS
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)

@@ -42,6 +42,7 @@ STEPS = [
     ["leak_meter"],
     ["release_verdict"],
     ["checkpoint_history"],
+    ["model_card"],
     ["report"],
 ]
 SETTINGS = """
@@ -195,9 +196,11 @@ def versions(lake: Path) -> dict[str, str]:
 
     The history holds times, and the page shows them: of these two what they were made from, and what they say besides.
     """
+    from medembed_pipeline.card.card_file import read_footer
     from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.report.page_file import find_page
-    from medembed_pipeline.training.checkpoints import POINTER
+    from medembed_pipeline.training.checkpoints import FOLDER, POINTER
+    from medembed_pipeline.training.verification import CARD_FILE
 
     opened = Lake(str(lake))
     found = {}
@@ -211,6 +214,11 @@ def versions(lake: Path) -> dict[str, str]:
     pointer = opened.read_json(POINTER)
     if pointer:
         found["finetuned_checkpoint"] = pointer["data_version"]
+    for version in opened.names(FOLDER):
+        content = opened.read_bytes(FOLDER, version, CARD_FILE)
+        card = read_footer(content) if content else None
+        if card:
+            found[f"card of {version}"] = card.data_version
     page = find_page(opened)
     if page:
         found["report"] = page.recipe.digest

@@ -24,10 +24,11 @@ GROUPS = {
     "leak_meter": "evaluation",
     "release_verdict": "report",
     "checkpoint_history": "report",
+    "model_card": "verdict",
     "report": "report",
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
 EMBEDDED = {name for name, group in GROUPS.items() if group == "embeddings"}
-EVALUATED = {name for name, group in GROUPS.items() if group in ("evaluation", "report")}
-TABLES = set(GROUPS) - {"finetuned_checkpoint", "report"}
+EVALUATED = {name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report")}
+TABLES = set(GROUPS) - {"finetuned_checkpoint", "model_card", "report"}

@@ -1,6 +1,7 @@
 """The checkpoint folder: complete, the same bytes twice, and found out when altered."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fingerprint import file_sha256
 from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import TrainingData, verify_checkpoint
+from medembed_pipeline.training.card_parts import plain
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.loop import train
 
@@ -56,6 +59,32 @@ def test_manifest_says_what_made_it(checkpoints: list[Path], data: TrainingData)
     assert manifest["packages"]["torch"]
     assert json.loads((checkpoints[0] / "trained_notes.json").read_text()) == data.train_ids
     assert [row["epoch"] for row in json.loads((checkpoints[0] / "history.json").read_text())] == [0, 1]
+
+
+def test_the_card_says_what_is_known_and_is_no_part_of_the_identity(checkpoints: list[Path]) -> None:
+    manifest = json.loads((checkpoints[0] / "manifest.json").read_text())
+    card = (checkpoints[0] / "README.md").read_text()
+    assert "README.md" not in manifest["files"]
+    assert manifest["first_card"] == file_sha256(checkpoints[0] / "README.md")
+    assert "the figures come with the asset `model_card`" in card
+    assert "licence: unknown: see base" in card and "\nlicense: unknown\n" in card
+    for name, value in OPTIONS.weight_values().items():
+        assert f"| {plain(name)} | {plain(value)} |" in card
+
+
+def test_a_renewed_card_verifies_and_a_missing_one_does_not(checkpoints: list[Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoints[0], tmp_path / "checkpoint")
+    (folder / "README.md").write_text("renewed")
+    assert verify_checkpoint(folder) == []
+    (folder / "README.md").unlink()
+    assert verify_checkpoint(folder) == ["README.md: missing"]
+    # Earlier versions listed the card among the files, with the hash of the first one.
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["README.md"] = manifest.pop("first_card")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert verify_checkpoint(folder) == ["README.md: missing"]
+    (folder / "README.md").write_text("renewed")
+    assert verify_checkpoint(folder) == []
 
 
 def test_no_note_and_no_place_of_this_machine_is_in_it(

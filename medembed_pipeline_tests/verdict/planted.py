@@ -239,7 +239,8 @@ def fill_lake(
     random = np.random.default_rng(5)
     train_ids = [f"{number:032x}" for number in range(10_000, 10_000 + trained)]
     ids = [*notes.note_ids, *train_ids]
-    write_checkpoint(lake, version, train_ids)
+    if not lake.exists(FOLDER, version, MANIFEST):
+        write_checkpoint(lake, version, train_ids)
     checkpoint = checkpoint_of(lake, version)
     point_to(lake, checkpoint, Recipe("finetuned_checkpoint", "1", {}, {}))
     versions: dict[str, str] = {"finetuned_checkpoint": checkpoint.data_version}
