@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
@@ -59,13 +59,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     settings = launchpad_settings(context, TrainingSettings)
     encoder: EncoderSettings = context.resources.encoder
     with asset_work(context, REVISION, settings, encoder, CHOICE) as work:
-        spec = EncoderSpec(
-            encoder.base,
-            encoder.pooling,
-            encoder.max_tokens,
-            encoder.long_notes,
-            settings.projection_dimensions,
-        )
+        spec = spec_of_settings(encoder, projection_dimensions=settings.projection_dimensions)
         find_memory(work.lake)  # whether it is whole is known before a training, not after it
         data = training_data(work)
         work.note_input(

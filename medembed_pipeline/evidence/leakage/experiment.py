@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder import EncoderSpec, spec_of_base
 from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
@@ -118,7 +118,9 @@ def run_experiment(
     seed = preset.random.seed
     held_out, units = held_out_rows(rows, preset.split, seed=seed)
     sets = scored_sets(rows, held_out, seed=seed)
-    spec = EncoderSpec(preset.encoder.base, preset.encoder.pooling, preset.encoder.max_tokens)
+    spec = spec_of_base(
+        preset.encoder.base, pooling=preset.encoder.pooling, max_tokens=preset.encoder.max_tokens
+    )
     how = {"device": preset.encoder.device, "precision": preset.encoder.precision}
     base = load_encoder(spec, seed=seed, **how)
     vectors = base.encode(rows.texts)
