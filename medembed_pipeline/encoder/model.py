@@ -129,8 +129,10 @@ class Encoder(nn.Module):
         """float32 [chosen, dimensions]: unit vectors of chosen windows, with gradients where these are on."""
         ids, mask = windows.padded(chosen, self._pad_id)
         device = self.device
+        # Named only where it says something: whoever wraps `forward` mostly need not know of it.
+        more = {"left_out": windows.left_out} if windows.left_out else {}
         vectors: torch.Tensor = self(
-            torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), windows.left_out
+            torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), **more
         )
         return vectors
 

@@ -127,9 +127,9 @@ def test_equal_texts_are_encoded_once_and_batches_keep_to_the_budget(
     shapes: list[tuple[int, int]] = []
     forward = encoder.forward
 
-    def watched(ids: torch.Tensor, mask: torch.Tensor, left_out: int) -> torch.Tensor:
+    def watched(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         shapes.append((ids.shape[0], ids.shape[1]))
-        return forward(ids, mask, left_out)
+        return forward(ids, mask)
 
     monkeypatch.setattr(encoder, "forward", watched)
     texts = texts_of(40, seed=1)
@@ -156,18 +156,16 @@ def test_gpu_out_of_memory_halves_the_budget_with_a_warning(
     expected = encoder.encode(texts)
     forward = encoder.forward
 
-    def short_of_memory(ids: torch.Tensor, mask: torch.Tensor, left_out: int) -> torch.Tensor:
+    def short_of_memory(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         if ids.numel() > 256:
             raise torch.cuda.OutOfMemoryError("simulated")
-        return forward(ids, mask, left_out)
+        return forward(ids, mask)
 
     monkeypatch.setattr(encoder, "forward", short_of_memory)
     with pytest.warns(UserWarning, match="token_budget halved from 960 to 480"):
         found = encoder.encode(texts, token_budget=960)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    monkeypatch.setattr(
-        encoder, "forward", lambda ids, mask, left_out: short_of_memory(ids.repeat(300, 300), mask, left_out)
-    )
+    monkeypatch.setattr(encoder, "forward", lambda ids, mask: short_of_memory(ids.repeat(300, 300), mask))
     with pytest.raises(MedembedError, match="out of GPU memory with a single window"):
         encoder.encode(texts[:1])
 
