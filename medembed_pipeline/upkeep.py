@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from medembed_pipeline.card.card_file import NAME as CARD
 from medembed_pipeline.card.verification import verify_cards
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
 from medembed_pipeline.history.table import NAME as HISTORY
@@ -248,7 +248,7 @@ def _vectors(lake: Lake, settings: Settings, kept: list[str]) -> list[Removable]
     if not stored:
         return []
     encoder = settings.encoder
-    specs = [EncoderSpec(encoder.base, encoder.pooling, encoder.max_tokens, encoder.long_notes)]
+    specs = [spec_of_settings(encoder)]
     for version in kept:
         # The handling of long notes and the precision are the settings', not the checkpoint's: keep every kind.
         checkpoint = checkpoint_of(lake, version)

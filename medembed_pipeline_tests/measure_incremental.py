@@ -116,12 +116,12 @@ def run_round(name: str) -> None:
     import dagster as dg
 
     from medembed_pipeline.definitions import defs
-    from medembed_pipeline.encoder import EncoderSpec
+    from medembed_pipeline.encoder import spec_of_settings
     from medembed_pipeline.encoder.model import load_encoder
     from medembed_pipeline.settings import load_settings
 
     settings = load_settings().encoder
-    load_encoder(EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes))
+    load_encoder(spec_of_settings(settings))
     timings = {"(fixed start: imports and model)": time.monotonic() - began}
     wanted = [*ASSETS, *(TRAINED if name == "first" else []), *LAST]
     selection = dg.AssetSelection.assets(*wanted)

@@ -7,7 +7,7 @@ import dagster as dg
 
 from medembed_pipeline.embeddings import REVISION
 from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_schema, embeddings_table
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.lake.publishing import AssetWork, asset_work, code_version, column_schema
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable
@@ -31,8 +31,7 @@ def baseline_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResu
     """Every note as the base model sees it; only notes that this model has not seen are encoded."""
     settings: EncoderSettings = context.resources.encoder
     with asset_work(context, REVISION, settings) as work:
-        spec = EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes)
-        return publish_embeddings(work, spec, settings)
+        return publish_embeddings(work, spec_of_settings(settings), settings)
 
 
 @dg.asset(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from medembed_pipeline.encoder import Role
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vector_column, vectors
 
@@ -24,9 +25,10 @@ class TextEncoder(Protocol):
         ...
 
 
-def text_key(text: str) -> str:
-    """64 hex of the exact text: what a vector is kept by."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def text_key(text: str, role: Role = "document") -> str:
+    """What a vector is kept by: 64 hex of the exact text, with a mark behind it for a query."""
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return key if role == "document" else f"{key}-{role}"
 
 
 def embeddings_table(
@@ -35,6 +37,7 @@ def embeddings_table(
     *,
     load_encoder: Callable[[], TextEncoder],
     store: KeyedStore,
+    role: Role = "document",
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A vector for every note.
 
@@ -43,6 +46,7 @@ def embeddings_table(
         texts: n texts.
         load_encoder: called once, and only when a text has no vector yet.
         store: vectors of this very encoder, by text.
+        role: as which the encoder that `load_encoder` returns takes the texts.
 
     Returns:
         The table with columns note_id and embedding (fixed-size list of float32, L2-normalised), and the facts
@@ -56,7 +60,7 @@ def embeddings_table(
         matrix = encoder[0].encode([texts[position] for position in positions])
         return pa.table({"embedding": vector_column(matrix)})
 
-    rows, encoded = store.get_or_compute([text_key(text) for text in texts], encode, block=BLOCK_NOTES)
+    rows, encoded = store.get_or_compute([text_key(text, role) for text in texts], encode, block=BLOCK_NOTES)
     matrix = vectors(rows.column("embedding"))
     table = pa.table({"note_id": pa.array(note_ids, pa.string()), "embedding": vector_column(matrix)})
     facts = {"dimensions": matrix.shape[1], "encoded_notes": encoded, "known_notes": len(note_ids) - encoded}

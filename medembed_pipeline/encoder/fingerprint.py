@@ -1,6 +1,10 @@
 """What identifies the vectors of an encoder, so that they can be kept and found again. Loads no torch."""
 
-from medembed_pipeline.encoder.spec import EncoderSpec, read_dense_folder, resolve_base
+from dataclasses import asdict
+from typing import Any
+
+from medembed_pipeline.encoder.modules import lower_cases, read_modules
+from medembed_pipeline.encoder.spec import EncoderSpec, own_projection, resolve_base
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 
 # Raised by hand when a change of code changes the vectors.
@@ -24,7 +28,8 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
     """The sha256 that identifies the vectors an encoder gives: equal exactly where these are equal.
 
     It covers the content of the weights, configuration and tokenizer files of the base model, the pooling,
-    window, handling of long notes, projection and precision; not the folder's name or its other files.
+    window, handling of long notes, prompts, Dense layers, projection and precision; not the folder's name or its
+    other files.
 
     Args:
         spec: the encoder; a hub id is fetched.
@@ -32,22 +37,36 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
         seed: as given to `load_encoder`; counts only where a new projection is drawn from it.
 
     Raises:
-        MedembedError: as `resolve_base`.
+        MedembedError: as `resolve_base`, and as `read_spec` where layers of the folder are taken.
     """
     folder = resolve_base(spec.base)
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     files = [*weights, folder / "config.json", *(folder / name for name in _TOKENIZER_FILES)]
-    dense = read_dense_folder(folder) if spec.projection_dimensions else None
-    if dense is not None:
-        files += sorted(path for path in dense.iterdir() if path.suffix in (".safetensors", ".bin", ".json"))
+    projection = own_projection(spec, folder)
+    layers = list(read_modules(folder).dense_folders[: len(spec.dense)]) if spec.dense else []
+    for layer in layers if projection is None else [*layers, projection]:
+        files += sorted(path for path in layer.iterdir() if path.suffix in (".safetensors", ".bin", ".json"))
     described = {
         "revision": ENCODER_REVISION,
         "pooling": spec.pooling,
         "max_tokens": spec.max_tokens,
         "long_notes": spec.long_notes,
         "projection_dimensions": spec.projection_dimensions,
-        "projection_seed": seed if spec.projection_dimensions and dense is None else None,
+        "projection_seed": seed if spec.projection_dimensions and projection is None else None,
         "precision": precision,
         "files": {str(path.relative_to(folder)): file_sha256(path) for path in files if path.is_file()},
+        **_described_where_used(spec, lower_cased=lower_cases(folder)),
     }
     return digest(described)
+
+
+def _described_where_used(spec: EncoderSpec, *, lower_cased: bool) -> dict[str, Any]:
+    """What most models do without: left out there, so that the vectors they have are found again."""
+    used: dict[str, Any] = {}
+    if spec.query_prompt or spec.document_prompt:
+        used["prompts"] = [spec.query_prompt, spec.document_prompt, spec.include_prompt]
+    if spec.dense:
+        used["dense"] = [asdict(layer) for layer in spec.dense]
+    if lower_cased:
+        used["lower_cased"] = True
+    return used

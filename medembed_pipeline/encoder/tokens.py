@@ -22,16 +22,25 @@ class Windows:
         token_ids: int32 [tokens], the ids of all windows one after the other, special tokens included.
         starts: int64 [windows + 1], where each window begins in `token_ids`.
         text_index: int64 [windows], the text that each window belongs to, ascending.
+        prompt_tokens: tokens of the prompt that each window repeats; 0 where texts are cut, and have one window.
+        left_out: tokens at the beginning of each window that are not pooled.
     """
 
     token_ids: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int64]
     text_index: npt.NDArray[np.int64]
+    prompt_tokens: int = 0
+    left_out: int = 0
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """int64 [windows], tokens per window."""
         return np.diff(self.starts)
+
+    @property
+    def weights(self) -> npt.NDArray[np.int64]:
+        """int64 [windows], tokens per window that say something of the text: what a window counts by."""
+        return self.lengths - self.prompt_tokens
 
     def padded(
         self, chosen: npt.NDArray[np.int64], pad_id: int
@@ -49,7 +58,9 @@ class Windows:
         lengths = self.lengths[positions]
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         places = np.repeat(self.starts[positions] - starts[:-1], lengths) + np.arange(starts[-1])
-        return Windows(self.token_ids[places], starts, np.arange(len(positions)))
+        return replace(
+            self, token_ids=self.token_ids[places], starts=starts, text_index=np.arange(len(positions))
+        )
 
     def kept(self, wanted: npt.NDArray[np.bool_]) -> "Windows":
         """Those windows that are wanted, of the same texts."""
@@ -57,41 +68,62 @@ class Windows:
         return replace(self.chosen(positions), text_index=self.text_index[positions])
 
 
-def joined(parts: Sequence[Windows]) -> Windows:
-    """The windows of all parts, one part after the other."""
-    lengths = np.concatenate([part.lengths for part in parts])
-    firsts = np.cumsum([0, *(len(part.lengths) for part in parts[:-1])])
-    return Windows(
-        np.concatenate([part.token_ids for part in parts]),
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.concatenate([part.text_index + first for part, first in zip(parts, firsts, strict=True)]),
-    )
-
-
 def tokenize(
-    tokenizer: Any, texts: Sequence[str], *, max_tokens: int, windows: bool, chunk: int = 1024
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    max_tokens: int,
+    windows: bool,
+    prompt: str = "",
+    include_prompt: bool = True,
+    chunk: int = 1024,
 ) -> Windows:
     """Tokenise texts once, each cut to its first `max_tokens` tokens, or into windows of that size.
 
     Args:
         tokenizer: a fast transformers tokenizer.
-        texts: the texts; an empty one gives a window of the special tokens alone.
-        max_tokens: window size in tokens, special tokens included.
-        windows: whether the rest of a longer text becomes further windows.
+        texts: the texts; an empty one gives a window of the special tokens (and the prompt) alone.
+        max_tokens: window size in tokens, special tokens and prompt included.
+        windows: whether the rest of a longer text becomes further windows, each of which begins with the prompt.
+        prompt: put before each text, as it stands.
+        include_prompt: whether the prompt's tokens are pooled.
         chunk: texts handed to the tokenizer at once, which bounds its memory.
     """
+    frame = _frame(tokenizer, prompt) if windows and prompt else None
     pieces: list[npt.NDArray[np.int32]] = []
     lengths: list[int] = []
     owners: list[int] = []
     for first in range(0, len(texts), chunk):
         part = list(texts[first : first + chunk])
-        ids, owner = _token_lists(tokenizer, part, max_tokens=max_tokens, windows=windows)
+        if frame is not None:
+            ids, owner = _prompted_windows(tokenizer, part, frame, max_tokens=max_tokens)
+        else:
+            part = [prompt + text for text in part] if prompt else part
+            ids, owner = _token_lists(tokenizer, part, max_tokens=max_tokens, windows=windows)
         lengths.extend(map(len, ids))
         owners.extend(first + index for index in owner)
         pieces.append(np.fromiter((token for window in ids for token in window), dtype=np.int32))
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
     flat = np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int32)
-    return Windows(token_ids=flat, starts=starts, text_index=np.asarray(owners, dtype=np.int64))
+    return Windows(
+        token_ids=flat,
+        starts=starts,
+        text_index=np.asarray(owners, dtype=np.int64),
+        prompt_tokens=len(frame.prompt_ids) if frame is not None else 0,
+        left_out=0 if include_prompt else prompt_length(tokenizer, prompt),
+    )
+
+
+def prompt_length(tokenizer: Any, prompt: str) -> int:
+    """Tokens of a prompt with the special tokens before it: what sentence-transformers leaves out of the pooling.
+
+    0 for an empty prompt. It is measured on the prompt by itself, as there: a prompt whose last blank would become one
+    token with the first word of a text counts a token more.
+    """
+    if not prompt:
+        return 0
+    ids = tokenizer(prompt)["input_ids"]
+    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
 
 
 def budget_batches(lengths: npt.NDArray[np.int64], token_budget: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -114,6 +146,65 @@ def budget_batches(lengths: npt.NDArray[np.int64], token_budget: int) -> Iterato
         first += size
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """What stands in each window around its part of a text: token ids, and the prompt that they begin with."""
+
+    prompt: str
+    before: list[int]
+    prompt_ids: list[int]
+    after: list[int]
+
+
+def _frame(tokenizer: Any, prompt: str) -> _Frame:
+    if not tokenizer.is_fast:
+        raise _slow_tokenizer()
+    # A word follows, so that the prompt becomes the tokens that it is in front of a text.
+    read = tokenizer(prompt + "a", return_special_tokens_mask=True, return_offsets_mapping=True)
+    ids, special = list(read["input_ids"]), list(read["special_tokens_mask"])
+    first, last = special.index(0), len(special) - special[::-1].index(0)
+    begin = first + _tokens_before(read["offset_mapping"][first:last], len(prompt))
+    return _Frame(prompt, ids[:first], ids[first:begin], ids[last:])
+
+
+def _tokens_before(offsets: list[tuple[int, int]], character: int) -> int:
+    return sum(end <= character for _, end in offsets)
+
+
+def _prompted_windows(
+    tokenizer: Any, texts: list[str], frame: _Frame, *, max_tokens: int
+) -> tuple[list[list[int]], list[int]]:
+    read = tokenizer(
+        [frame.prompt + text for text in texts],
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )
+    room = max_tokens - len(frame.before) - len(frame.after)
+    ids: list[list[int]] = []
+    owners: list[int] = []
+    for owner, (tokens, offsets) in enumerate(zip(read["input_ids"], read["offset_mapping"], strict=True)):
+        # The first window is as the tokenizer has it: a short text has the very tokens that it has when cut.
+        begin = _tokens_before(offsets, len(frame.prompt))
+        head, rest = tokens[:begin], tokens[begin:]
+        while True:
+            size = room - len(head)
+            ids.append([*frame.before, *head, *rest[:size], *frame.after])
+            owners.append(owner)
+            head, rest = frame.prompt_ids, rest[size:]
+            if not rest:
+                break
+    return ids, owners
+
+
+def _slow_tokenizer() -> MedembedError:
+    return MedembedError(
+        "long_notes: 'windows' needs a fast tokenizer, but this model's is slow; set it to 'cut'."
+    )
+
+
 def _token_lists(
     tokenizer: Any, texts: list[str], *, max_tokens: int, windows: bool
 ) -> tuple[list[list[int]], list[int]]:
@@ -130,9 +221,7 @@ def _token_lists(
     if windows:
         encoded = read(texts)
         if "overflow_to_sample_mapping" not in encoded:
-            raise MedembedError(
-                "long_notes: 'windows' needs a fast tokenizer, but this model's is slow; set it to 'cut'."
-            )
+            raise _slow_tokenizer()
         return list(encoded["input_ids"]), list(encoded["overflow_to_sample_mapping"])
     limit = max_tokens * _CHARACTERS_PER_TOKEN
     # Cut at a space: a word cut in two would end in other tokens. A window that is then not full may have

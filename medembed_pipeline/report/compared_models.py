@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
-from medembed_pipeline.encoder.spec import BUNDLED, read_json
+from medembed_pipeline.encoder.modules import read_json
+from medembed_pipeline.encoder.spec import BUNDLED
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore

@@ -176,20 +176,18 @@ def health_notes(labelled: Scored) -> HealthNotes:
 
 def _tasks(settings: Settings, tables: Tables, specs: Mapping[str, EncoderSpec]) -> Built:
     """The tasks that need no note: which notes were held out is not known, so no passage can be asked for."""
-    from medembed_pipeline.tasks.encoding import text_vectors
+    from medembed_pipeline.tasks.encoding import task_vectors
     from medembed_pipeline.tasks.gather import all_tasks
     from medembed_pipeline.tasks.table import task_table
-    from medembed_pipeline.tasks.task import NotAsked
 
     families = [
         family for family in settings.tasks.families if family in ("clinical_terms", "everyday_language")
     ]
     chosen = settings.tasks.model_copy(update={"families": families})
     tasks = all_tasks(chosen)
-    wanted = [text for task in tasks if not isinstance(task, NotAsked) for text in task.texts()]
     return task_table(
         tasks,
-        {model: text_vectors(tables.lake, specs[model], settings.encoder, wanted) for model in MODELS},
+        {model: task_vectors(tables.lake, specs[model], settings.encoder, tasks) for model in MODELS},
         confidence=chosen.confidence,
         tolerance=chosen.tolerance,
         decides=lambda family, name: False,

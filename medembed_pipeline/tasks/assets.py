@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder import EncoderSpec, spec_of_settings
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
     HeldOut,
@@ -27,7 +27,7 @@ from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import EncoderSettings, TaskSettings, load_settings
 from medembed_pipeline.tasks import REVISION
 from medembed_pipeline.tasks.clinical_terms import clinical_terms_version
-from medembed_pipeline.tasks.encoding import TextVectors, text_vectors
+from medembed_pipeline.tasks.encoding import TextVectors, task_vectors
 from medembed_pipeline.tasks.everyday import everyday_version
 from medembed_pipeline.tasks.gather import all_tasks
 from medembed_pipeline.tasks.own import OwnFolder, own_folders
@@ -64,11 +64,10 @@ def task_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]
             notes = work.input("cleaned_notes")
             texts = texts_of(notes, scored.note_ids)
             tasks = all_tasks(settings, lambda: passages_of(scored, texts, notes, settings, encoder), folders)
-            wanted = [text for task in tasks if not isinstance(task, NotAsked) for text in task.texts()]
             vectors = {}
             for model, spec in encoder_specs(work, encoder).items():
                 known = TextVectors(texts, rows_of(embeddings[model], scored.note_ids))
-                vectors[model] = text_vectors(work.lake, spec, encoder, wanted, known)
+                vectors[model] = task_vectors(work.lake, spec, encoder, tasks, known)
             return task_table(
                 tasks,
                 vectors,
@@ -112,7 +111,7 @@ def passages_of(
 def encoder_specs(work: AssetWork, settings: EncoderSettings) -> dict[str, EncoderSpec]:
     """How each model is loaded."""
     return {
-        "baseline": EncoderSpec(settings.base, settings.pooling, settings.max_tokens, settings.long_notes),
+        "baseline": spec_of_settings(settings),
         "tuned": measured_checkpoint(work).encoder_spec(settings.long_notes),
     }
 

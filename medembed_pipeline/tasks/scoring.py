@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from medembed_pipeline.encoder import Role
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference, mean_jackknife
 from medembed_pipeline.evaluation.lexical import lexical_vectors
 from medembed_pipeline.evaluation.metric_names import MetricKey
@@ -23,8 +24,13 @@ SMALLEST_GAP = 1e-6
 BASELINE, TUNED, LEXICAL = "baseline", "tuned", "lexical"
 CONTRASTS = {"difference": (TUNED, BASELINE), "tuned_over_lexical": (TUNED, LEXICAL)}
 
-Vectors = Callable[[Sequence[str]], Any]
-"""Texts -> their unit rows, a numpy array or a sparse matrix [n, d]."""
+
+class Vectors(Protocol):
+    """Texts -> their unit rows, a numpy array or a sparse matrix [n, d]."""
+
+    def __call__(self, texts: Sequence[str], *, role: Role = "document") -> Any:
+        """As queries, or as documents."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,11 @@ def _lexical(texts: Sequence[str], known: Sequence[str], read: Mapping[str, str]
     different = list(dict.fromkeys(texts))
     row_of = {text: row for row, text in enumerate(different)}
     rows = lexical_vectors([read.get(text, text) for text in different], fit_on=known)
-    return lambda wanted: rows[[row_of[text] for text in wanted]]
+
+    def vectors(texts: Sequence[str], *, role: Role = "document") -> Any:
+        return rows[[row_of[text] for text in texts]]
+
+    return vectors
 
 
 def _ranking(task: RankingTask, spaces: Mapping[str, Vectors]) -> dict[str, dict[MetricKey, Jackknife]]:
@@ -79,7 +89,7 @@ def _ranking(task: RankingTask, spaces: Mapping[str, Vectors]) -> dict[str, dict
         return found
 
     def similarities(space: Vectors) -> Similarities:
-        queries, candidates = space(task.queries), space(task.candidates)
+        queries, candidates = space(task.queries, role="query"), space(task.candidates)
 
         def of(block: IntArray) -> FloatArray:
             product = queries[block] @ candidates.T

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import numpy.typing as npt
 
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings, vector_dimensions
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
@@ -22,6 +24,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
+from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.notes.memory import find_memory, remember_trained
 from medembed_pipeline.settings import EncoderSettings, TrainingSettings, load_settings
 from medembed_pipeline.training import REVISION
@@ -62,13 +65,10 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     settings = launchpad_settings(context, TrainingSettings)
     encoder: EncoderSettings = context.resources.encoder
     with asset_work(context, REVISION, settings, encoder, CHOICE) as work:
-        spec = EncoderSpec(
-            encoder.base,
-            encoder.pooling,
-            encoder.max_tokens,
-            encoder.long_notes,
-            settings.projection_dimensions,
-        )
+        base_spec = spec_of_settings(encoder)
+        # The linear map becomes the last layer of the model: it needs one.
+        mapped = vector_dimensions(base_spec) if settings.map_steps else 0
+        spec = spec_of_settings(encoder, projection_dimensions=settings.projection_dimensions or mapped)
         find_memory(work.lake)  # whether it is whole is known before a training, not after it
         data = training_data(work, labels=settings.labels)
         if settings.labels and not data.train_triplets:
@@ -168,10 +168,10 @@ def fine_tune(
     from medembed_pipeline.training.loop import train
 
     log = work.context.log
-    base_spec = spec
+    base: EncoderSpec | None = None
     if parent is not None:
         log.info(f"training goes on from the checkpoint {parent.version}")
-        spec = parent.encoder_spec(encoder.long_notes)
+        spec, base = parent.encoder_spec(encoder.long_notes), spec
         data = without_trained_notes(data, parent.trained_note_ids())
 
     def on_step(step: int, steps: int, loss: float, notes_per_second: float) -> None:
@@ -186,9 +186,10 @@ def fine_tune(
         token_budget=encoder.token_budget,
         state_folder=state_folder,
         save_every_seconds=settings.save_every_seconds,
-        keep_epochs_from=first_kept_epoch(settings, spec, parent),
+        keep_epochs_from=first_kept_epoch(settings, parent),
         choice=CHOICE,
-        base=base_spec if parent is not None else None,
+        base=base,
+        known=known_vectors(work, data, spec, encoder) if parent is None else None,
         log_every_steps=settings.log_every_steps,
         on_step=on_step,
         on_epoch=lambda row: log.info(_epoch_line(row)),
@@ -215,11 +216,25 @@ def fine_tune(
         )
 
 
-def first_kept_epoch(settings: TrainingSettings, spec: EncoderSpec, parent: Checkpoint | None) -> int | None:
+def known_vectors(
+    work: AssetWork, data: TrainingData, spec: EncoderSpec, encoder: EncoderSettings
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The base model's vectors of the train notes, by id, where `baseline_embeddings` holds the very ones."""
+    baseline = work.lake.table("baseline_embeddings")
+    base = replace(spec, projection_dimensions=0)
+    if baseline.footer.recipe.inputs.get("model") != encoder_fingerprint(base, precision=encoder.precision):
+        return {}
+    found = baseline.read(["note_id", "embedding"])
+    wanted = set(data.train_ids)
+    rows = zip(found.column("note_id").to_pylist(), vectors(found.column("embedding")), strict=True)
+    return {note: vector for note, vector in rows if note in wanted}
+
+
+def first_kept_epoch(settings: TrainingSettings, parent: Checkpoint | None) -> int | None:
     """The first epoch whose model is kept: epoch 0 only where it is not the base model itself; None for none."""
     if not settings.keep_epochs:
         return None
-    return 0 if parent is not None or spec.projection_dimensions else 1
+    return 0 if parent is not None else 1
 
 
 def _epoch_line(row: dict[str, Any]) -> str:

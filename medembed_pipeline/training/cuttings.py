@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SHORTEST, LONGEST = 2, 30
-"""Words of a phrase: from a term to a long sentence."""
+SHORTEST, LONGEST = 2, 80
+"""Words of a phrase: from a term to a paragraph."""
 
 
 def passage(text: str, *, beyond: int, words: int, rng: np.random.Generator) -> str | None:

@@ -1,8 +1,10 @@
 """The gradient of one batch, in one pass or in micro-batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from medembed_pipeline.encoder.model import Encoder
@@ -17,7 +19,7 @@ _CPU_TOKENS = 2048
 
 def add_gradient(
     encoder: Encoder,
-    windows: Windows,
+    parts: Sequence[Windows],
     loss_of: LossOfVectors,
     *,
     scale: float,
@@ -33,44 +35,53 @@ def add_gradient(
 
     Args:
         encoder: in training mode.
-        windows: the batch, tokenised; its windows may be of very different lengths.
-        loss_of: float32 [windows, d] vectors, in their order, to a scalar.
+        parts: the batch, tokenised: kinds of texts apart, since they may differ greatly in length.
+        loss_of: float32 [windows, d] vectors, those of one part after those of the other, to a scalar.
         scale: factor on the gradient.
         micro_batch: windows of the greatest length whose activations are held at once; 0 for all.
 
     Returns:
         The loss, unscaled.
     """
-    lengths = windows.lengths
-    longest = int(lengths.max())
-    keep_activations = micro_batch == 0 or micro_batch * longest >= int(lengths.sum())
-    if keep_activations and encoder.device.type == "cpu":
-        budget = _CPU_TOKENS
-    else:
-        budget = longest * (micro_batch or len(lengths))
-    parts = list(budget_batches(lengths, budget))
-    by_length = np.concatenate(parts)
+    longest = max((int(part.lengths.max()) for part in parts if len(part.lengths)), default=0)
+    count = sum(len(part.lengths) for part in parts)
+    keep_activations = micro_batch == 0 or micro_batch * longest >= sum(len(part.token_ids) for part in parts)
+    whole = keep_activations and encoder.device.type == "cpu"
+    budget = _CPU_TOKENS if whole else longest * (micro_batch or count)
+    pieces = [_Piece(part, chosen) for part in parts for chosen in budget_batches(part.lengths, budget)]
+    firsts = np.repeat(
+        np.cumsum([0, *(len(part.lengths) for part in parts[:-1])]),
+        [sum(piece.windows is part for piece in pieces) for part in parts],
+    )
+    places = [piece.chosen + first for piece, first in zip(pieces, firsts, strict=True)]
     states = []
-    pieces = []
+    outputs = []
     with torch.set_grad_enabled(keep_activations):
-        for part in parts:
+        for piece in pieces:
             states.append(random_state(encoder.device))
-            pieces.append(encoder.embed(windows, part))
+            outputs.append(encoder.embed(piece.windows, piece.chosen))
     after = random_state(encoder.device)
     # Back from the order by length.
-    back = torch.from_numpy(np.argsort(by_length)).to(encoder.device)
-    vectors = torch.cat([piece.detach() for piece in pieces])[back].requires_grad_()
+    back = torch.from_numpy(np.argsort(np.concatenate(places))).to(encoder.device)
+    vectors = torch.cat([output.detach() for output in outputs])[back].requires_grad_()
     loss = loss_of(vectors)
     (gradient,) = torch.autograd.grad(loss * scale, vectors)
-    while parts:
-        part, state, piece = parts.pop(), states.pop(), pieces.pop()
+    while pieces:
+        piece, place, state, output = pieces.pop(), places.pop(), states.pop(), outputs.pop()
         if not keep_activations:
             # The same dropout masks as in the first pass.
             set_random_state(encoder.device, state)
-            piece = encoder.embed(windows, part)
-        piece.backward(gradient[torch.from_numpy(part).to(encoder.device)])
+            output = encoder.embed(piece.windows, piece.chosen)
+        output.backward(gradient[torch.from_numpy(place).to(encoder.device)])
     set_random_state(encoder.device, after)
     return loss.item()
+
+
+class _Piece(NamedTuple):
+    """Windows of one part that go through the encoder together."""
+
+    windows: Windows
+    chosen: npt.NDArray[np.int64]
 
 
 def random_state(device: torch.device) -> list[torch.Tensor]:

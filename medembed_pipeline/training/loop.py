@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from medembed_pipeline.encoder.devices import resolve_device
@@ -20,6 +22,7 @@ from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.linear_map import fit_linear_map
 from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
     add_adapters,
@@ -86,6 +89,7 @@ def train(
     keep_epochs_from: int | None = None,
     choice: EpochChoice = EpochChoice(),  # noqa: B008 (frozen)
     base: EncoderSpec | None = None,
+    known: Mapping[str, npt.NDArray[np.float32]] | None = None,
     log_every_steps: int = 10,
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
@@ -118,6 +122,7 @@ def train(
             None keeps none. What is trained, and its bytes, are the same.
         choice: the figure that chooses the epoch, and what may be lost of others.
         base: the model whose knowledge is to be kept; None where it is the one that the training begins with.
+        known: vectors of train notes by id, by the very model that the training begins with; the others are computed.
         log_every_steps: steps between two calls of `on_step`.
         on_step: see `OnStep`.
         on_epoch: see `OnEpoch`.
@@ -139,9 +144,11 @@ def train(
         key = _training_key(spec, base, data, options, encoder, choice)
         objective = Objective(encoder, before, data, options, token_budget=token_budget)
         validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
-        known = validation.seen_by(before)
-        known_weights = plain_weights(before) if options.average_shares else {}
+        seen = validation.seen_by(before)
+        base_weights = plain_weights(before) if options.average_shares else {}
         del before
+        if base is None and encoder.projection is not None and options.map_steps:
+            fit_linear_map(encoder, *objective.at_once(known or {}, token_budget=token_budget), options)
         if options.lora_rank:
             add_adapters(encoder, rank=options.lora_rank)
         freeze_lowest(encoder, options.frozen_layers)
@@ -152,7 +159,8 @@ def train(
             options,
             objective,
             validation,
-            known,
+            seen,
+            starts_at_base=base is None,
             key=key,
             state_folder=state_folder,
             save_every_seconds=save_every_seconds,
@@ -169,16 +177,16 @@ def train(
             run.put_weights(run.position.best_weights)
             merge_adapters(encoder)
         rows = []
-        if known_weights and best:
+        if base_weights and best:
             tuned_weights = plain_weights(encoder)
 
             def figures_at(share: float) -> dict[str, Any]:
-                encoder.load_state_dict(averaged(known_weights, tuned_weights, share))
-                return validation.figures(validation.seen_by(encoder) if share else known, known)
+                encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
+                return validation.figures(validation.seen_by(encoder) if share else seen, seen)
 
             rows = trade_off(options.average_shares, figures_at, lambda row: not_kept(row, options, choice))
             share = next(row["share"] for row in rows if row["taken"])
-            encoder.load_state_dict(averaged(known_weights, tuned_weights, share))
+            encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
     return TrainingResult(
         encoder=encoder.eval(),
         history=run.position.history,

@@ -1,5 +1,6 @@
 """What a batch encodes, and the loss of its vectors: labels, passages, and what the base model saw."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 import torch
 
 from medembed_pipeline.encoder.model import Encoder
-from medembed_pipeline.encoder.tokens import Windows, joined, tokenize
+from medembed_pipeline.encoder.tokens import Windows
 from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.batches import triplets_within
 from medembed_pipeline.training.cuttings import passage, phrases
@@ -18,8 +19,11 @@ from medembed_pipeline.training.losses import anchoring_loss, contrastive_loss, 
 MOST_ANCHORS = 4096
 """Different phrases in one training; more would teach little more, and each costs the base model a pass."""
 
+MOST_NOTES_AT_ONCE = 2048
+"""Notes whose pairs are looked at together: 4 million of them, a few hundredths of a second."""
+
 # Each kind of choice has random numbers of its own, so that one setting does not change what another draws.
-_ANCHORS, _PASSAGES, _ANCHORS_OF_BATCH, _WINDOWS = range(1, 5)
+_ANCHORS, _PASSAGES, _ANCHORS_OF_BATCH, _WINDOWS, _SAMPLE = range(1, 6)
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,11 @@ class BatchWork:
     """One batch, ready to be encoded.
 
     Attributes:
-        windows: tokenised texts: the batch's notes, then its passages, then its phrases.
+        parts: tokenised texts: the batch's notes, its passages, its phrases.
         loss_of: float32 [windows, d] vectors, in that order, to a scalar.
     """
 
-    windows: Windows
+    parts: Sequence[Windows]
     loss_of: LossOfVectors
 
 
@@ -52,21 +56,23 @@ class Objective:
     ) -> None:
         self._encoder = encoder
         self._options = options
-        self._texts = [data.texts[note] for note in data.train_ids]
-        self._triplets = triplet_positions(data.train_triplets, data.train_ids)
-        self._members = membership(data.train_ids, data.specialties)
+        self._ids = data.train_ids
+        self._texts = [data.texts[note] for note in self._ids]
+        self._triplets = triplet_positions(data.train_triplets, self._ids)
+        self._members = membership(self._ids, data.specialties)
         self._windows = reading_windows(encoder, self._texts, options.training_tokens)
         self._first_window = np.searchsorted(self._windows.text_index, np.arange(len(self._texts)))
         self._window_count = np.bincount(self._windows.text_index, minlength=len(self._texts))
         self._phrases: Windows | None = None
+        self._before = torch.empty(0, encoder.dimensions)
         if options.anchors_per_batch:
             rng = np.random.default_rng((options.seed, _ANCHORS))
             wanted = (
                 options.anchors_per_batch * options.epochs * -(-len(self._texts) // options.notes_per_batch)
             )
             texts = phrases(self._texts, min(wanted, MOST_ANCHORS), rng=rng)
-            self._phrases = encoder.tokenize(texts)
-            self._before = torch.from_numpy(base.encode(texts, token_budget=token_budget))
+            self._phrases = encoder.tokenize(texts, role="query")
+            self._before = torch.from_numpy(base.encode(texts, role="query", token_budget=token_budget))
 
     @property
     def notes(self) -> int:
@@ -85,17 +91,42 @@ class Objective:
             batch: int64, ascending positions of train notes.
             epoch, place: which epoch, and which batch of it: they decide, with the seed, whatever is drawn.
         """
+        options = self._options
         notes = self._windows.chosen(self._windows_of(batch, epoch))
-        passages, own = self._passages_of(batch, (self._options.seed, _PASSAGES, epoch, place))
-        parts = [notes, passages]
-        before = torch.empty(0, self._encoder.dimensions)
+        wanted = round(options.passage_share * len(batch)) if options.passage_weight else 0
+        passages, own = self._passages_of(batch, wanted, (options.seed, _PASSAGES, epoch, place))
+        parts = [notes, self._encoder.tokenize(passages, role="query")]
+        held: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         if self._phrases is not None:
-            rng = np.random.default_rng((self._options.seed, _ANCHORS_OF_BATCH, epoch, place))
-            number = min(self._options.anchors_per_batch, len(self._before))
+            rng = np.random.default_rng((options.seed, _ANCHORS_OF_BATCH, epoch, place))
+            number = min(options.anchors_per_batch, len(self._before))
             held = np.sort(rng.choice(len(self._before), number, replace=False))
             parts.append(self._phrases.chosen(held))
-            before = self._before[torch.from_numpy(held)]
-        return BatchWork(joined(parts), self._loss_of(batch, own, before))
+        return BatchWork(parts, self._loss_of(batch, own, self._before[torch.from_numpy(held)]))
+
+    def at_once(
+        self, known: Mapping[str, npt.NDArray[np.float32]], *, token_budget: int | None
+    ) -> tuple[torch.Tensor, LossOfVectors]:
+        """All notes (or a sample), a passage of each, and all phrases: what the encoder makes of them, and the loss.
+
+        Args:
+            known: vectors of notes by id, as this encoder would give them; the others are encoded.
+            token_budget: see `Encoder.encode`.
+        """
+        rng = np.random.default_rng((self._options.seed, _SAMPLE))
+        count = min(len(self._texts), MOST_NOTES_AT_ONCE)
+        batch = np.sort(rng.choice(len(self._texts), count, replace=False))
+        wanted = count if self._options.passage_weight else 0
+        passages, own = self._passages_of(batch, wanted, (self._options.seed, _SAMPLE, 1))
+        unknown = [row for row in batch if self._ids[row] not in known]
+        encoded = self._encoder.encode([self._texts[row] for row in unknown], token_budget=token_budget)
+        vectors = {**known, **{self._ids[row]: one for row, one in zip(unknown, encoded, strict=True)}}
+        found = [
+            np.stack([vectors[self._ids[row]] for row in batch]),
+            self._encoder.encode(passages, role="query", token_budget=token_budget),
+            self._before.numpy(),
+        ]
+        return torch.from_numpy(np.concatenate(found)), self._loss_of(batch, own, self._before)
 
     def _windows_of(self, batch: npt.NDArray[np.int64], epoch: int) -> npt.NDArray[np.int64]:
         """One window of each note: the only one, or one drawn for this epoch."""
@@ -105,26 +136,23 @@ class Objective:
         return chosen
 
     def _passages_of(
-        self, batch: npt.NDArray[np.int64], seed: tuple[int, ...]
-    ) -> tuple[Windows, npt.NDArray[np.int64]]:
-        """Passages of some notes of the batch, and the place in it of each one's note."""
-        options, spec = self._options, self._encoder.spec
+        self, batch: npt.NDArray[np.int64], wanted: int, seed: tuple[int, ...]
+    ) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """At most `wanted` passages, each of another note of the batch, and the place in it of each one's note."""
+        spec = self._encoder.spec
+        beyond = spec.max_tokens if spec.long_notes == "cut" else 0
+        rng = np.random.default_rng(seed)
         texts: list[str] = []
         own: list[int] = []
-        wanted = round(options.passage_share * len(batch))
-        if options.passage_weight and wanted:
-            rng = np.random.default_rng(seed)
-            beyond = spec.max_tokens if spec.long_notes == "cut" else 0
-            for place in rng.permutation(len(batch)):
-                found = passage(
-                    self._texts[batch[place]], beyond=beyond, words=options.passage_words, rng=rng
-                )
-                if found is not None:
-                    texts.append(found)
-                    own.append(int(place))
-                if len(own) == wanted:
-                    break
-        return self._encoder.tokenize(texts), np.array(own, dtype=np.int64)
+        for place in rng.permutation(len(batch)):
+            if len(own) == wanted:
+                break
+            text = self._texts[batch[place]]
+            found = passage(text, beyond=beyond, words=self._options.passage_words, rng=rng)
+            if found is not None:
+                texts.append(found)
+                own.append(int(place))
+        return texts, np.array(own, dtype=np.int64)
 
     def _loss_of(
         self, batch: npt.NDArray[np.int64], own: npt.NDArray[np.int64], before: torch.Tensor
@@ -165,7 +193,7 @@ def reading_windows(encoder: Encoder, texts: list[str], tokens: int) -> Windows:
     spec = encoder.spec
     if not 0 < tokens < spec.max_tokens:
         return encoder.tokenize(texts)
-    windows = tokenize(encoder.tokenizer, texts, max_tokens=tokens, windows=True)
+    windows = encoder.tokenize(texts, part_tokens=tokens)
     if spec.long_notes == "windows":
         return windows
     place = np.arange(len(windows.text_index)) - np.searchsorted(windows.text_index, windows.text_index)

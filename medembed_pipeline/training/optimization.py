@@ -8,6 +8,7 @@ from torch import nn
 
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.settings import TrainingSettings
 
 
 def freeze_lowest(encoder: Encoder, layers: int) -> None:
@@ -52,17 +53,9 @@ def add_adapters(encoder: Encoder, *, rank: int) -> None:
     """Put LoRA adapters on every linear layer of the transformer; only these are trained from then on.
 
     Hu et al., LoRA (2021). Scaled by 2, as `lora_alpha = 2 * rank` is the common choice.
-
-    Raises:
-        MedembedError: peft is not installed.
     """
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise MedembedError(
-            f"lora_rank: {rank} needs the package peft, which is not installed; pip install peft, or set "
-            "lora_rank to 0."
-        ) from error
+    from peft import LoraConfig, get_peft_model
+
     config = LoraConfig(
         r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", bias="none"
     )
@@ -85,14 +78,31 @@ def trainable_parameters(encoder: Encoder) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in encoder.named_parameters() if parameter.requires_grad}
 
 
-def make_optimizer(encoder: Encoder, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter, 2019), without decay on biases and normalisation layers (all the 1-D)."""
-    parameters = list(trainable_parameters(encoder).values())
+def make_optimizer(encoder: Encoder, options: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter, 2019), without decay on biases, normalisation layers (all the 1-D) and projection.
+
+    Each group holds as `faster` how many times the learning rate of the step is its own.
+    """
+    trained = trainable_parameters(encoder)
+    projection = [weights for name, weights in trained.items() if name.startswith("projection.")]
+    others = [weights for name, weights in trained.items() if not name.startswith("projection.")]
     groups: list[dict[str, Any]] = [
-        {"params": [each for each in parameters if each.ndim > 1], "weight_decay": weight_decay},
-        {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [each for each in others if each.ndim > 1],
+            "weight_decay": options.weight_decay,
+            "faster": 1.0,
+        },
+        {"params": [each for each in others if each.ndim <= 1], "weight_decay": 0.0, "faster": 1.0},
+        {
+            "params": projection,
+            "weight_decay": 0.0,
+            "faster": options.map_learning_rate / options.learning_rate,
+        },
     ]
-    return torch.optim.AdamW(groups, lr=learning_rate, fused=encoder.device.type in ("cpu", "cuda"))
+    fused = encoder.device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], lr=options.learning_rate, fused=fused
+    )
 
 
 def learning_rate_at(step: int, total: int, *, peak: float, warmup_share: float) -> float:

@@ -48,6 +48,7 @@ class Run:
         validation: ValidationNotes,
         base: Seen,
         *,
+        starts_at_base: bool,
         key: str,
         state_folder: Path | None,
         save_every_seconds: float,
@@ -67,14 +68,13 @@ class Run:
         self._objective = objective
         self._validation = validation
         self._base = base
+        self._starts_at_base = starts_at_base
         # Steps of all epochs are known beforehand, so that the learning rate knows where it is.
         self._plan = [self._steps_of(epoch) for epoch in range(options.epochs)]
         self.total_steps = sum(map(len, self._plan))
 
         self._trained = trainable_parameters(encoder)
-        self._optimizer = make_optimizer(
-            encoder, learning_rate=options.learning_rate, weight_decay=options.weight_decay
-        )
+        self._optimizer = make_optimizer(encoder, options)
         self.position = Position(micro_batch=options.micro_batch, random_state=random_state(encoder.device))
         self._whole = True
         self._saved_at = time.monotonic()
@@ -177,7 +177,7 @@ class Run:
             if options.max_gradient_norm:
                 torch.nn.utils.clip_grad_norm_(self._trained.values(), options.max_gradient_norm)
             for group in self._optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["faster"]
             self._optimizer.step()
             position.step += 1
             position.step_losses.append(loss)
@@ -191,7 +191,7 @@ class Run:
         work = self._objective.work(batch, epoch=position.epoch, place=place)
         self.notes_done += len(batch)
         return add_gradient(
-            self.encoder, work.windows, work.loss_of, scale=scale, micro_batch=position.micro_batch
+            self.encoder, work.parts, work.loss_of, scale=scale, micro_batch=position.micro_batch
         )
 
     def _halve_micro_batch(self) -> None:
@@ -212,11 +212,13 @@ class Run:
         position = self.position
         if len(position.history) > position.epoch:
             return
+        known = position.epoch == 0 and self._starts_at_base
+        seen = self._base if known else self._validation.seen_by(self.encoder)
         row: dict[str, Any] = {
             "epoch": position.epoch,
             "steps": self.steps_done,
             "train_loss": float(np.mean(position.step_losses)) if position.step_losses else None,
-            **self._validation.figures(self._validation.seen_by(self.encoder), self._base),
+            **self._validation.figures(seen, self._base),
         }
         score = row["validation_score"]
         # Before the row: an epoch of the history is an epoch that is kept.

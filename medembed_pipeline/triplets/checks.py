@@ -35,9 +35,9 @@ def there_are_labels_to_learn_from(context: dg.AssetCheckExecutionContext) -> dg
         return dg.AssetCheckResult(
             passed=facts["specialties_used"] >= 2,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"{facts['specialties_used']} specialties can be told apart, {facts['specialties_too_small']} have "
-            "too few notes. Below two, nothing is learned from labels: map the label column ([landing] label_column), add "
-            "labelled notes, or shorten [cleaning] document_types.",
+            description=f"{facts['specialties_used']} specialties can be told apart, {facts['specialties_too_small']} "
+            "have too few notes. Below two, nothing is learned from labels: map the label column ([landing] "
+            "label_column), add labelled notes, or shorten [cleaning] document_types.",
             metadata={"triplets": table.rows},
         )
 

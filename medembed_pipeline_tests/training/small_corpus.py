@@ -29,7 +29,7 @@ FILLER = [
 
 
 def make_data(
-    *, notes: int = 48, train_triplets: int = 60, validation_triplets: int = 20, seed: int = 0
+    *, notes: int = 96, train_triplets: int = 120, validation_triplets: int = 40, seed: int = 0
 ) -> TrainingData:
     """Notes of which every fifth carries two specialties; the last third is for validation."""
     rng = np.random.default_rng(seed)

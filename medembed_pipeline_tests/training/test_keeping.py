@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.model import load_encoder
-from medembed_pipeline.encoder.tokens import Windows, joined
+from medembed_pipeline.encoder.tokens import Windows
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.settings import TrainingSettings, validate
 from medembed_pipeline.training import TrainingData
@@ -19,11 +19,11 @@ from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.cuttings import LONGEST, SHORTEST, passage, phrases
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.losses import anchoring_loss, passage_loss
-from medembed_pipeline.training.objective import Objective, reading_windows
+from medembed_pipeline.training.objective import BatchWork, Objective, reading_windows
 from medembed_pipeline.training.validation import EpochChoice, passage_rank_scores, similarities_kept
 
 OPTIONS = TrainingSettings(
-    epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0, passage_words=5
+    epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0, passage_words=5, lora_rank=0
 )
 
 
@@ -112,18 +112,15 @@ def test_phrases_are_runs_of_words_of_the_notes(seed: int, lengths: list[int]) -
         assert len(one.split()) <= LONGEST
 
 
-def test_windows_joined_and_chosen_hold_the_same_tokens() -> None:
-    def windows(*lengths: int) -> Windows:
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return Windows(np.arange(starts[-1], dtype=np.int32), starts, np.arange(len(lengths)))
-
-    both = joined([windows(3, 1), windows(2), windows()])
-    assert both.token_ids.tolist() == [0, 1, 2, 0, 0, 1] and both.starts.tolist() == [0, 3, 4, 6]
-    assert both.text_index.tolist() == [0, 1, 2]
-    chosen = both.chosen(np.array([2, 0]))
-    assert chosen.token_ids.tolist() == [0, 1, 0, 1, 2] and chosen.starts.tolist() == [0, 2, 5]
-    kept = both.kept(np.array([False, True, True]))
-    assert kept.token_ids.tolist() == [0, 0, 1] and kept.text_index.tolist() == [1, 2]
+def test_windows_chosen_hold_the_same_tokens() -> None:
+    lengths = [3, 1, 2]
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    windows = Windows(np.arange(6, dtype=np.int32), starts, np.array([0, 0, 1]), left_out=1)
+    chosen = windows.chosen(np.array([2, 0]))
+    assert chosen.token_ids.tolist() == [4, 5, 0, 1, 2] and chosen.starts.tolist() == [0, 2, 5]
+    assert chosen.text_index.tolist() == [0, 1] and chosen.left_out == 1
+    kept = windows.kept(np.array([False, True, True]))
+    assert kept.token_ids.tolist() == [3, 4, 5] and kept.text_index.tolist() == [0, 1]
 
 
 def test_the_parts_that_are_read_lie_in_the_window(spec: EncoderSpec) -> None:
@@ -286,11 +283,15 @@ def test_a_batch_depends_on_its_place_alone(spec: EncoderSpec, data: TrainingDat
     encoder = load_encoder(spec, device="cpu", precision="float32")
     objective = Objective(encoder, encoder, data, OPTIONS, token_budget=None)
     batch = np.arange(9)
+
+    def tokens(work: BatchWork) -> list[list[int]]:
+        return [part.token_ids.tolist() for part in work.parts]
+
     first = objective.work(batch, epoch=0, place=1)
     objective.work(batch, epoch=1, place=0)
     again, other = objective.work(batch, epoch=0, place=1), objective.work(batch, epoch=1, place=1)
-    assert first.windows.token_ids.tolist() == again.windows.token_ids.tolist()
-    assert first.windows.token_ids.tolist() != other.windows.token_ids.tolist()
+    assert tokens(first) == tokens(again)
+    assert tokens(first) != tokens(other)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,12 @@ from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.state import clear_state
 
 OPTIONS = TrainingSettings(
-    epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0, average_shares=[]
+    epochs=3,
+    notes_per_batch=12,
+    learning_rate=3e-3,
+    early_stopping_patience=0,
+    average_shares=[],
+    map_steps=0,
 )
 SAVE = "medembed_pipeline.training.run.save_encoder"
 
@@ -223,10 +228,9 @@ def test_the_beginning_is_kept_where_it_is_not_the_base_model(
 ) -> None:
     projected = replace(spec, projection_dimensions=16)
     on = TrainingSettings(keep_epochs=True)
-    assert first_kept_epoch(TrainingSettings(), spec, None) is None
-    assert first_kept_epoch(on, spec, None) == 1
-    assert first_kept_epoch(on, projected, None) == 0
-    assert first_kept_epoch(on, spec, Checkpoint("v", "d", tmp_path)) == 0
+    assert first_kept_epoch(TrainingSettings(), None) is None
+    assert first_kept_epoch(on, None) == 1
+    assert first_kept_epoch(on, Checkpoint("v", "d", tmp_path)) == 0
     options = OPTIONS.model_copy(update={"epochs": 1})
     result = run(projected, data, options, state_folder=tmp_path / "state", keep_epochs_from=0)
     folder = publish(tmp_path / "checkpoint", result, projected, data, options)

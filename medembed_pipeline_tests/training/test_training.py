@@ -25,7 +25,20 @@ from medembed_pipeline.training.optimization import freeze_lowest, switch_dropou
 from medembed_pipeline.training.state import STATE_FILE, clear_state
 from medembed_pipeline.training.validation import EpochChoice
 
-OPTIONS = TrainingSettings(epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+# Everything that can be lost is allowed to be: what keeps it has tests of its own.
+OPTIONS = TrainingSettings(
+    epochs=3,
+    notes_per_batch=8,
+    learning_rate=3e-3,
+    early_stopping_patience=0,
+    training_tokens=0,
+    passage_words=5,
+    anchors_per_batch=4,
+    anchor_similarity_weight=1.0,
+    anchor_vector_weight=0.1,
+    average_shares=[],
+    lora_rank=0,
+)
 
 
 def run(
@@ -66,7 +79,7 @@ def test_it_learns_and_keeps_the_best_epoch(
     score = [row["validation_score"] for row in rows]
     assert score == [row["validation_precision_at_5"] for row in rows]
     assert result.best_epoch == int(np.argmax(score))
-    assert best["validation_map"] > rows[0]["validation_map"] + 0.1
+    assert best["validation_map"] > rows[0]["validation_map"] + 0.02
     # The encoder is the best epoch's: its score is found again.
     notes = sorted(data.validation_ids)
     vectors = result.encoder.encode([data.texts[note] for note in notes])
@@ -262,23 +275,23 @@ def test_gpu_out_of_memory_halves_the_micro_batch_with_a_warning(
 
     def short_of_memory(limit: int) -> None:
         def forward(self: Encoder, token_ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            if self.training and len(token_ids) > limit:
+            if self.training and token_ids.numel() > limit * spec.max_tokens:
                 raise torch.cuda.OutOfMemoryError("simulated")
             return original(self, token_ids, mask)
 
         monkeypatch.setattr(Encoder, "forward", forward)
 
     warned: list[str] = []
-    short_of_memory(4)
+    short_of_memory(2)
     result = run(spec, data, options, on_warning=warned.append)
-    assert result.micro_batch == 3
+    assert result.micro_batch == 2
     assert [sentence[:62] for sentence in warned] == [
-        "out of GPU memory: trying again with 6 notes at once instead o",
-        "out of GPU memory: trying again with 3 notes at once instead o",
+        "out of GPU memory: trying again with 4 notes at once instead o",
+        "out of GPU memory: trying again with 2 notes at once instead o",
     ]
     # The result is the one of a training that began with that micro-batch: no failed try left a trace.
     monkeypatch.setattr(Encoder, "forward", original)
-    asked = run(spec, data, options.model_copy(update={"micro_batch": 3}))
+    asked = run(spec, data, options.model_copy(update={"micro_batch": 2}))
     assert weights_hash(result, tmp_path / "a") == weights_hash(asked, tmp_path / "b")
     short_of_memory(0)
     with pytest.raises(MedembedError, match="out of GPU memory with a single note"):
@@ -300,7 +313,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
         torch.manual_seed(0)
         loss = add_gradient(
             encoder,
-            windows,
+            [windows],
             lambda vectors: contrastive_loss(vectors, overlap, temperature=0.1),
             scale=0.5,
             micro_batch=micro_batch,

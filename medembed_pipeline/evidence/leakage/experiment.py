@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder import EncoderSpec, spec_of_base
 from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.metrics_table import (
@@ -118,7 +118,9 @@ def run_experiment(
     seed = preset.random.seed
     held_out, units = held_out_rows(rows, preset.split, seed=seed)
     sets = scored_sets(rows, held_out, seed=seed)
-    spec = EncoderSpec(preset.encoder.base, preset.encoder.pooling, preset.encoder.max_tokens)
+    spec = spec_of_base(
+        preset.encoder.base, pooling=preset.encoder.pooling, max_tokens=preset.encoder.max_tokens
+    )
     how = {"device": preset.encoder.device, "precision": preset.encoder.precision}
     base = load_encoder(spec, seed=seed, **how)
     vectors = base.encode(rows.texts)
@@ -214,9 +216,16 @@ def _train_and_score(
     from medembed_pipeline.training.state import clear_state
 
     training, how = preset.training, preset.encoder
-    # Every epoch is looked at, the harmful ones too.
+    # Every epoch is looked at, the harmful ones too, and nothing is done that the published set-ups did not do.
     options = TrainingSettings(
-        **training.model_dump(exclude={"triplets"}), early_stopping_patience=0, seed=preset.random.seed
+        **training.model_dump(exclude={"triplets"}),
+        early_stopping_patience=0,
+        seed=preset.random.seed,
+        map_steps=0,
+        training_tokens=0,
+        passage_weight=0,
+        anchors_per_batch=0,
+        average_shares=[],
     )
     result = train(
         spec,

@@ -69,7 +69,9 @@ class EncoderPreset(Section):
 class TrainingPreset(TrainingRecipe):
     """How it is trained, with the keys of [training]; every epoch is kept and scored."""
 
-    epochs: int = Field(6, ge=1, le=100, description="Passes over the triplets.")
+    learning_rate: float = Field(3e-4, gt=0, le=1, description="Of AdamW, at its peak.")
+    lora_rank: int = Field(0, ge=0, le=1024, description="Rank of LoRA adapters; 0: all weights are trained.")
+    epochs: int = Field(6, ge=1, le=100, description="Passes over the training rows.")
     triplets: int = Field(2000, ge=1, le=10_000_000, description="Triplets drawn from the rows trained on.")
 
 

@@ -1,0 +1,200 @@
+"""What each part of the training recipe gives, and what it costs: tuned minus base on held-out notes and on tasks.
+
+    python -m medembed_pipeline_tests.measure_training LAKE [--seeds 3] [--variants recipe former ...]
+
+LAKE is a data lake in which `make run` has been; a person's own tasks are taken from its folder `tasks/`. Nothing is
+written there. Every variant trains on the same notes, in one process, one after the other; seconds are of the training
+alone, its validation included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medembed_pipeline.encoder import EncoderSpec, spec_of_settings, vector_dimensions
+from medembed_pipeline.encoder.model import Encoder, load_encoder
+from medembed_pipeline.evaluation.metric_names import metric_key
+from medembed_pipeline.evaluation.relevance import label_matrix
+from medembed_pipeline.evaluation.retrieval import retrieval_scores
+from medembed_pipeline.evaluation.vectors import effective_rank, unit_rows
+from medembed_pipeline.evidence.health.detail import Detail, detail_kept, kinds_by_name, share_kept
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import vectors
+from medembed_pipeline.settings import EncoderSettings, TaskSettings, TrainingSettings
+from medembed_pipeline.tasks.encoding import TextVectors
+from medembed_pipeline.tasks.gather import all_tasks
+from medembed_pipeline.tasks.own import own_folders
+from medembed_pipeline.tasks.passages import passage_task
+from medembed_pipeline.tasks.scoring import score_task
+from medembed_pipeline.tasks.table import metric_name
+from medembed_pipeline.tasks.task import NotAsked, RankingTask
+from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.loop import train
+
+PLAIN: dict[str, Any] = {
+    "map_steps": 0,
+    "passage_weight": 0.0,
+    "anchors_per_batch": 0,
+    "average_shares": [],
+}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "recipe": {},
+    "without the linear map": {"map_steps": 0},
+    "without passages": {"passage_weight": 0.0},
+    "without anchoring": {"anchors_per_batch": 0},
+    "without averaging": {"average_shares": []},
+    "all weights, not adapters": {"lora_rank": 0, "learning_rate": 3e-4},
+    "linear map alone": {"epochs": 1, "learning_rate": 1e-9, "map_learning_rate": 1e-3},
+    # As many notes encoded as by the former default, which packed 2,000 triplets into batches twice.
+    "former": {**PLAIN, "lora_rank": 0, "learning_rate": 3e-4, "epochs": 5, "early_stopping_patience": 0},
+}
+DETAIL_NEIGHBORS = 10
+
+
+def main() -> None:
+    """Train, score, print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("lake", type=Path)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--variants", nargs="+", choices=sorted(VARIANTS), default=["recipe", "former"])
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    options = parser.parse_args()
+    bench = Bench(Lake(str(options.lake)), options.precision)
+    before = bench.scores(load_encoder(bench.base, precision=options.precision))
+    columns = [*(name for name in before if not name.startswith("_")), "share", "seconds"]
+    print("| variant | " + " | ".join(columns) + " |\n|" + "---|" * (1 + len(columns)))
+    print(
+        "| base model | " + " | ".join(f"{before.get(name, float('nan')):.3f}" for name in columns) + " |",
+        flush=True,
+    )
+    for name in options.variants:
+        rows = [bench.change(before, VARIANTS[name], seed) for seed in range(7, 7 + options.seeds)]
+        for row in rows if len(rows) > 1 else []:
+            print(
+                f"| {name}, one seed | " + " | ".join(_shown(row, column) for column in columns) + " |",
+                flush=True,
+            )
+        mean = {column: float(np.mean([row[column] for row in rows])) for column in columns}
+        print(f"| {name} | " + " | ".join(_shown(mean, column) for column in columns) + " |", flush=True)
+
+
+class Bench:
+    """The notes of a lake, and how a model does on those that are held out."""
+
+    def __init__(self, lake: Lake, precision: str) -> None:
+        notes = (
+            lake.table("cleaned_notes").read(["note_id", "text", "specialties", "source_rows"]).to_pydict()
+        )
+        splits = lake.table("note_splits").read(["note_id", "split", "group"]).to_pydict()
+        self._precision = precision
+        self._texts = dict(zip(notes["note_id"], notes["text"], strict=True))
+        self._specialties = dict(zip(notes["note_id"], notes["specialties"], strict=True))
+        self._group = dict(zip(splits["note_id"], splits["group"], strict=True))
+        by_split = defaultdict(list)
+        for note, split in zip(splits["note_id"], splits["split"], strict=True):
+            by_split[split].append(note)
+        self._held_out = sorted(by_split["test"])
+        triplets: dict[str, list[tuple[str, str, str]]] = {"train": [], "validation": []}
+        for row in lake.table("triplets").read().to_pylist():
+            triplets[row["split"]].append((row["anchor_id"], row["positive_id"], row["negative_id"]))
+        self._data = TrainingData(
+            self._texts, self._specialties, triplets["train"], triplets["validation"], by_split["validation"]
+        )
+        baseline = lake.table("baseline_embeddings").read()
+        rows = zip(baseline.column("note_id").to_pylist(), vectors(baseline.column("embedding")), strict=True)
+        self._known = dict(rows)
+        names = lake.table("raw_transcriptions").read(["row_id", "sample_name"]).to_pydict()
+        name_of_row = dict(zip(names["row_id"], names["sample_name"], strict=True))
+        self._kinds = dict(
+            zip(notes["note_id"], kinds_by_name(notes["source_rows"], name_of_row), strict=True)
+        )
+        self.base = spec_of_settings(EncoderSettings())
+        settings = TaskSettings()
+
+        def passages() -> Any:
+            return passage_task(
+                self._held_out,
+                [self._texts[note] for note in self._held_out],
+                [self._group[note] for note in self._held_out],
+                window=self.base.max_tokens,
+                words=settings.passage_words,
+                per_note=settings.passages_per_note,
+                notes_at_most=settings.passage_notes,
+                seed=settings.seed,
+            )
+
+        self._tasks = [
+            task
+            for task in all_tasks(settings, passages, own_folders(lake))
+            if not isinstance(task, NotAsked)
+        ]
+
+    def change(self, before: dict[str, Any], values: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Tuned minus base of every figure; of detail and rank the share that is kept."""
+        settings = TrainingSettings(**{**values, "seed": seed})
+        dimensions = vector_dimensions(self.base) if settings.map_steps else 0
+        spec = EncoderSpec(**{**vars(self.base), "projection_dimensions": dimensions})
+        began = time.monotonic()
+        result = train(spec, self._data, settings, precision=self._precision, known=self._known)
+        seconds = time.monotonic() - began
+        after = self.scores(result.encoder)
+        row = {name: after[name] - value for name, value in before.items() if not name.startswith("_")}
+        row["rank"] = after["rank"] / before["rank"]
+        kept = share_kept(before["_detail"], after["_detail"])
+        return row | {
+            "detail": float("nan") if kept is None else kept,
+            "share": result.share,
+            "seconds": seconds,
+        }
+
+    def scores(self, encoder: Encoder) -> dict[str, Any]:
+        """Every figure of one model."""
+        labelled = [note for note in self._held_out if self._specialties[note]]
+        everything = sorted(note for note in self._texts if self._specialties[note])
+        of_notes = dict(
+            zip(everything, encoder.encode([self._texts[note] for note in everything]), strict=True)
+        )
+        rows = unit_rows(np.stack([of_notes[note] for note in labelled]))
+        labels = label_matrix([self._specialties[note] for note in labelled])
+        found: dict[str, Any] = {}
+        scores = retrieval_scores(rows, labels.membership)
+        for name in ("precision@5", "map"):
+            values = scores[metric_key(name)]
+            found[name] = float(values[np.isfinite(values)].mean())
+        for task in self._tasks:
+            wanted = list(dict.fromkeys(task.texts()))
+            space = TextVectors(wanted, encoder.encode(wanted))
+            if isinstance(task, RankingTask):
+                asked = list(dict.fromkeys(task.queries))
+                space = space.with_queries(TextVectors(asked, encoder.encode(asked, role="query")))
+            scored = score_task(task, {"baseline": space, "tuned": space})
+            found[f"{task.name} {metric_name(task.main)}"] = float(
+                scored.figures["tuned"][task.main].value[0]
+            )
+        found["rank"] = effective_rank(rows)
+        detail: Detail = detail_kept(
+            unit_rows(np.stack([of_notes[note] for note in everything])),
+            label_matrix([self._specialties[note] for note in everything]).membership,
+            [self._kinds[note] for note in everything],
+            np.array([note in set(labelled) for note in everything]),
+            k=DETAIL_NEIGHBORS,
+        )
+        return found | {"detail": detail.kept, "_detail": detail}
+
+
+def _shown(row: dict[str, Any], column: str) -> str:
+    if column == "seconds":
+        return f"{row[column]:.0f}"
+    return f"{row[column]:.2f}" if column in ("rank", "detail", "share") else f"{row[column]:+.3f}"
+
+
+if __name__ == "__main__":
+    main()
