@@ -119,10 +119,10 @@ _TRADE_OFF = (
     (
         "validation_similarities_kept",
         "similarities of phrases",
-        "correlation with the base model's",
+        "correlation with base",
         "{:.3f}",
     ),
-    ("validation_rank_kept", "effective rank", "share of the base model's", "{:.0%}"),
+    ("validation_rank_kept", "effective rank", "share of base", "{:.0%}"),
 )
 
 
@@ -148,7 +148,7 @@ def trade_off_picture(rows: Sequence[Mapping[str, Any]], *, chosen_by: str = "sc
         "Hollow: loses what must be kept.",
     ) as figure:
         panels = figure.subplots(1, len(_TRADE_OFF))
-        figure.subplots_adjust(left=0.05, right=0.975, top=0.66, bottom=0.17, wspace=0.34)
+        figure.subplots_adjust(left=0.065, right=0.985, top=0.66, bottom=0.17, wspace=0.4)
         for axes, (key, name, unit, form) in zip(panels, _TRADE_OFF, strict=True):
             values = np.array([_number(row.get(key)) for row in rows])
             axes.set_title(f"{name.format(chosen_by=chosen_by)}\n{unit}", fontsize=9.5)
@@ -169,9 +169,9 @@ def trade_off_picture(rows: Sequence[Mapping[str, Any]], *, chosen_by: str = "sc
             axes.annotate(
                 form.format(values[shares == taken][0]),
                 (taken, values[shares == taken][0]),
-                xytext=(0, 9),
+                xytext=(-5, -14),
                 textcoords="offset points",
-                ha="right" if taken > 0.8 else "center",
+                ha="right",
                 color=TEXT,
                 fontsize=9.5,
                 fontweight="bold",

@@ -18,7 +18,11 @@ from medembed_pipeline.pictures.figure import Picture
 from medembed_pipeline.pictures.maps_picture import maps_picture, turned_onto
 from medembed_pipeline.pictures.metrics_pictures import metrics_picture, shorten, specialty_change_picture
 from medembed_pipeline.pictures.palette import COMBINATIONS, LEXICAL_COLOR, TEXT, TUNED_COLOR, WORSE_COLOR
-from medembed_pipeline.pictures.training_picture import spread_labels, training_curve_picture
+from medembed_pipeline.pictures.training_picture import (
+    spread_labels,
+    trade_off_picture,
+    training_curve_picture,
+)
 
 LONG_NAMES = [f"A $pecialty_with ^a rather long name {number}" for number in range(40)]
 
@@ -160,6 +164,24 @@ def test_figures_without_interval_or_value() -> None:
         specialty_change_picture(metrics_table(), split="validation")
     with pytest.raises(PictureError, match="columns ci_low, k are missing"):
         metrics_picture(metrics_table().drop_columns(["k", "ci_low"]))
+
+
+def test_trade_off() -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "share": share,
+            "validation_score": 0.5 + share / 10,
+            "validation_passage_mrr": None,
+            "validation_similarities_kept": 1 - share / 10,
+            "validation_rank_kept": 1 - share / 20,
+            "broken": "similarities" if share == 1 else "",
+            "taken": share == 0.5,
+        }
+        for share in (0.0, 0.5, 1.0)
+    ]
+    pixels(trade_off_picture(rows))
+    with pytest.raises(PictureError, match="at least one row"):
+        trade_off_picture([])
 
 
 def test_training_curve() -> None:
