@@ -6,7 +6,14 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.evaluation import REVISION
-from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, read_embeddings, rows_of, texts_of
+from medembed_pipeline.evaluation.inputs import (
+    MODELS,
+    explained,
+    held_out,
+    read_embeddings,
+    rows_of,
+    texts_of,
+)
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
