@@ -247,10 +247,19 @@ def print_headline(lake: Lake) -> None:
     from medembed_pipeline.verdict.released import released_path
     from medembed_pipeline.verdict.summary import verdict_lines
 
-    metrics = lake.table("embedding_metrics")
-    confidence = load_settings().evaluation.confidence
-    print(f"\n{headline(metrics.read(), metrics.footer.facts['scored_notes'], confidence)}\n")
-    verdict = lake.table("release_verdict")
+    metrics, tasks, verdict = (
+        lake.table(name) for name in ("embedding_metrics", "task_metrics", "release_verdict")
+    )
+    facts = metrics.footer.facts
+    notes = facts["scored_notes"] or facts["notes_without_specialty"]
+    shown = headline(
+        metrics.read(),
+        tasks.read(),
+        notes,
+        load_settings().evaluation.confidence,
+        passages=verdict.footer.facts["judged_on"] == "passages",
+    )
+    print(f"\n{shown}\n")
     for line in verdict_lines(verdict.footer.facts, verdict.read().to_pylist(), released_path(lake)):
         print(line)
     print(f"checkpoint   {lake.path(FOLDER, current_checkpoint(lake).version)}")

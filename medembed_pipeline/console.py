@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -75,26 +76,44 @@ def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logger
 
 
-def headline(metrics: pa.Table, test_notes: int, confidence: float) -> str:
-    """Baseline to tuned on the held-out notes, with intervals, as a small table of text."""
+def headline(
+    metrics: pa.Table, tasks: pa.Table, test_notes: int, confidence: float, *, passages: bool
+) -> str:
+    """Baseline to tuned on the held-out notes, with intervals, as a small table of text.
+
+    Args:
+        metrics: table `embedding_metrics`; without labels it is empty, and its lines are left out.
+        tasks: table `task_metrics`.
+        test_notes: held-out notes behind it.
+        confidence: of the intervals.
+        passages: whether the passages are shown, too, since the verdict goes by them.
+    """
     lines = [
         f"Held-out test notes: {test_notes}. Value [{confidence:.0%} interval]:",
         f"  {'':<12}{'baseline':>24}{'tuned':>24}{'difference':>26}",
     ]
-    for metric, k, label in HEADLINE:
-        cells = [_cell(metrics, model, metric, k) for model in ("baseline", "tuned", "difference")]
+    shown = []
+    if passages:
+        shown.append(("passages", tasks, {"family": "passages", "is_main": True}))
+    if metrics.num_rows:
+        shown += [
+            (label, metrics, {"scope": "all", "metric": metric, "k": k}) for metric, k, label in HEADLINE
+        ]
+    for label, table, wanted in shown:
+        cells = [_cell(table, {**wanted, "model": model}) for model in ("baseline", "tuned", "difference")]
         lines.append(f"  {label:<12}{cells[0]:>24}{cells[1]:>24}{cells[2]:>26}")
     return "\n".join(lines)
 
 
-def _cell(metrics: pa.Table, model: str, metric: str, k: int | None) -> str:
-    column = metrics.column("k")
-    wanted = pc.is_null(column) if k is None else pc.fill_null(pc.equal(column, k), False)
-    for name, value in (("model", model), ("metric", metric), ("scope", "all")):
-        wanted = pc.and_(wanted, pc.equal(metrics.column(name), value))
-    rows = metrics.filter(wanted).to_pylist()
+def _cell(table: pa.Table, wanted: Mapping[str, Any]) -> str:
+    chosen = pc.equal(table.column("model"), wanted["model"])
+    for name, value in wanted.items():
+        column = table.column(name)
+        same = pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
+        chosen = pc.and_(chosen, same)
+    rows = table.filter(chosen).to_pylist()
     if not rows:
         return "-"
-    sign = "+" if model == "difference" else ""
+    sign = "+" if wanted["model"] == "difference" else ""
     row = rows[0]
     return f"{row['value']:{sign}.3f} [{row['ci_low']:{sign}.3f}, {row['ci_high']:{sign}.3f}]"

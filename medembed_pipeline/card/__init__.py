@@ -1,3 +1,3 @@
 """The model card of a measured checkpoint: what it is for, what it was shown to do, and what nobody has stated."""
 
-REVISION = "1"
+REVISION = "2"

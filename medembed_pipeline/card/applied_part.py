@@ -10,6 +10,7 @@ from medembed_pipeline.card.stated import stated
 from medembed_pipeline.card.words import (
     MEASURING,
     NO_EXTERNAL_TEST,
+    attracted,
     base_words,
     scored_words,
     stage_words,
@@ -28,10 +29,10 @@ from medembed_pipeline.training.card_parts import (
     plain,
     table,
 )
+from medembed_pipeline.verdict.gain import GAIN_RULES
 
 TEST_TYPE = f"Retrospective and internal, on held-out notes. {NO_EXTERNAL_TEST}"
 FAIRNESS_RULES = ("no_specialty_is_worse", "no_slice_is_worse")
-USEFULNESS_RULE = "main_metric_is_better"
 
 
 def applied_part(facts: CardFacts, settings: CardSettings) -> str:
@@ -106,7 +107,10 @@ def _trust(facts: CardFacts, settings: CardSettings) -> str:
     )
     system = [
         ("Outcomes and Outputs", "A vector a note. No diagnosis, no score of a patient, no recommendation."),
-        ("Model Type", "Text encoder (transformer), fine-tuned to tell specialties apart."),
+        (
+            "Model Type",
+            f"Text encoder (transformer), fine-tuned so that {attracted(facts)} attract each other.",
+        ),
         (
             "Foundation Models",
             f"{base_words(facts)}, licence of the base: {licence_words(licence_from(facts.manifest))}",
@@ -146,18 +150,23 @@ def _trust(facts: CardFacts, settings: CardSettings) -> str:
 
 
 def _metrics(facts: CardFacts) -> str:
-    metric = metric_label(facts.main_metric)
+    gain = GAIN_RULES[facts.judged_on_passages]
+    goal = (
+        "A passage of a note finds its note better than by the base model."
+        if facts.judged_on_passages
+        else f"Notes of the same specialty are found better than by the base model ({metric_label(facts.main_metric)})."
+    )
     rules = [row for row in facts.rules if row["kind"] == "decides"]
-    safety = [row for row in rules if row["rule"] not in (USEFULNESS_RULE, *FAIRNESS_RULES)]
+    safety = [row for row in rules if row["rule"] not in (gain, *FAIRNESS_RULES)]
     shared = [
         ("Test Type", TEST_TYPE),
         ("Testing Data Description", scored_words(facts)),
         ("Validation Process and Justification", MEASURING),
     ]
     usefulness = [
-        ("Metric Goal", f"Notes of the same specialty are found better than by the base model ({metric})."),
-        ("Result", reason_of(facts, USEFULNESS_RULE)),
-        ("Interpretation", _holds(facts, (USEFULNESS_RULE,))),
+        ("Metric Goal", goal),
+        ("Result", reason_of(facts, gain)),
+        ("Interpretation", _holds(facts, (gain,))),
     ]
     fairness = [
         ("Metric Goal", "No specialty and no slice of the notes is served worse than by the base model."),

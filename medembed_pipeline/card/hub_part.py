@@ -15,7 +15,9 @@ from medembed_pipeline.card.stated import stated
 from medembed_pipeline.card.words import (
     MEASURING,
     NO_EXTERNAL_TEST,
+    attracted,
     base_words,
+    goes_by,
     scored_words,
     specialties_scored,
     summary,
@@ -126,13 +128,14 @@ def _training(facts: CardFacts) -> str:
         if best is None
         else outcome_words(best, bool(manifest.get("improved_on_base")), metric)
     )
+    learned = " with their specialties" if facts.learned_from_labels else "; no label was learned from"
     history = f"\n\n{history_table(facts.history)}" if facts.history else ""
     return f"""## Training Details
 
 ### Training Data
 
-Clinical notes with their specialties. The notes trained on are listed by id in `trained_notes.json`; no text of them is
-in this folder.
+Clinical notes{learned}. The notes trained on are listed by id in `trained_notes.json`; no text of them is in this
+folder.
 
 {_values(manifest.get("counts"), "training data")}
 
@@ -180,13 +183,13 @@ def evaluation(facts: CardFacts, *, slices: bool = True) -> str:
 
 #### Metrics
 
-{MEASURING} The release verdict goes by {label}. Values with their {facts.confidence:.0%} intervals.
+{MEASURING} The release verdict goes by {goes_by(facts)}. Values with their {facts.confidence:.0%} intervals.
 
 ### Results
 
-{held_out_table(facts)}
+{held_out_table(facts) if facts.metrics else "No held-out note has a specialty, so nothing was scored by specialties."}
 
-What the model must keep while it learns specialties, each task for itself:
+What the model must keep, each task for itself:
 
 {task_table(facts) if facts.tasks else "No task was asked."}"""
     ]
@@ -220,7 +223,7 @@ def _technical(facts: CardFacts) -> str:
 
 ### Model Architecture and Objective
 
-The architecture of {base_words(facts)}, trained so that notes that share a specialty attract each other.
+The architecture of {base_words(facts)}, trained so that {attracted(facts)} attract each other.
 
 ### Compute Infrastructure
 

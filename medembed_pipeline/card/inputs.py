@@ -59,6 +59,16 @@ class CardFacts:
         """What the verdict goes by, such as `precision@5`."""
         return str(self.verdict.get("main_metric", "precision@5"))
 
+    @property
+    def learned_from_labels(self) -> bool:
+        """Whether the checkpoint was trained on specialties; of an older one it is not recorded, and it was."""
+        return bool((self.manifest.get("counts") or {}).get("train_triplets", True))
+
+    @property
+    def judged_on_passages(self) -> bool:
+        """Whether the verdict looked for the gain in the passages."""
+        return self.verdict.get("judged_on") == "passages"
+
 
 def read_facts(work: AssetWork) -> CardFacts:
     """Read the verdict, what it was drawn from, and the checkpoint it is about; note their versions in `work`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medembed_pipeline.card.inputs import CardFacts
+from medembed_pipeline.evaluation.metric_names import metric_label
 from medembed_pipeline.training.card_parts import plain
 
 VERDICTS = {
@@ -31,9 +32,21 @@ def summary(facts: CardFacts) -> str:
     not_better = facts.manifest.get("improved_on_base") is False
     but = " No epoch of its training was better than that model, so it is that model." if not_better else ""
     return (
-        f"Turns a clinical note into a unit vector{size}, such that notes of one specialty lie close together (cosine "
+        f"Turns a clinical note into a unit vector{size}, such that {attracted(facts)} lie close together (cosine "
         f"similarity). Fine-tuned from {base_words(facts)}.{but}"
     )
+
+
+def attracted(facts: CardFacts) -> str:
+    """What the training draws together."""
+    return "notes that share a specialty" if facts.learned_from_labels else "the parts of a note"
+
+
+def goes_by(facts: CardFacts) -> str:
+    """What the verdict looks for a gain in."""
+    if facts.judged_on_passages:
+        return "the passages, since no label was learned from or no held-out note has one"
+    return metric_label(facts.main_metric)
 
 
 def base_words(facts: CardFacts) -> str:
@@ -44,11 +57,17 @@ def base_words(facts: CardFacts) -> str:
 def scored_words(facts: CardFacts) -> str:
     """How many notes were scored, and how many lay in each split."""
     scored = facts.metric_facts.get("scored_notes", 0)
+    excluded = facts.metric_facts.get("notes_excluded_as_trained_on", 0)
+    unlabelled = facts.metric_facts.get("notes_without_specialty", 0)
     by_split = ", ".join(
         f"{facts.split_notes.get(split, 0):,} {split}" for split in ("train", "validation", "test")
     )
-    excluded = facts.metric_facts.get("notes_excluded_as_trained_on", 0)
-    unlabelled = facts.metric_facts.get("notes_without_specialty", 0)
+    if not scored:
+        return (
+            f"{unlabelled:,} held-out test notes, none of which has a specialty; passages of them were scored. Notes "
+            f"by split when they were: {by_split}. Of the test notes, {excluded:,} whose group was trained on are left "
+            "out."
+        )
     return (
         f"{scored:,} held-out test notes were scored. Notes by split when they were: {by_split}. Of the test notes, "
         f"{unlabelled:,} without a specialty and {excluded:,} whose group was trained on are left out."

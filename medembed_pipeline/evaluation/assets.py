@@ -6,7 +6,14 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.evaluation import REVISION
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, read_embeddings, rows_of, texts_of
+from medembed_pipeline.evaluation.inputs import (
+    MODELS,
+    explained,
+    held_out,
+    read_embeddings,
+    rows_of,
+    texts_of,
+)
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
@@ -83,8 +90,15 @@ def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult
             from medembed_pipeline.evaluation.lexical import lexical_vectors
 
             counts = evaluation_counts(scored.specialties, minimum_notes=settings.minimum_specialty_notes)
+            facts = {
+                "scored_notes": counts.notes_scored,
+                "notes_without_specialty": counts.notes_without_specialty,
+                "notes_excluded_as_trained_on": scored.excluded,
+                "queries_without_relevant": counts.queries_without_relevant,
+                "specialties_too_small": len(counts.small_specialties),
+            }
             if not counts.notes_scored:
-                raise dg.Failure("no held-out test note has a specialty, so there is nothing to score")
+                return explained((METRICS_SCHEMA.empty_table(), facts), scored.specialties)
             table = metrics_table(
                 scored.note_ids,
                 baseline=rows_of(embeddings["baseline"], scored.note_ids),
@@ -95,13 +109,6 @@ def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult
                 confidence=settings.confidence,
                 minimum_notes=settings.minimum_specialty_notes,
             )
-            facts = {
-                "scored_notes": counts.notes_scored,
-                "notes_without_specialty": counts.notes_without_specialty,
-                "notes_excluded_as_trained_on": scored.excluded,
-                "queries_without_relevant": counts.queries_without_relevant,
-                "specialties_too_small": len(counts.small_specialties),
-            }
             return table, facts
 
         return work.publish(build, METRICS_SCHEMA, lambda table: describe_metrics(work, table))
@@ -112,6 +119,8 @@ def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     from medembed_pipeline.pictures.metrics_pictures import metrics_picture, specialty_change_picture
 
     metrics = table.read()
+    if not metrics.num_rows:
+        return {}
     overall = [row for row in metrics.to_pylist() if row["scope"] == "all"]
     shown = [
         {name: row[name] for name in ("model", "metric", "k", "value", "ci_low", "ci_high", "n")}
@@ -160,7 +169,7 @@ def slice_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any
                 {"slice": name, "values": len(values)}
                 for name, values in _values_by_slice(table, settings.slices).items()
             ]
-            return table, {"slices": counted}
+            return explained((table, {"slices": counted}), scored.specialties)
 
         return work.publish(build, SLICE_METRICS_SCHEMA)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medembed_pipeline.evaluation.relevance import held_out_notes
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetWork, Built
 from medembed_pipeline.lake.tables import LakeTable, vectors
 from medembed_pipeline.notes.memory import remembered_groups
 from medembed_pipeline.training.checkpoints import Checkpoint, checkpoint_behind
 
 MODELS = ("baseline", "tuned")
+
+WHY_EMPTY = "why_empty"
+"""Fact of a table that has nothing to say: the reason."""
+NO_LABELS = "no held-out note has a specialty"
 
 
 @dataclass(frozen=True)
@@ -92,3 +96,16 @@ def texts_of(notes: LakeTable, note_ids: Sequence[str]) -> list[str]:
     columns = notes.read(["note_id", "text"]).to_pydict()
     text_of = dict(zip(columns["note_id"], columns["text"], strict=True))
     return [text_of[note_id] for note_id in note_ids]
+
+
+def explained(built: Built, specialties: Sequence[Collection[str]]) -> Built:
+    """What was built, and where it is empty since no note has a specialty, the fact that says so.
+
+    Args:
+        built: a table and its facts.
+        specialties: of the notes that it is about.
+    """
+    table, facts = built
+    if table.num_rows or any(specialties):
+        return built
+    return table, {**facts, WHY_EMPTY: NO_LABELS}

@@ -241,7 +241,7 @@ def _epoch_line(row: dict[str, Any]) -> str:
     return f"epoch {row['epoch']}: " + ", ".join(
         f"{name.replace('_', ' ')} {value:.3f}"
         for name, value in row.items()
-        if name.startswith("validation") or (name == "train_loss" and value is not None)
+        if value is not None and (name.startswith("validation") or name == "train_loss")
     )
 
 
@@ -278,5 +278,9 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
 
 
 def _plain(history: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    # Without labels, the figures of labels are recorded for no epoch: such a column is left out.
+    recorded = {name for row in history for name, value in row.items() if value is not None}
     for row in history:
-        yield {name: float("nan") if value is None else value for name, value in row.items()}
+        yield {
+            name: float("nan") if value is None else value for name, value in row.items() if name in recorded
+        }

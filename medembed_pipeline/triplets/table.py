@@ -71,7 +71,7 @@ def triplets_table(
     present = sorted(set().union(*every)) if every else []
     usable = usable_specialties(every, minimum_specialty_notes)
     if len(usable) < 2:
-        facts = {"specialties_used": 0, "specialties_too_small": len(present), "per_split": []}
+        facts = {"specialties_used": 0, "specialties_too_small": len(present) - len(usable), "per_split": []}
         return TRIPLETS_SCHEMA.empty_table(), facts
     parts: list[pa.Table] = []
     hardness: list[dict[str, Any]] = []

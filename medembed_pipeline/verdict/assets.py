@@ -64,6 +64,7 @@ def build(inputs: VerdictInputs, settings: VerdictSettings) -> Built:
         "checkpoint": evidence.checkpoint,
         "released": verdict == "deploy",
         "main_metric": settings.main_metric,
+        "judged_on": "passages" if evidence.judged_on_passages else "main_metric",
         **{
             name: [
                 {key: None if value != value else value for key, value in vars(test).items()}

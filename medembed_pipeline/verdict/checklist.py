@@ -49,7 +49,12 @@ RANK_GAP = 0.1
 
 
 def information_outcomes(evidence: Evidence) -> list[Outcome]:
-    """Judge the tuned model by the published checklist, and say how far labels and memory reach. Decides nothing."""
+    """Judge the tuned model by the published checklist, and say how far labels and memory reach. Decides nothing.
+
+    All of it is about specialties: there is none where no held-out note has one.
+    """
+    if not evidence.scored_notes:
+        return []
     found = [_published(item, evidence.metric("tuned", item.metric)) for item in CHECKLIST]
     gap = _Item(
         "published_rank_gap",

@@ -101,6 +101,8 @@ class Evidence:
         leak_facts: facts of `leak_meter`.
         label_facts: facts of `label_review`.
         checkpoint: version of the checkpoint that all this is about.
+        held_out_notes: those with a specialty and those without.
+        learned_from_labels: whether the checkpoint was trained on specialties.
     """
 
     metrics: pa.Table
@@ -120,6 +122,18 @@ class Evidence:
     health_facts: Mapping[str, Any] = field(default_factory=dict)
     leak_facts: Mapping[str, Any] = field(default_factory=dict)
     label_facts: Mapping[str, Any] = field(default_factory=dict)
+    held_out_notes: int = 0
+    learned_from_labels: bool = True
+
+    @property
+    def judged_on_passages(self) -> bool:
+        """Whether the gain is looked for in the passages: a model that learned no labels promises nothing of them."""
+        return not (self.learned_from_labels and self.scored_notes)
+
+    @property
+    def judged_notes(self) -> int:
+        """The notes behind the figure that shows the gain, which must not have been trained on."""
+        return self.held_out_notes if self.judged_on_passages else self.scored_notes
 
     def metric(self, model: str, metric: MetricKey, scope: str = "all") -> Figure:
         """A figure of `embedding_metrics`; all NaN where the table has no such row."""

@@ -68,7 +68,10 @@ class VerdictInputs:
         tables, scored = self.tables, self._held_out
         labelled = [row for row, names in enumerate(scored.specialties) if names]
         evaluation = tables["embedding_metrics"].footer.recipe.settings["EvaluationSettings"]
-        scored_ids = [scored.note_ids[row] for row in labelled]
+        learned_from_labels = self._learned_from_labels()
+        # Passages are of any held-out note.
+        by_labels = learned_from_labels and labelled
+        judged_ids = [scored.note_ids[row] for row in labelled] if by_labels else scored.note_ids
         notes = tables["cleaned_notes"].read(["note_id", "text"])
         threshold = float(
             tables["cleaned_notes"].footer.recipe.settings["CleaningSettings"]["near_duplicate_threshold"]
@@ -99,7 +102,7 @@ class VerdictInputs:
             health=tables["space_health"].read(),
             rank_gap=rank_gap(tables["neighbors"].read(["model", "pool", "note_id", "rank", "similarity"])),
             crossings=count_crossings(notes, splits, threshold),
-            trained_on=trained_on(notes, splits, scored_ids, self.checkpoint.trained_note_ids(), threshold),
+            trained_on=trained_on(notes, splits, judged_ids, self.checkpoint.trained_note_ids(), threshold),
             seen_shares=seen_shares(
                 leak_meter.read(["protocol", "model", "seen_share"]),
                 str(leak_meter.footer.facts["held_out_protocol"]),
@@ -108,7 +111,14 @@ class VerdictInputs:
             health_facts=tables["space_health"].footer.facts,
             leak_facts=leak_meter.footer.facts,
             label_facts=tables["label_review"].footer.facts,
+            held_out_notes=len(scored.note_ids),
+            learned_from_labels=learned_from_labels,
         )
+
+    def _learned_from_labels(self) -> bool:
+        # Of an older or a foreign checkpoint it is not known; those were trained on specialties.
+        counts = self.checkpoint.manifest().get("counts", {})
+        return bool(counts.get("train_triplets", True))
 
 
 def specialties_of(metrics: pa.Table) -> list[str]:

@@ -57,6 +57,8 @@ class Outcome:
 
 RULES: Mapping[str, str] = {
     "main_metric_is_better": "The whole paired interval of the main metric on held-out notes lies above zero.",
+    "passages_are_better": "Without labels: the whole paired interval of the passages lies above zero.",
+    "main_metric_is_kept": "Where no label was learned from: the main metric is shown to be kept within the tolerance.",
     "no_specialty_is_worse": "No specialty is shown to be worse than the tolerance, and on average they are kept.",
     "no_slice_is_worse": "No value of a slice is shown to be worse than the tolerance.",
     "detail_is_kept": "Notes that belong together within a specialty are still among each other's neighbours.",
@@ -68,6 +70,9 @@ RULES: Mapping[str, str] = {
     "scored_notes_are_unseen": "No scored note, and no near-duplicate of one, was trained on.",
 }
 """Every deciding rule but those of the tasks, in the order of the table, and what it says."""
+
+PASSAGES_RULES = ("passages_are_better", "main_metric_is_kept")
+"""They take the place of `main_metric_is_better` where the model learned no labels, or no held-out note has one."""
 
 TASKS_RULE = "every_task_is_kept"
 """The check over the rules of the tasks, which are named `keeps_<task>`."""

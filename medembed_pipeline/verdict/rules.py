@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from medembed_pipeline.evaluation.jackknife import groups_needed
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.evaluation.significance import groups_to_decide
 from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.tasks.table import judgement
 from medembed_pipeline.verdict.evidence import Evidence, Task
+from medembed_pipeline.verdict.gain import gain_outcomes
 from medembed_pipeline.verdict.outcomes import Outcome
 from medembed_pipeline.verdict.scopes import ScopeTest, standard_error
 
@@ -26,9 +26,9 @@ _TINY = 1e-9
 
 
 def deciding_outcomes(evidence: Evidence, settings: VerdictSettings) -> list[Outcome]:
-    """Judge every rule of RULES, in its order, and then every task."""
+    """Judge every rule of RULES that applies, in its order, and then every task."""
     return [
-        main_metric(evidence, settings),
+        *gain_outcomes(evidence, settings),
         specialty_harm(evidence, settings),
         slice_harm(evidence, settings),
         detail(evidence, settings),
@@ -42,75 +42,29 @@ def deciding_outcomes(evidence: Evidence, settings: VerdictSettings) -> list[Out
     ]
 
 
-def main_metric(evidence: Evidence, settings: VerdictSettings) -> Outcome:
-    """Holds: the interval of the paired difference is above zero. Broken: none of it is."""
-    key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
-    change, before, after = (evidence.metric(model, key) for model in ("difference", "baseline", "tuned"))
-    passed: bool | None = None
-    found = (
-        f"{label} goes from {before.value:.3f} to {after.value:.3f} on {change.n} held-out notes, by "
-        f"{change.value:+.3f} [{change.ci_low:+.3f}, {change.ci_high:+.3f}] at {evidence.confidence:.0%} confidence"
-    )
-    if math.isnan(change.ci_low) or math.isnan(change.ci_high):
-        clause = f"{label} on {change.n} held-out notes has no interval to judge by"
-        reason = (
-            f"{clause[:1].upper()}{clause[1:]}: its notes are too few, or near-duplicates of one another."
-        )
-    elif evidence.scored_groups < settings.smallest_test_groups:
-        clause = (
-            f"{evidence.scored_groups} independent held-out notes are too few, {settings.smallest_test_groups} are "
-            "needed"
-        )
-        reason = f"{found}; but {clause}."
-    elif before.value >= 1 - _TINY and change.ci_high <= _TINY and change.value >= -_TINY:
-        clause = f"{label} of the baseline is 1 already, nothing can be above it"
-        reason = f"{found}: {clause}."
-    elif change.ci_low > 0:
-        passed, clause, reason = True, "", f"{found}: the whole interval is above zero."
-    elif change.ci_high <= 0:
-        passed, clause = False, f"the whole interval of {label} is at or below zero"
-        reason = f"{found}: {clause}."
-    else:
-        clause = f"the interval of {label} includes zero"
-        error = standard_error(change.ci_low, change.ci_high, change.degrees, confidence=evidence.confidence)
-        needed = groups_needed(change.value, error, change.groups, confidence=evidence.confidence)
-        more = ""
-        if needed:
-            notes = math.ceil(needed * change.n / change.groups)
-            more = f"; for a change of this size about {notes} held-out notes would tell"
-        reason = f"{found}: {clause}{more}."
-    return Outcome(
-        "main_metric_is_better",
-        "decides",
-        passed,
-        change.value,
-        0.0,
-        reason,
-        "embedding_metrics",
-        change.ci_low,
-        change.ci_high,
-        clause,
-    )
-
-
 def specialty_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
     """Broken: at least one specialty fell by more than the tolerance, and not by chance.
 
     Not judged: one fell so far that it must not be passed over, or the mean over all specialties (where each counts
-    alike, the small ones too) is not shown to have kept within the tolerance.
+    alike, the small ones too) is not shown to have kept within the tolerance. No rule where nothing was learned from
+    specialties, and none has enough notes.
     """
     key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
     tests, limit = evidence.specialties, -settings.specialty_tolerance
     mean = evidence.metric("difference", key, "macro")
     if not tests:
-        clause = "no specialty has enough held-out notes for a figure of its own"
+        clause = (
+            "no specialty has enough held-out notes for a figure of its own"
+            if evidence.scored_notes
+            else "no held-out note has a specialty, so there is none to judge"
+        )
         return Outcome(
             "no_specialty_is_worse",
-            "decides",
+            "information" if evidence.judged_on_passages else "decides",
             None,
             math.nan,
             limit,
-            f"{clause.capitalize()}.",
+            f"{clause[:1].upper()}{clause[1:]}.",
             "embedding_metrics",
             clause=clause,
         )
@@ -150,6 +104,8 @@ def slice_harm(evidence: Evidence, settings: VerdictSettings) -> Outcome:
     label, limit = metric_label(settings.main_metric), -settings.slice_tolerance
     if not evidence.slices:
         reason = "No slices are set ([evaluation] slices), so no part of the notes is looked at by itself."
+        if not evidence.scored_notes:
+            reason = "The figures of slices go by specialties, and no held-out note has one."
         return Outcome("no_slice_is_worse", "information", None, math.nan, limit, reason, "slice_metrics")
     judged = sum(test.state != "not_judged" for test in evidence.slices)
     passed, clause, reason = _scopes(
@@ -258,6 +214,9 @@ def collapse(evidence: Evidence, settings: VerdictSettings) -> Outcome:
         for name, figure in evidence.health_figures("specialty_spread").items()
         if not math.isnan(figure.share_kept) and figure.baseline > _TINY
     }
+    if not shares and evidence.judged_on_passages:
+        reason = "No specialty has two held-out notes, so there is none that could have collapsed."
+        return Outcome("no_specialty_collapsed", "information", None, math.nan, limit, reason, "space_health")
     if not shares:
         return _share("no_specialty_collapsed", math.nan, limit, "", "", "the spread of every specialty")
     name = min(shares, key=lambda name: (shares[name], name))
@@ -365,7 +324,7 @@ def scored_notes_seen(evidence: Evidence) -> Outcome:
     else:
         clause = ""
         reason = (
-            f"None of the {evidence.scored_notes} scored notes, and no near-duplicate of one, was trained on by "
+            f"None of the {evidence.judged_notes} scored notes, and no near-duplicate of one, was trained on by "
             f"{about}."
         )
     return Outcome(

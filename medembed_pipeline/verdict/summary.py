@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.settings import VerdictSettings
-from medembed_pipeline.verdict.evidence import Evidence
+from medembed_pipeline.verdict.evidence import Evidence, Figure
+from medembed_pipeline.verdict.gain import GAIN_RULES, passages_of
 from medembed_pipeline.verdict.outcomes import TASK_PREFIX, VERDICT_SCHEMA, Outcome
 
 _DECIMALS = 9
@@ -27,32 +28,59 @@ def decide(outcomes: Sequence[Outcome]) -> Verdict:
 
 
 def sentence(outcomes: Sequence[Outcome], evidence: Evidence, settings: VerdictSettings) -> str:
-    """The verdict in one plain sentence with its numbers."""
+    """The verdict in one plain sentence with its numbers; it says so where it was judged on passages."""
     verdict = decide(outcomes)
-    key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
-    before, after, change = (evidence.metric(model, key) for model in ("baseline", "tuned", "difference"))
-    if math.isnan(before.value) or math.isnan(after.value):
-        found = f"{label} is undefined on {evidence.scored_notes} held-out notes"
-    else:
-        found = (
-            f"{label} goes from {before.value:.3f} to {after.value:.3f} on {change.n} held-out notes "
-            f"({change.value:+.3f}"
-        )
-        interval = (
-            "" if math.isnan(change.ci_low) else f", interval {change.ci_low:+.3f} to {change.ci_high:+.3f}"
-        )
-        found += f"{interval})"
+    found = _main_metric_found(evidence, settings)
+    if evidence.judged_on_passages:
+        why = "no label was learned from" if evidence.scored_notes else "no held-out note has a specialty"
+        besides = f"; {found}" if evidence.scored_notes else ""
+        found = f"judged on passages, since {why}: {_passages_found(evidence)}{besides}"
     if verdict == "deploy":
-        tasks = sum(one.rule.startswith(TASK_PREFIX) and one.kind == "decides" for one in outcomes)
-        kept = f"each of {tasks} tasks is kept" if tasks else "no task was asked"
-        return f"Deploy: {found}, no specialty is significantly worse, {kept}, and there is no alarm."
+        return f"Deploy: {found}, {', '.join(_kept(outcomes))}, and there is no alarm."
     against = [
         outcome.clause
         for outcome in outcomes
         if outcome.kind == "decides" and outcome.passed is (False if verdict == "retrain" else None)
     ]
-    better = next(outcome for outcome in outcomes if outcome.rule == "main_metric_is_better")
-    return f"{verdict.capitalize()}: {found}{', but ' if better.passed else '; '}{'; '.join(against)}."
+    gain = next(outcome for outcome in outcomes if outcome.rule in GAIN_RULES)
+    return f"{verdict.capitalize()}: {found}{', but ' if gain.passed else '; '}{'; '.join(against)}."
+
+
+def _kept(outcomes: Sequence[Outcome]) -> list[str]:
+    """What holds besides the gain, in a few words each."""
+    deciding = {outcome.rule for outcome in outcomes if outcome.kind == "decides"}
+    tasks = sum(rule.startswith(TASK_PREFIX) for rule in deciding)
+    return [
+        *(["which is kept"] if "main_metric_is_kept" in deciding else []),
+        "no specialty is significantly worse"
+        if "no_specialty_is_worse" in deciding
+        else "there are no specialties to judge",
+        f"each of {tasks} tasks is kept" if tasks else "no task was asked",
+    ]
+
+
+def _main_metric_found(evidence: Evidence, settings: VerdictSettings) -> str:
+    key, label = metric_key(settings.main_metric), metric_label(settings.main_metric)
+    before, after, change = (evidence.metric(model, key) for model in ("baseline", "tuned", "difference"))
+    if math.isnan(before.value) or math.isnan(after.value):
+        return f"{label} is undefined on {evidence.scored_notes} held-out notes"
+    return f"{label} {_course(before.value, after.value, change, f'{change.n} held-out notes')}"
+
+
+def _passages_found(evidence: Evidence) -> str:
+    found = passages_of(evidence)
+    if found is None or math.isnan(found.difference):
+        return "they were not measured"
+    change = Figure(found.difference, found.ci_low, found.ci_high)
+    what = f"the {metric_label(found.metric)} with which a passage finds its note"
+    return f"{what} {_course(found.baseline, found.tuned, change, f'{found.n} passages')}"
+
+
+def _course(before: float, after: float, change: Figure, items: str) -> str:
+    interval = (
+        "" if math.isnan(change.ci_low) else f", interval {change.ci_low:+.3f} to {change.ci_high:+.3f}"
+    )
+    return f"goes from {before:.3f} to {after:.3f} on {items} ({change.value:+.3f}{interval})"
 
 
 def verdict_table(outcomes: Sequence[Outcome]) -> pa.Table:

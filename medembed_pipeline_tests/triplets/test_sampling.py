@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from medembed_pipeline.triplets.sampling import (
     LabelledNotes,
     Strategy,
-    TripletError,
     sample_triplets,
     triplet_quotas,
 )
@@ -104,21 +103,23 @@ def test_small_data_gives_fewer_triplets_instead_of_repeats() -> None:
     assert len(drawn.anchor) == 2
 
 
-def test_one_specialty_is_an_error_that_says_what_is_needed() -> None:
+@pytest.mark.parametrize("specialty", [frozenset({"x"}), frozenset()], ids=["one", "none"])
+def test_with_one_specialty_or_none_there_is_nothing_to_tell_apart(specialty: frozenset[str]) -> None:
     notes = LabelledNotes(
         [f"n{row}" for row in range(9)],
         np.eye(9, dtype=np.float32),
-        [frozenset({"x"})] * 9,
+        [specialty] * 9,
         list("abcdefghi"),
     )
-    with pytest.raises(TripletError, match=r"at least two specialties.*found 1 of 1"):
-        triplets_table(
-            {"train": notes, "validation": notes},
-            {"train": 9, "validation": 9},
-            strategy="random",
-            minimum_specialty_notes=3,
-            seed=0,
-        )
+    table, facts = triplets_table(
+        {"train": notes, "validation": notes},
+        {"train": 9, "validation": 9},
+        strategy="random",
+        minimum_specialty_notes=3,
+        seed=0,
+    )
+    assert table.num_rows == 0 and table.schema == TRIPLETS_SCHEMA
+    assert facts["specialties_used"] == 0
 
 
 def test_unlabelled_notes_and_small_specialties_take_no_part() -> None:

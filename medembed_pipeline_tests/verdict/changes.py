@@ -40,6 +40,7 @@ def task_record(
     tolerance: float = 0.05,
     decides: bool = True,
     problem: str = "",
+    family: str = "everyday_language",
 ) -> dict[str, Any]:
     """A record of the fact `tasks` of task_metrics; all figures are null where there is a problem."""
     half = error * float(stats.t.ppf(0.975, groups - 1))
@@ -56,7 +57,7 @@ def task_record(
         figures = dict.fromkeys(figures)
     return {
         "name": name,
-        "family": "everyday_language",
+        "family": family,
         "metric": "MRR",
         "tolerance": tolerance,
         "decides": decides,

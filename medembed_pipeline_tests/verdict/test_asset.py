@@ -65,6 +65,7 @@ def test_a_gain_is_deployed_released_and_shown(good: Notes, tmp_path: Path) -> N
     for name, one in evaluations.items():
         assert one.passed and one.severity == dg.AssetCheckSeverity.WARN, name
         assert one.description and (name == TASKS_RULE or one.metadata["evidence"].value)
+    assert "Does not apply" in str(evaluations["passages_are_better"].description)
 
 
 def test_a_rerun_keeps_the_table_and_the_link_and_restores_a_lost_one(good: Notes, tmp_path: Path) -> None:

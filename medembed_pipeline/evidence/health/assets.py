@@ -85,10 +85,12 @@ def sample_names(lake: Lake) -> dict[str, str]:
 
 
 def health_notes(work: AssetWork, names: dict[str, str]) -> HealthNotes:
-    """The labelled notes of the lake, with their part in the split and their kinds."""
+    """The labelled notes of the lake, or all where none is, with their part in the split and their kinds."""
     scored = set(held_out(work).note_ids)
     columns = ["note_id", "specialties", "duplicate_group", "source_rows"]
-    rows = [row for row in work.input("cleaned_notes").read(columns).to_pylist() if row["specialties"]]
+    rows = work.input("cleaned_notes").read(columns).to_pylist()
+    # The shape of a space can be told without labels.
+    rows = [row for row in rows if row["specialties"]] or rows
     rows.sort(key=lambda row: row["note_id"])
     splits = work.input("note_splits").read().to_pydict()
     split_of = dict(zip(splits["note_id"], splits["split"], strict=True))

@@ -72,11 +72,11 @@ HEALTH_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class HealthNotes:
-    """The notes with a specialty, sorted by id.
+    """The notes with a specialty, or all where none has one, sorted by id.
 
     Attributes:
         note_ids: n ids.
-        specialties: n sets, none empty.
+        specialties: n sets, none empty, or all.
         held_out: bool [n], test notes that the checkpoint has not seen.
         training: bool [n], notes of the training split.
         kinds: by method of detail, the kinds of each note (see `detail_kept`).
@@ -109,11 +109,12 @@ def health_table(
     """All figures of both models, and the facts to read them by.
 
     alignment, uniformity, effective_rank, specialty_spread: over the held-out notes. hubness: over all notes,
-    by the table `neighbors`. detail_kept: held-out notes ask, all labelled notes answer. The classifiers are
-    trained on training notes and scored on held-out ones. Figures that no note allows are left out.
+    by the table `neighbors`. detail_kept: held-out notes ask, all labelled notes answer; where no note has a
+    specialty, all notes. The classifiers are trained on training notes and scored on held-out ones. Figures that no
+    note allows are left out.
 
     Args:
-        notes: the labelled notes.
+        notes: the labelled notes, or all where none is.
         embeddings: by model, [n, d], L2-normalised, in the order of `notes`.
         neighbors: the table `neighbors`.
         hub_neighbors, detail_neighbors, classifier_neighbors: k of each.
@@ -138,7 +139,7 @@ def health_table(
     rows = [row for model in MODELS for row in figures[model].rows]
     membership = label_matrix(notes.specialties).membership
     facts = {
-        "labelled_notes": len(notes.note_ids),
+        "labelled_notes": sum(bool(names) for names in notes.specialties),
         "held_out_notes": int(notes.held_out.sum()),
         "training_notes": int(notes.training.sum()),
         "hub_neighbors": figures["baseline"].hub_neighbors,
@@ -174,8 +175,10 @@ def _figures_of_model(
         held_out, label_matrix([notes.specialties[row] for row in np.flatnonzero(notes.held_out)])
     )
     found += [_row(model, "specialty_spread", *figure, name) for name, figure in spread.items()]
+    # Without specialties, every note is a candidate of every other.
+    candidates = labels.membership if labels.names else np.ones((len(rows), 1))
     detail = {
-        method: detail_kept(rows, labels.membership, kinds, notes.held_out, k=detail_neighbors)
+        method: detail_kept(rows, candidates, kinds, notes.held_out, k=detail_neighbors)
         for method, kinds in notes.kinds.items()
     }
     found += [_row(model, "detail_kept", kept.kept, kept.notes, method) for method, kept in detail.items()]

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import held_out, rows_of
+from medembed_pipeline.evaluation.inputs import explained, held_out, rows_of
 from medembed_pipeline.evidence.labels import REVISION
 from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA, label_review_table
 from medembed_pipeline.lake.publishing import (
@@ -44,7 +44,7 @@ def label_review(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]
             columns = notes.read(["note_id", "specialties"]).to_pydict()
             split_of = splits.read(["note_id", "split", "group"]).to_pydict()
             group_of = dict(zip(split_of["note_id"], split_of["group"], strict=True))
-            return label_review_table(
+            review = label_review_table(
                 columns["note_id"],
                 columns["specialties"],
                 [group_of[note_id] for note_id in columns["note_id"]],
@@ -56,6 +56,7 @@ def label_review(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]
                 threshold=settings.several_threshold,
                 seed=settings.seed,
             )
+            return explained(review, columns["specialties"])
 
         return work.publish(build, LABEL_REVIEW_SCHEMA, lambda table: describe_review(work, table, metrics))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
 from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA, leak_meter
@@ -60,7 +60,7 @@ def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
                 held_out=scored.note_ids,
                 near_duplicates=columns["duplicate_group"] if any(columns["patients"]) else None,
             )
-            return leak_meter(
+            measured = leak_meter(
                 corpus,
                 train=shares["train"],
                 test=shares["test"],
@@ -70,6 +70,7 @@ def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
                 confidence=settings.confidence,
                 on_protocol=lambda name: context.log.info(f"{name} is scored"),
             )
+            return explained(measured, scored.specialties)
 
         def describe(table: LakeTable) -> dict[str, Any]:
             from medembed_pipeline.pictures.leakage_pictures import leakage_picture

@@ -4,6 +4,7 @@ import math
 
 import dagster as dg
 
+from medembed_pipeline.evaluation.inputs import WHY_EMPTY
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
 
@@ -30,6 +31,8 @@ def leak_meter_agrees_with_the_metrics(context: dg.AssetCheckExecutionContext) -
         apart, compared = 0, 0
         if any(inputs[0].get(name) != inputs[1].get(name) for name in VECTORS):
             told = "embedding_metrics was made from other vectors; nothing is compared"
+        elif WHY_EMPTY in table.footer.facts:
+            told = f"nothing to compare: {table.footer.facts[WHY_EMPTY]}"
         elif pool < notes:
             told = (
                 f"{protocol} is a sample of {pool} of {notes} held-out notes, so its figures only come near"

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
+from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.ledger import REVISION
 from medembed_pipeline.evidence.ledger.confusions import (
     SPECIALTY_CONFUSIONS_SCHEMA,
@@ -30,12 +30,17 @@ def retrieval_ledger(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
         embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
         nearest = work.input("neighbors")
         return work.publish(
-            lambda: retrieval_ledger_table(
-                scored.note_ids,
+            lambda: explained(
+                retrieval_ledger_table(
+                    scored.note_ids,
+                    scored.specialties,
+                    scored.groups,
+                    embeddings={
+                        model: rows_of(table, scored.note_ids) for model, table in embeddings.items()
+                    },
+                    neighbors=nearest.read(),
+                ),
                 scored.specialties,
-                scored.groups,
-                embeddings={model: rows_of(table, scored.note_ids) for model, table in embeddings.items()},
-                neighbors=nearest.read(),
             ),
             RETRIEVAL_LEDGER_SCHEMA,
             lambda table: describe_ledger(work, table),
@@ -56,7 +61,10 @@ def specialty_confusions(context: dg.AssetExecutionContext) -> dg.MaterializeRes
         scored = held_out(work)
         nearest = work.input("neighbors")
         return work.publish(
-            lambda: specialty_confusions_table(scored.note_ids, scored.specialties, neighbors=nearest.read()),
+            lambda: explained(
+                specialty_confusions_table(scored.note_ids, scored.specialties, neighbors=nearest.read()),
+                scored.specialties,
+            ),
             SPECIALTY_CONFUSIONS_SCHEMA,
             lambda table: describe_confusions(work, table),
         )

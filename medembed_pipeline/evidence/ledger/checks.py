@@ -3,6 +3,7 @@
 import dagster as dg
 import pyarrow.compute as pc
 
+from medembed_pipeline.evaluation.inputs import WHY_EMPTY
 from medembed_pipeline.evaluation.metrics_table import MODELS
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
@@ -25,6 +26,13 @@ def ledger_agrees_with_metrics(context: dg.AssetCheckExecutionContext) -> dg.Ass
                 passed=False,
                 severity=dg.AssetCheckSeverity.WARN,
                 description="embedding_metrics is of other notes or vectors than the ledger; materialize both",
+            )
+        if WHY_EMPTY in metrics.footer.facts:
+            return dg.AssetCheckResult(
+                # A ledger beside metrics of no note would be of other notes.
+                passed=not ledger.rows,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=f"nothing to compare: {metrics.footer.facts[WHY_EMPTY]}",
             )
         published = {
             (row["model"], row["metric"], row["k"]): row["value"]

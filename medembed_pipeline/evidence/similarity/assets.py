@@ -5,7 +5,14 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.evaluation.inputs import MODELS, HeldOut, held_out, measured_checkpoint, rows_of
+from medembed_pipeline.evaluation.inputs import (
+    MODELS,
+    HeldOut,
+    explained,
+    held_out,
+    measured_checkpoint,
+    rows_of,
+)
 from medembed_pipeline.evidence.similarity import REVISION
 from medembed_pipeline.evidence.similarity.epochs import encoded_epochs, epochs_version
 from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA, similarity_table
@@ -58,6 +65,8 @@ def similarity_evidence(context: dg.AssetExecutionContext) -> dg.MaterializeResu
             work.note_input("kept_epochs", epochs_version(specs, encoder))
 
         def build() -> Built:
+            if not scored.note_ids:
+                return explained((SIMILARITY_SCHEMA.empty_table(), {"notes": 0}), scored.specialties)
             rows = {model: rows_of(table, scored.note_ids) for model, table in embeddings.items()}
             epochs = {}
             if specs:

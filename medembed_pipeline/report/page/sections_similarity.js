@@ -191,6 +191,7 @@
     };
     chart("Loss", "Good: both fall. Bad: the validation loss turns up while the training loss goes on falling: the model learns its notes by heart.", ["train_loss", "validation_loss"]);
     chart("Validation notes", "Retrieval on validation notes, which the model is not trained on. The kept epoch is the best one here by the main metric of the verdict.", ["validation_precision_at_5", "validation_map", "validation_triplet_accuracy"]);
+    chart("Passages of validation notes", "How well a passage finds the note it comes from (MRR), which needs no labels. A training without labels chooses its epoch by it.", ["validation_passage_mrr"]);
     chart("Held-out notes by epoch", "The metrics of each kept epoch; epoch 0 is the model before training. Good: they rise and level off.", ["precision@1", "precision@5", "precision@10", "map"]);
     chart("Shape of the space by epoch", "Silhouette and separation of the specialties; they should rise together with retrieval.", ["silhouette", "separation", "margin"]);
     return [element("div", { class: "pair" }, charts), ...tradeOff(report), ...epochMaps(app)];
@@ -202,21 +203,27 @@
     const taken = rows.find((row) => row.taken);
     if (!taken) return [];
     const share = (row) => `${Math.round(100 * row.share)}%`;
-    const drawn = (name, reading, kinds) => figure(name, reading, (width) => lines(width, kinds.map(([column, kind, label]) => ({
-      name: label, kind, points: rows.filter((row) => isNumber(row[column])).map((row) => [100 * row.share, row[column]]),
-    })), { label: name, axis: "percent of the tuned model" }), key(...kinds.map(([, kind, label]) => [`${kind} line`, label])));
+    const recorded = (column) => rows.some((row) => isNumber(row[column]));
+    // Without labels there is no figure of specialties, and the passages choose.
+    const main = recorded("validation_map") ? "main metric" : "passages, MRR";
+    const drawn = (name, reading, all) => {
+      const kinds = all.filter(([column]) => recorded(column));
+      return figure(name, reading, (width) => lines(width, kinds.map(([column, kind, label]) => ({
+        name: label, kind, points: rows.filter((row) => isNumber(row[column])).map((row) => [100 * row.share, row[column]]),
+      })), { label: name, axis: "percent of the tuned model" }), key(...kinds.map(([, kind, label]) => [`${kind} line`, label])));
+    };
     const cell = (column, digits = 3) => ({ numeric: true, cell: (row) => (isNumber(row[column]) ? number(row[column], digits) : "–"), by: (row) => row[column] });
     return [
       element("h3", {}, "What tuning gives, and what it costs"),
-      element("p", { class: "reading" }, `The tuned weights are averaged with the base model's: ${share(taken)} of the tuned model was taken. It is the share with the best main ` +
-        "metric on the validation notes, among those that keep what the base model knew of them. No task of the verdict takes part in the choice."),
+      element("p", { class: "reading" }, `The tuned weights are averaged with the base model's: ${share(taken)} of the tuned model was taken. It is the share with the best figure (${main}) ` +
+        "on the validation notes, among those that keep what the base model knew of them. No task of the verdict takes part in the choice."),
       element("div", { class: "pair" },
-        drawn("Gained", "Retrieval by specialty on validation notes.", [["validation_score", "tuned", "main metric"], ["validation_map", "baseline", "MAP"]]),
+        drawn("Gained", "What the training is judged by, on validation notes.", [["validation_score", "tuned", main], ["validation_map", "baseline", "MAP"]]),
         drawn("Kept", "Good: they stay high as the share grows.", [["validation_passage_mrr", "tuned", "a passage finds its note (MRR)"],
           ["validation_similarities_kept", "baseline", "similarities of phrases (correlation)"], ["validation_rank_kept", "third", "effective rank (share)"]])),
       table([
         { name: "Share", cell: (row) => `${share(row)}${row.taken ? " (taken)" : ""}`, by: (row) => row.share },
-        { name: "Main metric", ...cell("validation_score") }, { name: "MAP", ...cell("validation_map") },
+        { name: page.base.capital(main), ...cell("validation_score") }, ...(recorded("validation_map") ? [{ name: "MAP", ...cell("validation_map") }] : []),
         { name: "Passages, MRR", ...cell("validation_passage_mrr") }, { name: "Similarities", ...cell("validation_similarities_kept") },
         { name: "Rank kept", ...cell("validation_rank_kept", 2) }, { name: "What is not kept", cell: (row) => row.broken || "–" },
       ], rows, { label: "Validation figures by share" }),
