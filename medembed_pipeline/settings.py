@@ -257,8 +257,16 @@ class TrainingRecipe(Section):
         le=65_536,
         description="Notes whose activations are held in memory at once; 0: the whole batch.",
     )
+    tuned: Literal["biases", "adapters", "all"] = Field(
+        "biases",
+        description="What of the transformer is trained: its biases and normalisation layers, LoRA adapters that are "
+        "added to the weights at the end, or all weights.",
+    )
     learning_rate: float = Field(
-        1e-3, gt=0, le=1, description="Of AdamW, at its peak; about 3e-4 where all weights are trained."
+        3e-3,
+        gt=0,
+        le=1,
+        description="Of AdamW, at its peak; about 1e-3 for adapters, 3e-4 for all weights.",
     )
     warmup_share: float = Field(
         0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
@@ -273,13 +281,7 @@ class TrainingRecipe(Section):
         0, ge=0, le=1000, description="Lowest layers, with the token embeddings, that stay as they are."
     )
     dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
-    lora_rank: int = Field(
-        16,
-        ge=0,
-        le=1024,
-        description="Rank of LoRA adapters, which are trained instead of the weights and then added to them; 0: all "
-        "weights are trained.",
-    )
+    lora_rank: int = Field(16, ge=1, le=1024, description="Rank of the adapters.")
 
 
 class TrainingSettings(TrainingRecipe):
@@ -292,7 +294,7 @@ class TrainingSettings(TrainingRecipe):
         description="Learn from the specialties; false: from passages and anchoring alone, for notes without labels.",
     )
     map_steps: int = Field(
-        40,
+        15,
         ge=0,
         le=100_000,
         description="Steps in which a linear map of the base model's vectors is fitted, before the model itself is "
@@ -325,7 +327,7 @@ class TrainingSettings(TrainingRecipe):
         description="Phrases of the notes that each step holds to where the base model has them; 0: none.",
     )
     anchor_similarity_weight: float = Field(
-        50.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
+        100.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
     )
     anchor_vector_weight: float = Field(
         5.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."

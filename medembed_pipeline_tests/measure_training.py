@@ -49,10 +49,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without passages": {"passage_weight": 0.0},
     "without anchoring": {"anchors_per_batch": 0},
     "without averaging": {"average_shares": []},
-    "all weights, not adapters": {"lora_rank": 0, "learning_rate": 3e-4},
+    "adapters": {"tuned": "adapters", "learning_rate": 1e-3},
+    "all weights": {"tuned": "all", "learning_rate": 3e-4},
     "linear map alone": {"epochs": 1, "learning_rate": 1e-9, "map_learning_rate": 1e-3},
     # As many notes encoded as by the former default, which packed 2,000 triplets into batches twice.
-    "former": {**PLAIN, "lora_rank": 0, "learning_rate": 3e-4, "epochs": 5, "early_stopping_patience": 0},
+    "former": {**PLAIN, "tuned": "all", "learning_rate": 3e-4, "epochs": 5, "early_stopping_patience": 0},
 }
 DETAIL_NEIGHBORS = 10
 

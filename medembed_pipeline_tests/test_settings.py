@@ -81,7 +81,7 @@ def test_an_experiment_is_trained_by_the_same_fields() -> None:
 
     preset, recipe = TrainingPreset().model_dump(), TrainingRecipe().model_dump()
     # All weights, as the published set-ups train them.
-    as_published = {"epochs": 6, "lora_rank": 0, "learning_rate": 3e-4}
+    as_published = {"epochs": 6, "tuned": "all", "learning_rate": 3e-4}
     assert {name: preset[name] for name in recipe} == {**recipe, **as_published}
     assert TrainingSettings(**{name: preset[name] for name in recipe}).epochs == 6
 

@@ -30,6 +30,7 @@ from medembed_pipeline.training.optimization import (
     merge_adapters,
     plain_weights,
     switch_dropout_off,
+    tune_biases,
 )
 from medembed_pipeline.training.reporter import OnStep, Reporter
 from medembed_pipeline.training.run import OnEpoch, Run
@@ -149,8 +150,10 @@ def train(
         del before
         if base is None and encoder.projection is not None and options.map_steps:
             fit_linear_map(encoder, *objective.at_once(known or {}, token_budget=token_budget), options)
-        if options.lora_rank:
+        if options.tuned == "adapters":
             add_adapters(encoder, rank=options.lora_rank)
+        elif options.tuned == "biases":
+            tune_biases(encoder)
         freeze_lowest(encoder, options.frozen_layers)
         if not options.dropout:
             switch_dropout_off(encoder)

@@ -39,6 +39,15 @@ def freeze_lowest(encoder: Encoder, layers: int) -> None:
             parameter.requires_grad = False
 
 
+def tune_biases(encoder: Encoder) -> None:
+    """Train the biases and normalisation layers of the transformer, and the projection; everything else stays.
+
+    Ben Zaken et al., BitFit (ACL 2022). No gradient of a weight matrix is computed, which is a third of the work.
+    """
+    for name, parameter in encoder.transformer.named_parameters():
+        parameter.requires_grad = parameter.ndim == 1 and "embed" not in name
+
+
 def switch_dropout_off(encoder: Encoder) -> None:
     """Make training deterministic in its activations, and let attention use its fast kernels on a CPU."""
     for module in encoder.modules():

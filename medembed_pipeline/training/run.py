@@ -246,7 +246,7 @@ class Run:
     def _save_encoder(self, folder: Path) -> None:
         """Write the encoder as it now is, as an ordinary model: adapters are merged in a copy."""
         encoder = self.encoder
-        if self.options.lora_rank:
+        if self.options.tuned == "adapters":
             encoder = copy.deepcopy(encoder)
             merge_adapters(encoder)
         save_encoder(encoder, folder)

@@ -16,7 +16,7 @@ from medembed_pipeline.training.card_parts import plain
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.loop import train
 
-OPTIONS = TrainingSettings(epochs=1, notes_per_batch=12, learning_rate=3e-3, lora_rank=0)
+OPTIONS = TrainingSettings(epochs=1, notes_per_batch=12, learning_rate=3e-3, tuned="all")
 
 
 @pytest.fixture(scope="module")

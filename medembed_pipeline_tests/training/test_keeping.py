@@ -23,7 +23,7 @@ from medembed_pipeline.training.objective import BatchWork, Objective, reading_w
 from medembed_pipeline.training.validation import EpochChoice, passage_rank_scores, similarities_kept
 
 OPTIONS = TrainingSettings(
-    epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0, passage_words=5, lora_rank=0
+    epochs=3, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0, passage_words=5, tuned="all"
 )
 
 

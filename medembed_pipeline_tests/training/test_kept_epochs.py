@@ -214,7 +214,9 @@ def test_a_full_disk_is_one_clear_error(
 
 def test_adapters_are_merged_in_a_copy(spec: EncoderSpec, data: TrainingData, tmp_path: Path) -> None:
     pytest.importorskip("peft")
-    options = OPTIONS.model_copy(update={"epochs": 2, "lora_rank": 4, "learning_rate": 1e-2})
+    options = OPTIONS.model_copy(
+        update={"epochs": 2, "tuned": "adapters", "lora_rank": 4, "learning_rate": 1e-2}
+    )
     without = publish(tmp_path / "without", run(spec, data, options), spec, data, options)
     result = run(spec, data, options, state_folder=tmp_path / "state", keep_epochs_from=1)
     folder = publish(tmp_path / "with", result, spec, data, options)

@@ -37,7 +37,7 @@ OPTIONS = TrainingSettings(
     anchor_similarity_weight=1.0,
     anchor_vector_weight=0.1,
     average_shares=[],
-    lora_rank=0,
+    tuned="all",
 )
 
 
@@ -59,15 +59,16 @@ def weights_hash(result: TrainingResult, folder: Path) -> str:
         OPTIONS.model_copy(update={"loss": "triplet"}),
         OPTIONS.model_copy(update={"loss": "triplet", "triplet_distance": "euclidean"}),
         OPTIONS.model_copy(update={"micro_batch": 5, "dropout": True, "accumulation_steps": 2}),
-        OPTIONS.model_copy(update={"lora_rank": 4, "learning_rate": 1e-2}),
+        OPTIONS.model_copy(update={"tuned": "adapters", "lora_rank": 4, "learning_rate": 1e-2}),
         OPTIONS.model_copy(update={"frozen_layers": 1}),
+        OPTIONS.model_copy(update={"tuned": "biases", "learning_rate": 1e-2}),
     ],
-    ids=["contrastive", "triplet", "euclidean", "micro", "lora", "frozen"],
+    ids=["contrastive", "triplet", "euclidean", "micro", "lora", "frozen", "biases"],
 )
 def test_it_learns_and_keeps_the_best_epoch(
     spec: EncoderSpec, data: TrainingData, options: TrainingSettings
 ) -> None:
-    if options.lora_rank:
+    if options.tuned == "adapters":
         pytest.importorskip("peft")
     rows: list[dict[str, Any]] = []
     result = run(spec, data, options, on_epoch=rows.append)
@@ -357,6 +358,15 @@ def test_frozen_layers_stay_and_others_move(spec: EncoderSpec, data: TrainingDat
     assert not any(".layer.0." in name or "embeddings" in name for name in moved)
     with pytest.raises(MedembedError, match=r"frozen_layers: 3 .* expected 0 to 2"):
         freeze_lowest(load_encoder(spec, device="cpu"), 3)
+
+
+def test_only_biases_and_normalisation_move(spec: EncoderSpec, data: TrainingData) -> None:
+    before = load_encoder(spec, device="cpu").state_dict()
+    options = OPTIONS.model_copy(update={"epochs": 1, "tuned": "biases"})
+    after = run(spec, data, options).encoder.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("attention" in name for name in moved) and any("LayerNorm" in name for name in moved)
+    assert all(before[name].ndim == 1 and "embeddings" not in name for name in moved)
 
 
 def test_windows_projection_and_cls_can_be_trained(

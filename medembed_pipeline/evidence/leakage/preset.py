@@ -70,7 +70,7 @@ class TrainingPreset(TrainingRecipe):
     """How it is trained, with the keys of [training]; every epoch is kept and scored."""
 
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Of AdamW, at its peak.")
-    lora_rank: int = Field(0, ge=0, le=1024, description="Rank of LoRA adapters; 0: all weights are trained.")
+    tuned: Literal["biases", "adapters", "all"] = Field("all", description="What of the model is trained.")
     epochs: int = Field(6, ge=1, le=100, description="Passes over the training rows.")
     triplets: int = Field(2000, ge=1, le=10_000_000, description="Triplets drawn from the rows trained on.")
 
