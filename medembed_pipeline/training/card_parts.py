@@ -36,6 +36,7 @@ _HISTORY_COLUMNS = {
     "validation_triplet_accuracy": "triplet accuracy",
     "validation_precision_at_5": "P@5",
     "validation_map": "MAP",
+    "validation_passage_mrr": "passages, MRR",
 }
 
 
@@ -103,12 +104,10 @@ def outcome_words(best_epoch: int | None, improved: bool, metric: str) -> str:
 
 
 def history_table(history: Sequence[Mapping[str, Any]]) -> str:
-    """Losses and validation scores by epoch."""
-    rows = [
-        [str(row["epoch"]), *(_number(row.get(name)) for name in list(_HISTORY_COLUMNS)[1:])]
-        for row in history
-    ]
-    return table(list(_HISTORY_COLUMNS.values()), rows)
+    """Losses and validation scores by epoch; what was recorded in none, such as P@5 without labels, is left out."""
+    shown = [name for name in list(_HISTORY_COLUMNS)[1:] if any(row.get(name) is not None for row in history)]
+    rows = [[str(row["epoch"]), *(_number(row.get(name)) for name in shown)] for row in history]
+    return table([_HISTORY_COLUMNS[name] for name in ("epoch", *shown)], rows)
 
 
 def values_table(values: Mapping[str, Any], name: str = "parameter") -> str:

@@ -82,7 +82,7 @@ that made this model is in `manifest.json`, with the sha256 of each file.
 
 {history_table(history)}
 
-Triplet accuracy, P@5 and MAP are on validation notes, which chose the epoch by {metric}: they flatter it a little.
+The scores are on validation notes, which chose the epoch by {metric}: they flatter it a little.
 
 {values_table(encoder, "encoder")}
 

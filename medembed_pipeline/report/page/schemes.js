@@ -183,7 +183,7 @@
     if (report.payload.document_type_names.length) list.push(["document_type", "Document type"]);
     if (report.payload.split_names.length > 1) list.push(["split", "Split"]);
     for (const { name } of report.slices) list.push([`slice:${name}`, page.base.capital(page.base.words(name))]);
-    if (report.payload.neighbors) list.push(["outcome", "Right or wrong"], ["turned", "Won and lost"]);
+    if (report.payload.neighbors && report.payload.specialty_names.length) list.push(["outcome", "Right or wrong"], ["turned", "Won and lost"]);
     if (report.movement.distance) list.push(["movement", "How far it moved"]);
     if (report.movement.overlap) list.push(["overlap", "Neighbours kept"]);
     if (report.payload.maps.some((map) => map.trust_tuned && map.trust_baseline)) list.push(["trust", "Trust in its place"]);

@@ -27,6 +27,8 @@
     aligned_projections: "map", projections: "map", slice_metrics: "slices", checkpoint_history: "history", finetuned_checkpoint: "training",
     note_splits: "made", triplets: "made", neighbors: "ledger",
   };
+  /** Sections that are left out where their table is empty. */
+  const LEFT_OUT = { metrics: "embedding_metrics", specialties: "embedding_metrics", slices: "slice_metrics", leak: "leak_meter" };
   const evidencePlace = (row) => (/specialty/.test(row.rule) && row.evidence === "embedding_metrics" ? "specialties"
     : PLACES[row.evidence] ?? "left-out");
 
@@ -53,7 +55,10 @@
 
   function verdict(app) {
     const { report } = app;
-    const placeOf = (row) => (evidencePlace(row) === "slices" && !report.table("slice_metrics")?.length ? "made" : evidencePlace(row));
+    const placeOf = (row) => {
+      const place = evidencePlace(row);
+      return LEFT_OUT[place] && !report.table(LEFT_OUT[place])?.length ? "made" : place;
+    };
     const rows = report.table("release_verdict");
     const kind = report.fact("release_verdict", "verdict");
     const root = element("section", { id: "verdict", class: `verdict ${kind ?? "none"}`, "aria-labelledby": "verdict-title" });
