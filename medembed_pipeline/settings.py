@@ -258,15 +258,15 @@ class TrainingRecipe(Section):
         description="Notes whose activations are held in memory at once; 0: the whole batch.",
     )
     tuned: Literal["biases", "adapters", "all"] = Field(
-        "biases",
+        "adapters",
         description="What of the transformer is trained: its biases and normalisation layers, LoRA adapters that are "
         "added to the weights at the end, or all weights.",
     )
     learning_rate: float = Field(
-        3e-3,
+        1e-3,
         gt=0,
         le=1,
-        description="Of AdamW, at its peak; about 1e-3 for adapters, 3e-4 for all weights.",
+        description="Of AdamW, at its peak; about 3e-3 for biases, 3e-4 for all weights.",
     )
     warmup_share: float = Field(
         0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."

@@ -49,7 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without passages": {"passage_weight": 0.0},
     "without anchoring": {"anchors_per_batch": 0},
     "without averaging": {"average_shares": []},
-    "adapters": {"tuned": "adapters", "learning_rate": 1e-3},
+    "biases alone": {"tuned": "biases", "learning_rate": 3e-3},
     "all weights": {"tuned": "all", "learning_rate": 3e-4},
     "linear map alone": {"epochs": 1, "learning_rate": 1e-9, "map_learning_rate": 1e-3},
     # As many notes encoded as by the former default, which packed 2,000 triplets into batches twice.
