@@ -25,7 +25,8 @@ SETTINGS = load_settings()
 @dg.asset(
     group_name="verdict",
     kinds={"markdown"},
-    deps=[VERDICT, *TABLES],
+    # What the verdict goes by, too: so that new notes and a new checkpoint reach the card in one run.
+    deps=[VERDICT, *TABLES, "cleaned_notes"],
     code_version=code_version(REVISION, SETTINGS.card),
     config_schema=launchpad_schema("model_card", SETTINGS.card),
     required_resource_keys={"lake"},
