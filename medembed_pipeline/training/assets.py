@@ -76,9 +76,9 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
                 "the notes have no specialties to learn from: training on passages and anchoring alone"
             )
             settings = settings.model_copy(update={"labels": False})
-        work.note_input(
-            "base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=settings.seed)
-        )
+        # The map begins as the identity, whatever the seed; only a projection of another size is drawn from it.
+        drawn_from = settings.seed if settings.projection_dimensions else 0
+        work.note_input("base_model", encoder_fingerprint(spec, precision=encoder.precision, seed=drawn_from))
         start = warm_start(work.lake, work.recipe()) if settings.warm_start else None
         if start is not None and start.data_version is not None:
             work.note_input(WARM_START, start.data_version)
