@@ -116,7 +116,7 @@ def test_another_name_is_another_result_and_a_repeated_row_is_not(
     assert kept() is False
 
 
-def test_without_a_label_only_hubs_remain(
+def test_without_a_label_the_shape_of_the_space_remains(
     tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = make_notes(40)
@@ -125,7 +125,8 @@ def test_without_a_label_only_hubs_remain(
     lake = write_lake(tmp_path, notes, {"baseline": rows, "tuned": rows})
     result = materialize(lake, DEFINITIONS, models, monkeypatch)
     assert set(lake.table("space_health").read()["figure"].to_pylist()) == {
-        *("hubness_skew", "unreachable_share", "hub", "k_occurrence")
+        *("hubness_skew", "unreachable_share", "hub", "k_occurrence"),
+        *("uniformity", "effective_rank", "detail_kept"),
     }
     assert all(check.passed for check in result.get_asset_check_evaluations())
 
