@@ -30,7 +30,15 @@ from medembed_pipeline_tests.encoder.small_models import make_bert
 from medembed_pipeline_tests.evidence.similarity.planted import rows, value
 from medembed_pipeline_tests.training.small_corpus import make_data
 
-OPTIONS = TrainingSettings(epochs=2, notes_per_batch=12, learning_rate=3e-3, early_stopping_patience=0)
+# Not averaged, so that the checkpoint is the very model of an epoch.
+OPTIONS = TrainingSettings(
+    epochs=2,
+    notes_per_batch=12,
+    learning_rate=3e-3,
+    early_stopping_patience=0,
+    tuned="all",
+    average_shares=[],
+)
 TEXT = "chest pain with fever noted"
 
 
@@ -121,9 +129,9 @@ def test_kept_epochs_are_scored_and_a_rerun_encodes_nothing(
     monkeypatch.setattr(Encoder, "encode", counted)
     metadata, passed = materialize(lake, base)
     assert passed and metadata["kept"] is False
-    assert metadata["notes"] == 16 and metadata["epochs_kept"] == 2
+    assert metadata["notes"] == 32 and metadata["epochs_kept"] == 2
     # Both epochs, once each; the note without a specialty is not among the scored ones.
-    assert encoded == [16, 16]
+    assert encoded == [32, 32]
     table = lake.table("similarity_evidence").read()
     best = checkpoint_of(lake, "v1").manifest()["best_epoch"]
     assert best > 0
@@ -147,7 +155,7 @@ def test_kept_epochs_are_scored_and_a_rerun_encodes_nothing(
     lake.remove("similarity_evidence.parquet")
     anew, _ = materialize(lake, base)
     assert anew["kept"] is False and lake.table("similarity_evidence").read().equals(table)
-    assert encoded == [16, 16]
+    assert encoded == [32, 32]
 
 
 def test_without_kept_epochs_no_model_is_loaded(
