@@ -225,8 +225,12 @@ def known_vectors(
     if baseline.footer.recipe.inputs.get("model") != encoder_fingerprint(base, precision=encoder.precision):
         return {}
     found = baseline.read(["note_id", "embedding"])
+    matrix = vectors(found.column("embedding"))
+    if matrix.shape[1] != spec.projection_dimensions:
+        # A projection of another size is no identity to begin with: its vectors are others.
+        return {}
     wanted = set(data.train_ids)
-    rows = zip(found.column("note_id").to_pylist(), vectors(found.column("embedding")), strict=True)
+    rows = zip(found.column("note_id").to_pylist(), matrix, strict=True)
     return {note: vector for note, vector in rows if note in wanted}
 
 

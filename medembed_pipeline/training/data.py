@@ -41,6 +41,11 @@ class TrainingData:
                 raise MedembedError(
                     f"{name} triplets: each must name three notes (anchor, positive, negative)."
                 )
+        if self.unlabelled_ids and not self.validation_ids:
+            raise MedembedError(
+                "validation notes: there are none, so no epoch can be chosen. Add notes, or raise the validation share "
+                "under [splits]."
+            )
         trained = set(self.train_ids)
         held_out = {note for triplet in self.validation_triplets for note in triplet} | set(
             self.validation_ids

@@ -91,10 +91,12 @@ class ValidationNotes:
 
     def seen_by(self, encoder: Encoder) -> Seen:
         """What the encoder, as it now is, makes of the texts."""
-        texts = [*self._texts, *self._passages, *self._phrases]
-        vectors = encoder.encode(texts, token_budget=self._token_budget)
-        first, second = len(self._texts), len(self._texts) + len(self._passages)
-        return Seen(vectors[:first], vectors[first:second], vectors[second:])
+        notes = encoder.encode(self._texts, token_budget=self._token_budget)
+        # What is searched with, as in the training and in the tasks.
+        asked = encoder.encode(
+            [*self._passages, *self._phrases], role="query", token_budget=self._token_budget
+        )
+        return Seen(notes, asked[: len(self._passages)], asked[len(self._passages) :])
 
     def figures(self, seen: Seen, base: Seen) -> dict[str, float | None]:
         """The validation columns of a row; those of the labels are None where these are not learned from.

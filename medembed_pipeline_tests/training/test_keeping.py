@@ -311,6 +311,11 @@ def test_notes_without_labels_are_learned_from(spec: EncoderSpec, unlabelled: Tr
     assert result.trained_ids == unlabelled.train_ids and max(scores) > scores[0]
 
 
+def test_without_validation_notes_no_epoch_can_be_chosen(data: TrainingData) -> None:
+    with pytest.raises(MedembedError, match="validation notes: there are none"):
+        TrainingData(data.texts, {}, [], [], [], unlabelled_ids=data.train_ids)
+
+
 def test_a_share_out_of_range_is_named() -> None:
     with pytest.raises(MedembedError, match="average_shares"):
         validate(TrainingSettings, {"average_shares": [0.0]}, where="here")
