@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"
 INPUT_VERSION = "dagster/input_data_version"
+WILL_RETRY = "dagster/will_retry"
+RETRY_RUN = "dagster/auto_retry_run_id"
+RETRIED_WITHIN = timedelta(minutes=5)
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -153,12 +157,25 @@ def _tags(record: dg.EventLogRecord | None) -> dict[str, str]:
 
 
 def _under_way(instance: dg.DagsterInstance) -> list[set[dg.AssetKey]]:
-    """For each queued or running run, the assets that it is to make and has not made yet."""
+    """For each run that is queued, running or about to be started again, the assets that it has still to make."""
     runs = []
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+    for run in [*instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)), *_awaiting_retry(instance)]:
         planned = _asset_keys(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
         runs.append(planned - _asset_keys(instance, run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION))
     return runs
+
+
+def _awaiting_retry(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Failed runs that Dagster's daemon starts again within seconds, and has not yet.
+
+    One that failed long ago waits for a daemon that is not there: it holds nothing up.
+    """
+    failed = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={WILL_RETRY: "true"},
+        updated_after=datetime.now(timezone.utc) - RETRIED_WITHIN,
+    )
+    return [run for run in instance.get_runs(failed) if RETRY_RUN not in run.tags]
 
 
 def _asset_keys(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> set[dg.AssetKey]:

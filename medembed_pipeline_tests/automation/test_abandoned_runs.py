@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
-from dagster._core.test_utils import create_run_for_test
+from dagster._core.test_utils import create_run_for_test, instance_for_test
 
 from medembed_pipeline.automation.abandoned_runs import fail_abandoned_runs
+from medembed_pipeline.automation.state import RETRY_RUN, GraphState
 
 
 @pytest.fixture
@@ -67,3 +68,29 @@ def test_a_process_that_was_given_the_number_later_is_not_the_worker(instance: d
     finally:
         newer.kill()
         newer.wait()
+
+
+def test_what_a_failed_run_is_about_to_make_again_is_under_way_until_its_retry_is_there() -> None:
+    @dg.asset
+    def some_notes() -> None: ...
+
+    defs = dg.Definitions([some_notes])
+    graph, job = defs.resolve_asset_graph(), defs.resolve_implicit_global_asset_job_def()
+    with instance_for_test(overrides={"run_retries": {"enabled": True, "max_retries": 1}}) as instance:
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        instance.report_run_failed(run)
+        assert some_notes.key in GraphState(graph, instance).under_way
+        instance.add_run_tags(run.run_id, {RETRY_RUN: "the id of its retry"})
+        assert not GraphState(graph, instance).under_way
+
+
+def test_a_run_that_is_not_started_again_is_not_under_way() -> None:
+    @dg.asset
+    def some_notes() -> None: ...
+
+    defs = dg.Definitions([some_notes])
+    graph, job = defs.resolve_asset_graph(), defs.resolve_implicit_global_asset_job_def()
+    with instance_for_test() as instance:
+        run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        instance.report_run_failed(run)
+        assert not GraphState(graph, instance).under_way
