@@ -28,7 +28,7 @@ TRADE_OFF_FILE = "trade_off.json"
 TRAINED_NOTES_FILE = "trained_notes.json"
 
 # The packages whose versions can change the weights' bytes, or the folder's.
-_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "peft")
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
 def write_checkpoint(

@@ -20,14 +20,13 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
+from medembed_pipeline.training.adapters import add_adapters, merge_adapters
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.linear_map import fit_linear_map
 from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
-    add_adapters,
     freeze_lowest,
-    merge_adapters,
     plain_weights,
     switch_dropout_off,
     tune_biases,

@@ -58,25 +58,6 @@ def switch_dropout_off(encoder: Encoder) -> None:
             setattr(module, "attention_dropout", 0.0)  # noqa: B010
 
 
-def add_adapters(encoder: Encoder, *, rank: int) -> None:
-    """Put LoRA adapters on every linear layer of the transformer; only these are trained from then on.
-
-    Hu et al., LoRA (2021). Scaled by 2, as `lora_alpha = 2 * rank` is the common choice.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", bias="none"
-    )
-    encoder.transformer = get_peft_model(encoder.transformer, config)
-
-
-def merge_adapters(encoder: Encoder) -> None:
-    """Add the adapters, where there are any, into the weights: the model is an ordinary one again."""
-    if hasattr(encoder.transformer, "merge_and_unload"):
-        encoder.transformer = encoder.transformer.merge_and_unload()
-
-
 def plain_weights(encoder: Encoder) -> dict[str, torch.Tensor]:
     """A copy of all weights by name, of an encoder without adapters."""
     return {name: weights.detach().clone() for name, weights in encoder.state_dict().items()}

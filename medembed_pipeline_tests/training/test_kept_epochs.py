@@ -213,7 +213,6 @@ def test_a_full_disk_is_one_clear_error(
 
 
 def test_adapters_are_merged_in_a_copy(spec: EncoderSpec, data: TrainingData, tmp_path: Path) -> None:
-    pytest.importorskip("peft")
     options = OPTIONS.model_copy(
         update={"epochs": 2, "tuned": "adapters", "lora_rank": 4, "learning_rate": 1e-2}
     )
