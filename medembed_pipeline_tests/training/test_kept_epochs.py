@@ -25,7 +25,7 @@ from medembed_pipeline.training.state import clear_state
 OPTIONS = TrainingSettings(
     epochs=3,
     notes_per_batch=12,
-    learning_rate=3e-3,
+    learning_rate=1e-2,
     early_stopping_patience=0,
     average_shares=[],
     map_steps=0,
