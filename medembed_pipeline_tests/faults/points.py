@@ -45,6 +45,7 @@ def functions() -> dict[str, tuple[Any, str]]:
     return {
         "Lake._publish_file": (Lake, "_publish_file"),
         "Lake._publish_local_folder": (Lake, "_publish_local_folder"),
+        "Lake.lock": (Lake, "lock"),
         "Lake.write_json": (Lake, "write_json"),
         "Lake.confirm": (Lake, "confirm"),
         "lake._sync": (lake_module, "_sync"),
