@@ -1,9 +1,5 @@
 """The one Definitions object: gathers what the rooms define, decides nothing."""
 
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
-
 import dagster as dg
 
 from medembed_pipeline.automation.conditions import with_conditions
@@ -14,21 +10,8 @@ from medembed_pipeline.automation.sensors import condition_sensor, landing_senso
 from medembed_pipeline.console import progress_logger
 from medembed_pipeline.encoder.precision import with_resolved_precision
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
+from medembed_pipeline.rooms import modules_of_rooms
 from medembed_pipeline.settings import data_lake_url, load_settings
-
-
-def modules_of_rooms(name: str) -> list[ModuleType]:
-    """The modules `name` of all rooms, found on disk, so that none is forgotten here."""
-    package = Path(__file__).parent
-    files = sorted(package.glob(f"**/{name}.py"))
-    return [
-        import_module(".".join([__package__, *file.relative_to(package).with_suffix("").parts]))
-        for file in files
-    ]
-
-
-ROOMS = modules_of_rooms("assets")
-CHECKS = modules_of_rooms("checks")
 
 # Steps are forked from a process that has this module loaded: a step that has nothing to do then takes one second,
 # not four.
@@ -41,8 +24,8 @@ LAKE_URL = data_lake_url()
 POLICY = RetrainingPolicy(SETTINGS.automation, LAKE_URL)
 
 defs = dg.Definitions(
-    assets=with_conditions(dg.load_assets_from_modules(ROOMS), POLICY),
-    asset_checks=dg.load_asset_checks_from_modules(CHECKS),
+    assets=with_conditions(dg.load_assets_from_modules(modules_of_rooms("assets")), POLICY),
+    asset_checks=dg.load_asset_checks_from_modules(modules_of_rooms("checks")),
     jobs=JOBS,
     sensors=[landing_sensor(SETTINGS.automation, LAKE_URL), condition_sensor(SETTINGS.automation)],
     schedules=[nightly_schedule(POLICY), retraining_schedule(POLICY)],

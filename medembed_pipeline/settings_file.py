@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from medembed_pipeline.settings import Section, Settings
+from medembed_pipeline.section import Section
+from medembed_pipeline.settings import Settings
 
 HEADING = """\
 # Settings of medembed_pipeline. Every field stands here with its default; change what you need.

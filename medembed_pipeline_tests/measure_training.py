@@ -19,6 +19,7 @@ import numpy as np
 
 from medembed_pipeline.encoder import EncoderSpec, spec_of_settings, vector_dimensions
 from medembed_pipeline.encoder.model import Encoder, load_encoder
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.metric_names import metric_key
 from medembed_pipeline.evaluation.relevance import label_matrix
 from medembed_pipeline.evaluation.retrieval import retrieval_scores
@@ -26,16 +27,17 @@ from medembed_pipeline.evaluation.vectors import effective_rank, unit_rows
 from medembed_pipeline.evidence.health.detail import Detail, detail_kept, kinds_by_name, share_kept
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import vectors
-from medembed_pipeline.settings import EncoderSettings, TaskSettings, TrainingSettings
 from medembed_pipeline.tasks.encoding import TextVectors
 from medembed_pipeline.tasks.gather import all_tasks
 from medembed_pipeline.tasks.own import own_folders
 from medembed_pipeline.tasks.passages import passage_task
 from medembed_pipeline.tasks.scoring import score_task
+from medembed_pipeline.tasks.settings import TaskSettings
 from medembed_pipeline.tasks.table import metric_name
 from medembed_pipeline.tasks.task import NotAsked, RankingTask
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.loop import train
+from medembed_pipeline.training.settings import TrainingSettings
 
 PLAIN: dict[str, Any] = {
     "map_steps": 0,

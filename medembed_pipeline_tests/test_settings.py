@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from medembed_pipeline import settings as settings_module
-from medembed_pipeline.settings import Settings, SettingsError, SplitSettings, load_settings
+from medembed_pipeline.notes.settings import SplitSettings
+from medembed_pipeline.section import SettingsError
+from medembed_pipeline.settings import Settings, load_settings
 from medembed_pipeline.settings_file import render_settings_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +79,7 @@ def test_shares_are_checked_together() -> None:
 
 def test_an_experiment_is_trained_by_the_same_fields() -> None:
     from medembed_pipeline.evidence.leakage.preset import TrainingPreset
-    from medembed_pipeline.settings import TrainingRecipe, TrainingSettings
+    from medembed_pipeline.training.settings import TrainingRecipe, TrainingSettings
 
     preset, recipe = TrainingPreset().model_dump(), TrainingRecipe().model_dump()
     # All weights, as the published set-ups train them.

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import dagster as dg
 
+from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.automation.state import GraphState
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.settings import AutomationSettings
 from medembed_pipeline.training.checkpoints import CheckpointError, checkpoint_of, current_checkpoint
 from medembed_pipeline.training.known_notes import known_notes
 

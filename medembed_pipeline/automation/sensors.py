@@ -9,11 +9,11 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.automation.state import UNFINISHED
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.notes.landing_files import list_landing_files
-from medembed_pipeline.settings import AutomationSettings
 
 CHECK_SECONDS = 10
 RUN_TAGS = {"medembed/started_by": "automation"}

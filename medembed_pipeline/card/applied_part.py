@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from medembed_pipeline.card.figures import HOLDS, judged_words, reason_of
 from medembed_pipeline.card.inputs import CardFacts
+from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.card.stated import stated
 from medembed_pipeline.card.words import (
     MEASURING,
@@ -17,7 +18,6 @@ from medembed_pipeline.card.words import (
     summary,
 )
 from medembed_pipeline.evaluation.metric_names import metric_label
-from medembed_pipeline.settings import CardSettings
 from medembed_pipeline.training.card_parts import (
     DIRECT_USE,
     OUT_OF_SCOPE,

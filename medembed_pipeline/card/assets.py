@@ -8,6 +8,7 @@ from medembed_pipeline.card import REVISION
 from medembed_pipeline.card.card_file import CardFooter, find_made_card, publish_card
 from medembed_pipeline.card.inputs import TABLES, VERDICT, read_facts
 from medembed_pipeline.card.render import render_card, shown_card
+from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     asset_work,
@@ -15,7 +16,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
-from medembed_pipeline.settings import CardSettings, load_settings
+from medembed_pipeline.settings import load_settings
 from medembed_pipeline.training.checkpoints import FOLDER
 from medembed_pipeline.training.verification import CARD_FILE
 

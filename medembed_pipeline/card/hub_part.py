@@ -11,6 +11,7 @@ from medembed_pipeline.card.figures import (
     task_table,
 )
 from medembed_pipeline.card.inputs import CardFacts
+from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.card.stated import stated
 from medembed_pipeline.card.words import (
     MEASURING,
@@ -24,7 +25,6 @@ from medembed_pipeline.card.words import (
     verdict_words,
 )
 from medembed_pipeline.evaluation.metric_names import metric_label
-from medembed_pipeline.settings import CardSettings
 from medembed_pipeline.training.card_parts import (
     DIRECT_USE,
     DOWNSTREAM_USE,

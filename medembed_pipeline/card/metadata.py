@@ -7,8 +7,8 @@ from typing import Any
 
 from medembed_pipeline.card.figures import FIGURES, Row, key_of, label
 from medembed_pipeline.card.inputs import CardFacts
+from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.evaluation.metric_names import MetricKey, metric_label
-from medembed_pipeline.settings import CardSettings
 from medembed_pipeline.training.card_parts import front_matter, licence_from
 
 DECIMALS = 6

@@ -6,8 +6,8 @@ from medembed_pipeline.card.applied_part import applied_part
 from medembed_pipeline.card.hub_part import evaluation, hub_part
 from medembed_pipeline.card.inputs import CardFacts
 from medembed_pipeline.card.metadata import card_metadata
+from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.card.words import summary, verdict_words
-from medembed_pipeline.settings import CardSettings
 
 
 def render_card(facts: CardFacts, settings: CardSettings) -> str:

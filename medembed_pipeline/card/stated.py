@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medembed_pipeline.settings import CardSettings
+from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.training.card_parts import plain
 
 LONGEST = 1000

@@ -8,10 +8,12 @@ import dagster as dg
 from medembed_pipeline.embeddings import REVISION
 from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_schema, embeddings_table
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
-from medembed_pipeline.lake.publishing import AssetWork, asset_work, code_version, column_schema
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.publishing import AssetWork, column_schema
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import EncoderSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import stage
 from medembed_pipeline.training.checkpoints import current_checkpoint
 from medembed_pipeline.training.known_notes import known_notes
 
@@ -19,42 +21,46 @@ SETTINGS = load_settings()
 BUNDLED_DIMENSIONS = 384
 
 
-@dg.asset(
-    group_name="embeddings",
-    kinds={"parquet", "pytorch", "huggingface"},
-    deps=["cleaned_notes"],
-    code_version=code_version(REVISION, SETTINGS.encoder),
-    metadata=column_schema(embeddings_schema(BUNDLED_DIMENSIONS)),
-    required_resource_keys={"lake", "encoder"},
+@stage(
+    group="embeddings",
+    inputs=["cleaned_notes"],
+    one_row="a note's vector by the base model (384 numbers for the bundled one)",
+    schema=embeddings_schema(BUNDLED_DIMENSIONS),
+    revision=REVISION,
+    more_settings=[SETTINGS.encoder],
+    kinds=["huggingface", "pytorch"],
+    resources=["encoder"],
 )
-def baseline_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def baseline_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Every note as the base model sees it; only notes that this model has not seen are encoded."""
-    settings: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings) as work:
-        return publish_embeddings(work, spec_of_settings(settings), settings)
+    settings: EncoderSettings = work.context.resources.encoder
+    work.uses(settings)
+    return publish_embeddings(work, spec_of_settings(settings), settings)
 
 
-@dg.asset(
-    group_name="embeddings",
-    kinds={"parquet", "pytorch"},
-    deps=["cleaned_notes", "finetuned_checkpoint"],
-    code_version=code_version(REVISION, SETTINGS.encoder),
-    metadata=column_schema(embeddings_schema(BUNDLED_DIMENSIONS)),
-    required_resource_keys={"lake", "encoder"},
+@stage(
+    group="embeddings",
+    inputs=["cleaned_notes", "finetuned_checkpoint"],
+    one_row="a note's vector by the fine-tuned checkpoint",
+    schema=embeddings_schema(BUNDLED_DIMENSIONS),
+    revision=REVISION,
+    more_settings=[SETTINGS.encoder],
+    kinds=["pytorch"],
+    resources=["encoder"],
 )
-def tuned_embeddings(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def tuned_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Every note as the fine-tuned checkpoint sees it: same pooling, window and normalisation as the baseline."""
-    settings: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings) as work:
-        checkpoint = current_checkpoint(work.lake)
-        work.note_input("finetuned_checkpoint", checkpoint.data_version)
-        unseen = set(work.input("cleaned_notes").strings("note_id")) - known_notes(work.lake, checkpoint)
-        return publish_embeddings(
-            work,
-            checkpoint.encoder_spec(settings.long_notes),
-            settings,
-            {"notes_the_checkpoint_has_not_seen": len(unseen)},
-        )
+    settings: EncoderSettings = work.context.resources.encoder
+    work.uses(settings)
+    checkpoint = current_checkpoint(work.lake)
+    work.note_input("finetuned_checkpoint", checkpoint.data_version)
+    unseen = set(work.input("cleaned_notes").strings("note_id")) - known_notes(work.lake, checkpoint)
+    return publish_embeddings(
+        work,
+        checkpoint.encoder_spec(settings.long_notes),
+        settings,
+        {"notes_the_checkpoint_has_not_seen": len(unseen)},
+    )
 
 
 def publish_embeddings(

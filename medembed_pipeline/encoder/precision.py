@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from medembed_pipeline.settings import EncoderSettings
+from medembed_pipeline.encoder.settings import EncoderSettings
 
 # Device files of NVIDIA's driver, of the same under Windows' Linux, and of AMD's.
 _GPU_FILES = ("nvidia*", "dxg", "kfd", "nvhost-gpu", "nvgpu")

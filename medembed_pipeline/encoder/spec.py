@@ -13,9 +13,9 @@ from medembed_pipeline.encoder.modules import (
     read_modules,
     read_prompts,
 )
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import file_sha256
-from medembed_pipeline.settings import EncoderSettings
 
 BUNDLED = "bundled"
 # The sha256 that the Hugging Face Hub publishes for sentence-transformers/all-MiniLM-L6-v2 model.safetensors.

@@ -17,101 +17,91 @@ from medembed_pipeline.evaluation.inputs import (
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
+from medembed_pipeline.evaluation.settings import EvaluationSettings, NeighborSettings, SliceSettings
 from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA, slice_metrics_table
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
     fact_metadata,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.slices import read_slices
-from medembed_pipeline.settings import EvaluationSettings, NeighborSettings, SliceSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 
 SETTINGS = load_settings()
 SLICES = SliceSettings(**SETTINGS.evaluation.model_dump())
 INPUTS = ["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"]
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
-    deps=INPUTS,
-    code_version=code_version(REVISION, SETTINGS.neighbors),
-    config_schema=launchpad_schema("neighbors", SETTINGS.neighbors),
-    metadata=column_schema(NEIGHBORS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=INPUTS,
+    one_row="one neighbour of one note",
+    schema=NEIGHBORS_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.neighbors,
+    kinds=["numpy"],
 )
-def neighbors(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def neighbors(work: AssetWork, settings: NeighborSettings) -> dg.MaterializeResult[Any]:
     """Exact cosine neighbours of every note in both models; the metrics and the maps read them."""
-    settings = launchpad_settings(context, NeighborSettings)
-    with asset_work(context, REVISION, settings) as work:
-        scored = held_out(work)
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    scored = held_out(work)
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
 
-        def build() -> Built:
-            labelled = [
-                note for note, names in zip(scored.note_ids, scored.specialties, strict=True) if names
-            ]
-            parts = []
-            for model, table in embeddings.items():
-                ids, matrix = read_embeddings(table)
-                parts.append(
-                    neighbors_table(model, ids, matrix, scored_note_ids=labelled, k=settings.neighbors)
-                )
-            return pa.concat_tables(parts), {"scored_notes": len(labelled)}
+    def build() -> Built:
+        labelled = [note for note, names in zip(scored.note_ids, scored.specialties, strict=True) if names]
+        parts = []
+        for model, table in embeddings.items():
+            ids, matrix = read_embeddings(table)
+            parts.append(neighbors_table(model, ids, matrix, scored_note_ids=labelled, k=settings.neighbors))
+        return pa.concat_tables(parts), {"scored_notes": len(labelled)}
 
-        return work.publish(build, NEIGHBORS_SCHEMA)
+    return work.publish(build, NEIGHBORS_SCHEMA)
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
-    deps=INPUTS,
-    code_version=code_version(REVISION, SETTINGS.evaluation),
-    config_schema=launchpad_schema("embedding_metrics", SETTINGS.evaluation),
-    metadata=column_schema(METRICS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=INPUTS,
+    one_row="one figure",
+    schema=METRICS_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.evaluation,
+    kinds=["numpy"],
+    page=OnPage(),
 )
-def embedding_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def embedding_metrics(work: AssetWork, settings: EvaluationSettings) -> dg.MaterializeResult[Any]:
     """Baseline, tuned, their paired difference, and plain word matching on held-out test notes, with intervals."""
-    settings = launchpad_settings(context, EvaluationSettings)
-    with asset_work(context, REVISION, settings) as work:
-        scored = held_out(work)
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        notes = work.input("cleaned_notes")
+    scored = held_out(work)
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    notes = work.input("cleaned_notes")
 
-        def build() -> Built:
-            from medembed_pipeline.evaluation.lexical import lexical_vectors
+    def build() -> Built:
+        from medembed_pipeline.evaluation.lexical import lexical_vectors
 
-            counts = evaluation_counts(scored.specialties, minimum_notes=settings.minimum_specialty_notes)
-            facts = {
-                "scored_notes": counts.notes_scored,
-                "notes_without_specialty": counts.notes_without_specialty,
-                "notes_excluded_as_trained_on": scored.excluded,
-                "queries_without_relevant": counts.queries_without_relevant,
-                "specialties_too_small": len(counts.small_specialties),
-            }
-            if not counts.notes_scored:
-                return explained((METRICS_SCHEMA.empty_table(), facts), scored.specialties)
-            table = metrics_table(
-                scored.note_ids,
-                baseline=rows_of(embeddings["baseline"], scored.note_ids),
-                tuned=rows_of(embeddings["tuned"], scored.note_ids),
-                specialties=scored.specialties,
-                groups=scored.groups,
-                lexical=lexical_vectors(texts_of(notes, scored.note_ids), fit_on=notes.strings("text")),
-                confidence=settings.confidence,
-                minimum_notes=settings.minimum_specialty_notes,
-            )
-            return table, facts
+        counts = evaluation_counts(scored.specialties, minimum_notes=settings.minimum_specialty_notes)
+        facts = {
+            "scored_notes": counts.notes_scored,
+            "notes_without_specialty": counts.notes_without_specialty,
+            "notes_excluded_as_trained_on": scored.excluded,
+            "queries_without_relevant": counts.queries_without_relevant,
+            "specialties_too_small": len(counts.small_specialties),
+        }
+        if not counts.notes_scored:
+            return explained((METRICS_SCHEMA.empty_table(), facts), scored.specialties)
+        table = metrics_table(
+            scored.note_ids,
+            baseline=rows_of(embeddings["baseline"], scored.note_ids),
+            tuned=rows_of(embeddings["tuned"], scored.note_ids),
+            specialties=scored.specialties,
+            groups=scored.groups,
+            lexical=lexical_vectors(texts_of(notes, scored.note_ids), fit_on=notes.strings("text")),
+            confidence=settings.confidence,
+            minimum_notes=settings.minimum_specialty_notes,
+        )
+        return table, facts
 
-        return work.publish(build, METRICS_SCHEMA, lambda table: describe_metrics(work, table))
+    return work.publish(build, METRICS_SCHEMA, lambda table: describe_metrics(work, table))
 
 
 def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
@@ -133,45 +123,44 @@ def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     return {**fact_metadata({"overall": shown}), **work.publish_pictures(pictures)}
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
+@stage(
+    group="evaluation",
     # raw_transcriptions is no dependency on purpose: a row is named by what it says, so a note whose rows say something
     # else is another row of cleaned_notes; and what lands without reaching a note reaches no slice.
-    deps=INPUTS,
-    code_version=code_version(REVISION, SLICES),
-    config_schema=launchpad_schema("slice_metrics", SLICES),
-    metadata=column_schema(SLICE_METRICS_SCHEMA),
-    required_resource_keys={"lake"},
+    inputs=INPUTS,
+    one_row="one figure of the notes of one value of a slice",
+    schema=SLICE_METRICS_SCHEMA,
+    revision=REVISION,
+    settings=SLICES,
+    kinds=["numpy"],
+    page=OnPage(),
 )
-def slice_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def slice_metrics(work: AssetWork, settings: SliceSettings) -> dg.MaterializeResult[Any]:
     """Retrieval figures by site, sex, age, or any other column of the landing files in `[evaluation] slices`."""
-    settings = launchpad_settings(context, SliceSettings)
-    with asset_work(context, REVISION, settings) as work:
-        if not settings.slices:
-            return work.publish(lambda: (SLICE_METRICS_SCHEMA.empty_table(), {}), SLICE_METRICS_SCHEMA)
-        scored = held_out(work)
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        slices = scored_slices(work, scored.note_ids, settings.slices)
+    if not settings.slices:
+        return work.publish(lambda: (SLICE_METRICS_SCHEMA.empty_table(), {}), SLICE_METRICS_SCHEMA)
+    scored = held_out(work)
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    slices = scored_slices(work, scored.note_ids, settings.slices)
 
-        def build() -> Built:
-            table = slice_metrics_table(
-                scored.note_ids,
-                baseline=rows_of(embeddings["baseline"], scored.note_ids),
-                tuned=rows_of(embeddings["tuned"], scored.note_ids),
-                specialties=scored.specialties,
-                groups=scored.groups,
-                slices=slices,
-                confidence=settings.confidence,
-            )
-            # Counts alone: a value may name a person or a place, and facts reach Dagster's database.
-            counted = [
-                {"slice": name, "values": len(values)}
-                for name, values in _values_by_slice(table, settings.slices).items()
-            ]
-            return explained((table, {"slices": counted}), scored.specialties)
+    def build() -> Built:
+        table = slice_metrics_table(
+            scored.note_ids,
+            baseline=rows_of(embeddings["baseline"], scored.note_ids),
+            tuned=rows_of(embeddings["tuned"], scored.note_ids),
+            specialties=scored.specialties,
+            groups=scored.groups,
+            slices=slices,
+            confidence=settings.confidence,
+        )
+        # Counts alone: a value may name a person or a place, and facts reach Dagster's database.
+        counted = [
+            {"slice": name, "values": len(values)}
+            for name, values in _values_by_slice(table, settings.slices).items()
+        ]
+        return explained((table, {"slices": counted}), scored.specialties)
 
-        return work.publish(build, SLICE_METRICS_SCHEMA)
+    return work.publish(build, SLICE_METRICS_SCHEMA)
 
 
 def scored_slices(work: AssetWork, note_ids: list[str], names: list[str]) -> dict[str, list[list[str]]]:

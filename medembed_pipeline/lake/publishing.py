@@ -22,7 +22,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, Recipe
-from medembed_pipeline.settings import Section, SettingsError, validate
+from medembed_pipeline.section import Section, SettingsError, validate
 
 Built = tuple[pa.Table, dict[str, Any]]
 SectionType = TypeVar("SectionType", bound=Section)
@@ -196,13 +196,11 @@ def refuse_mixed_precisions(tables: Mapping[str, LakeTable]) -> None:
 class AssetWork:
     """One asset's work: its lake, its inputs, and the publication of its result."""
 
-    def __init__(
-        self, context: dg.AssetExecutionContext, lake: Lake, revision: str, settings: dict[str, Any]
-    ) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, lake: Lake, revision: str) -> None:
         self.context = context
         self.lake = lake
         self._revision = revision
-        self._settings = settings
+        self._settings: dict[str, Any] = {}
         self._inputs: dict[str, str] = {}
         self._tables: dict[str, LakeTable] = {}
 
@@ -213,6 +211,10 @@ class AssetWork:
             self.note_input(name, self._tables[name].data_version)
             refuse_mixed_precisions(self._tables)
         return self._tables[name]
+
+    def uses(self, section: Section) -> None:
+        """Note further settings that reach the result."""
+        self._settings[type(section).__name__] = section.result_values()
 
     def note_input(self, name: str, version: str) -> None:
         """Note the version of something that is read and is no table."""
@@ -302,14 +304,14 @@ def asset_work(context: dg.AssetExecutionContext, revision: str, *sections: Sect
         revision: the room's code revision.
         sections: the settings that reach the result.
     """
-    settings: dict[str, Any] = {}
-    for section in sections:
-        settings[type(section).__name__] = section.result_values()
     with private_errors():
         opened = context.resources.lake.open()
         opened.before_publishing = lambda: _refuse_finished_run(context)
         opened.begin_work(*sorted(key.path[-1] for key in context.selected_asset_keys))
-        yield AssetWork(context, opened, revision, settings)
+        work = AssetWork(context, opened, revision)
+        for section in sections:
+            work.uses(section)
+        yield work
 
 
 def _refuse_finished_run(context: dg.AssetExecutionContext) -> None:

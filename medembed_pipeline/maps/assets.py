@@ -9,87 +9,77 @@ import pyarrow as pa
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.maps import REVISION
 from medembed_pipeline.maps.inputs import MapInputs, map_inputs
 from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA, note_movement_table
+from medembed_pipeline.maps.settings import AlignmentSettings, ProjectionSettings
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, MAP_QUALITY_SCHEMA, PROJECTIONS_SCHEMA
-from medembed_pipeline.settings import AlignmentSettings, ProjectionSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
 PICTURED = ("umap", "tsne")
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "umap", "scikitlearn"},
-    deps=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
-    code_version=code_version(REVISION, SETTINGS.projections),
-    config_schema=launchpad_schema("projections", SETTINGS.projections),
-    metadata=column_schema(PROJECTIONS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
+    one_row="a note's place on one map",
+    schema=PROJECTIONS_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.projections,
+    kinds=["scikitlearn", "umap"],
 )
-def projections(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def projections(work: AssetWork, settings: ProjectionSettings) -> dg.MaterializeResult[Any]:
     """PCA, t-SNE and UMAP of both models, flat and in space, with how far each map can be trusted."""
-    settings = launchpad_settings(context, ProjectionSettings)
-    with asset_work(context, REVISION, settings) as work:
-        notes = work.input("cleaned_notes")
-        inputs = _tables(work)
-        return work.publish(
-            lambda: make_maps(inputs(), settings, context.log.info),
-            PROJECTIONS_SCHEMA,
-            lambda table: describe_maps(work, table, notes),
-        )
+    notes = work.input("cleaned_notes")
+    inputs = _tables(work)
+    return work.publish(
+        lambda: make_maps(inputs(), settings, work.context.log.info),
+        PROJECTIONS_SCHEMA,
+        lambda table: describe_maps(work, table, notes),
+    )
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "umap"},
-    deps=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
-    code_version=code_version(REVISION, SETTINGS.alignment),
-    config_schema=launchpad_schema("aligned_projections", SETTINGS.alignment),
-    metadata=column_schema(ALIGNED_PROJECTIONS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
+    one_row="a note's place on a map on which baseline and tuned can be compared",
+    schema=ALIGNED_PROJECTIONS_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.alignment,
+    kinds=["umap"],
 )
-def aligned_projections(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def aligned_projections(work: AssetWork, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
     """Both models on one map, by AlignedUMAP and by a joint PCA: what moves there moved, above a noise floor."""
-    settings = launchpad_settings(context, AlignmentSettings)
-    with asset_work(context, REVISION, settings) as work:
-        notes = work.input("cleaned_notes")
-        inputs = _tables(work)
-        return work.publish(
-            lambda: make_aligned_maps(inputs(), settings, context.log.info),
-            ALIGNED_PROJECTIONS_SCHEMA,
-            lambda table: describe_aligned_maps(work, table, notes, inputs(), settings),
-        )
+    notes = work.input("cleaned_notes")
+    inputs = _tables(work)
+    return work.publish(
+        lambda: make_aligned_maps(inputs(), settings, work.context.log.info),
+        ALIGNED_PROJECTIONS_SCHEMA,
+        lambda table: describe_aligned_maps(work, table, notes, inputs(), settings),
+    )
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet"},
+@stage(
+    group="evaluation",
     # cleaned_notes is not read, but new notes then reach it in the same run as the other maps.
-    deps=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
-    code_version=code_version(REVISION, SETTINGS.alignment),
-    config_schema=launchpad_schema("note_movement", SETTINGS.alignment),
-    metadata=column_schema(NOTE_MOVEMENT_SCHEMA),
-    required_resource_keys={"lake"},
+    inputs=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
+    one_row="how far a note moved",
+    schema=NOTE_MOVEMENT_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.alignment,
 )
-def note_movement(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def note_movement(work: AssetWork, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
     """How far each note moved: exactly, in the full space, and by the neighbours it lost."""
-    settings = launchpad_settings(context, AlignmentSettings)
-    with asset_work(context, REVISION, settings) as work:
-        inputs = _tables(work)
-        return work.publish(
-            lambda: make_movement(inputs(), settings),
-            NOTE_MOVEMENT_SCHEMA,
-            lambda table: describe_movement(work, table),
-        )
+    inputs = _tables(work)
+    return work.publish(
+        lambda: make_movement(inputs(), settings),
+        NOTE_MOVEMENT_SCHEMA,
+        lambda table: describe_movement(work, table),
+    )
 
 
 def _tables(work: AssetWork) -> Callable[[], MapInputs]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
+    AssetWork,
     Built,
     asset_work,
     code_version,
@@ -39,6 +40,7 @@ from medembed_pipeline.notes.landing import (
 )
 from medembed_pipeline.notes.memory import (
     MEMORY,
+    MEMORY_SCHEMA,
     STARTED,
     NoteMemory,
     with_splits,
@@ -52,13 +54,33 @@ from medembed_pipeline.notes.merging import (
     text_keys,
 )
 from medembed_pipeline.notes.reader import ReaderOptions
+from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
+from medembed_pipeline.notes.settings import CleaningSettings, LandingSettings, SplitSettings
 from medembed_pipeline.notes.slices import refuse_unusable_slices, version_with_slices
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, SPLITS, assign_splits
-from medembed_pipeline.settings import CleaningSettings, LandingSettings, SplitSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import DescribedTable, describe_table, stage
 
 SETTINGS = load_settings()
 TEXTS_PER_BLOCK = 2_000
+
+describe_table(
+    "raw_transcriptions",
+    DescribedTable(
+        "a row as it landed; every further column of the landing files follows as a string column",
+        raw_schema({}),
+    ),
+)
+describe_table(
+    "rejected_rows",
+    DescribedTable(
+        "a row, or a file, that could not be used",
+        described(REJECTED_SCHEMA, REJECTED_DESCRIPTIONS),
+        more="\nReasons:\n\n| reason | when |\n|---|---|\n"
+        + "".join(f"| `{reason}` | {when} |\n" for reason, when in REJECTION_REASONS.items()),
+    ),
+)
 
 
 @dg.multi_asset(
@@ -115,25 +137,23 @@ def reader_options(settings: LandingSettings) -> ReaderOptions:
     )
 
 
-@dg.asset(
-    group_name="notes",
-    kinds={"parquet"},
-    deps=["raw_transcriptions"],
-    code_version=version_with_slices(code_version(REVISION, SETTINGS.cleaning), SETTINGS.evaluation.slices),
-    config_schema=launchpad_schema("cleaned_notes", SETTINGS.cleaning),
-    metadata=column_schema(CLEANED_NOTES_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="notes",
+    inputs=["raw_transcriptions"],
+    one_row="a different note",
+    schema=CLEANED_NOTES_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.cleaning,
+    version=lambda version: version_with_slices(version, SETTINGS.evaluation.slices),
 )
-def cleaned_notes(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def cleaned_notes(work: AssetWork, settings: CleaningSettings) -> dg.MaterializeResult[Any]:
     """Different notes: cleaned text, set of specialties, source rows, near-duplicate group, identifier counts."""
-    settings = launchpad_settings(context, CleaningSettings)
-    with asset_work(context, REVISION, settings) as work:
-        raw = work.input("raw_transcriptions")
-        refuse_unusable_slices(raw, SETTINGS.evaluation.slices)
-        result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
-        for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
-            context.log.info(line)
-        return result
+    raw = work.input("raw_transcriptions")
+    refuse_unusable_slices(raw, SETTINGS.evaluation.slices)
+    result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
+    for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
+        work.context.log.info(line)
+    return result
 
 
 def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
@@ -225,28 +245,25 @@ def notes_facts(notes: pa.Table) -> dict[str, Any]:
     }
 
 
-@dg.asset(
-    group_name="notes",
-    kinds={"parquet"},
-    deps=["cleaned_notes"],
-    code_version=code_version(REVISION, SETTINGS.splits),
-    config_schema=launchpad_schema("note_splits", SETTINGS.splits),
-    metadata=column_schema(NOTE_SPLITS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="notes",
+    inputs=["cleaned_notes"],
+    one_row="a note's split and group",
+    schema=NOTE_SPLITS_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.splits,
 )
-def note_splits(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def note_splits(work: AssetWork, settings: SplitSettings) -> dg.MaterializeResult[Any]:
     """Train, validation or test, by group; a note keeps its split when others come or go, and when it is edited."""
-    settings = launchpad_settings(context, SplitSettings)
-    with asset_work(context, REVISION, settings) as work:
-        notes = work.input("cleaned_notes")
-        now = datetime.now(timezone.utc)
-        # Held until the memory is written: it never tells of splits that were not published, nor lacks any that were.
-        with work.lake.lock(MEMORY):
-            memory = open_memory(work.lake, settings, now)
-            work.note_input(STARTED, str(memory.started))
-            result = work.publish(lambda: split(notes, settings, memory), NOTE_SPLITS_SCHEMA)
-            remember(work.lake, notes, memory, now)
-        return result
+    notes = work.input("cleaned_notes")
+    now = datetime.now(timezone.utc)
+    # Held until the memory is written: it never tells of splits that were not published, nor lacks any that were.
+    with work.lake.lock(MEMORY):
+        memory = open_memory(work.lake, settings, now)
+        work.note_input(STARTED, str(memory.started))
+        result = work.publish(lambda: split(notes, settings, memory), NOTE_SPLITS_SCHEMA)
+        remember(work.lake, notes, memory, now)
+    return result
 
 
 def group(notes: LakeTable, memory: NoteMemory) -> Grouping:
@@ -324,3 +341,13 @@ def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) ->
     renamed = group(notes, memory).renamed
     table = notes.read(["note_id", "signature", "sketch", "patients", "note_keys"])
     write_memory(lake, with_splits(memory, table, splits, groups, renamed, now))
+
+
+describe_table(
+    MEMORY,
+    DescribedTable(
+        "a note that was ever split, whether its text is still there or not (see docs/leakage.md). It cannot "
+        "be made again: keep copies",
+        MEMORY_SCHEMA,
+    ),
+)

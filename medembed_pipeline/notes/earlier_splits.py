@@ -8,7 +8,7 @@ from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.notes.memory import STARTED, NoteMemory, Remembered, find_memory, write_memory
-from medembed_pipeline.settings import SplitSettings
+from medembed_pipeline.notes.settings import SplitSettings
 
 LEDGER = ("store", "split_ledger")
 LEDGER_SETTINGS = ("train", "validation", "test", "seed")

@@ -17,13 +17,13 @@ from medembed_pipeline.lake.publishing import (
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.slices import SliceError
 from medembed_pipeline.report.inputs import (
-    SHOWN,
     open_tables,
     outdated_tables,
     read_sources,
     shown_facts,
     shown_slices,
     shown_table,
+    shown_tables,
 )
 from medembed_pipeline.report.notes_part import Place
 from medembed_pipeline.report.page_file import (
@@ -35,7 +35,8 @@ from medembed_pipeline.report.page_file import (
     texts_file_name,
 )
 from medembed_pipeline.report.page_revision import page_revision
-from medembed_pipeline.settings import ReportSettings, load_settings
+from medembed_pipeline.report.settings import ReportSettings
+from medembed_pipeline.settings import load_settings
 from medembed_pipeline.training.checkpoints import Checkpoint
 
 SETTINGS = load_settings()
@@ -45,7 +46,7 @@ MEGABYTE = 1e6
 @dg.asset(
     group_name="report",
     kinds={"html"},
-    deps=[*SHOWN, "finetuned_checkpoint"],
+    deps=[*shown_tables(), "finetuned_checkpoint"],
     code_version=code_version(page_revision(), SETTINGS.report),
     config_schema=launchpad_schema("report", SETTINGS.report),
     required_resource_keys={"lake"},

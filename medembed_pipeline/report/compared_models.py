@@ -13,13 +13,13 @@ import numpy as np
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
 from medembed_pipeline.encoder.modules import read_json
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.encoder.spec import BUNDLED
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.report.errors import ReportError
-from medembed_pipeline.settings import EncoderSettings
 
 BUNDLED_NAME = "all-MiniLM-L6-v2"
 BUNDLED_WINDOW = 512

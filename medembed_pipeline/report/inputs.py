@@ -11,12 +11,10 @@ from medembed_pipeline.notes.slices import read_slices
 from medembed_pipeline.report.arrays_part import first_neighbors
 from medembed_pipeline.report.notes_part import Place, source_places
 from medembed_pipeline.report.shown_table import ShownTable
-from medembed_pipeline.report.tables_part import TABLES
+from medembed_pipeline.report.tables_part import page_tables
 
 MAPS = ("projections", "aligned_projections", "note_movement")
 NEEDED = ("cleaned_notes", "note_splits", "neighbors", "projections", "embedding_metrics")
-SHOWN = (*dict.fromkeys([*NEEDED, *MAPS, *TABLES]),)
-"""Every table that the page shows; those that are not NEEDED are left out where they are not there."""
 
 _COLUMNS = {
     "cleaned_notes": [
@@ -30,6 +28,11 @@ _COLUMNS = {
 }
 
 
+def shown_tables() -> list[str]:
+    """Every table that the page shows; those that are not NEEDED are left out where they are not there."""
+    return list(dict.fromkeys([*NEEDED, *MAPS, *page_tables()]))
+
+
 def open_tables(lake: Lake) -> dict[str, LakeTable]:
     """The tables that the page shows, opened.
 
@@ -37,7 +40,7 @@ def open_tables(lake: Lake) -> dict[str, LakeTable]:
         TableError: a table that the page needs is not there.
     """
     opened = {name: lake.table(name) for name in NEEDED}
-    for name in SHOWN:
+    for name in shown_tables():
         table = opened.get(name) or lake.find_table(name)
         if table is not None:
             opened[name] = table

@@ -14,9 +14,9 @@ from medembed_pipeline.notes.landing_files import file_format
 from medembed_pipeline.notes.merging import merge_notes, prepare_texts
 from medembed_pipeline.notes.reader import ReaderOptions, read_landing_file
 from medembed_pipeline.notes.row_chunks import KEPT_SCHEMA
+from medembed_pipeline.notes.settings import CleaningSettings, LandingSettings
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.notes_part import Place, source_places
-from medembed_pipeline.settings import CleaningSettings, LandingSettings
 
 SMALLEST = 3
 """Notes without which there is no map and nothing to retrieve."""

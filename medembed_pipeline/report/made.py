@@ -9,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from medembed_pipeline.evaluation.settings import SliceSettings
 from medembed_pipeline.report.shown_table import ShownTable
-from medembed_pipeline.settings import Settings, SliceSettings
+from medembed_pipeline.settings import Settings
 
 PACKAGES = (
     "medembed_pipeline",

@@ -12,7 +12,8 @@ import pyarrow as pa
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.report import REVISION
-from medembed_pipeline.settings import Section, Settings
+from medembed_pipeline.section import Section
+from medembed_pipeline.settings import Settings
 
 MODELS = ("baseline", "tuned")
 SPLIT = "all"

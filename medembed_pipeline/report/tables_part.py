@@ -10,42 +10,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
+from medembed_pipeline.stage import OnPage, described_tables
 
-TABLES = (
-    "embedding_metrics",
-    "slice_metrics",
-    "similarity_evidence",
-    "retrieval_ledger",
-    "specialty_confusions",
-    "space_health",
-    "task_metrics",
-    "label_review",
-    "leak_meter",
-    "release_verdict",
-    "checkpoint_history",
-)
+AS_IT_IS = OnPage()
 
-_ID_COLUMNS = {
-    "retrieval_ledger": ("note_id", "neighbors_baseline", "neighbors_tuned", "won", "lost"),
-    "label_review": ("note_id",),
-}
-_ID_FIGURES = {
-    "similarity_evidence": (("group", "other"), ("documents", "neighbors")),
-    "space_health": (("name",), ("hub",)),
-}
-"""Columns that hold a note id in the rows of some figures and a name in the others: a position as a string there."""
+
+def page_tables() -> dict[str, OnPage]:
+    """The tables that the page takes as they are, by name, in the order of the rooms."""
+    return {name: table.page for name, table in described_tables().items() if table.page is not None}
 
 
 def tables_part(tables: Mapping[str, ShownTable], index: NoteIndex) -> dict[str, dict[str, list[Any]]]:
-    """Those of TABLES that are there, column by column.
+    """Those of `page_tables` that are there, column by column.
 
     Raises:
         ReportError: a table names a note that the page does not have.
     """
-    return {name: table_columns(name, tables[name].rows, index) for name in TABLES if name in tables}
+    return {
+        name: table_columns(name, tables[name].rows, index, taken)
+        for name, taken in page_tables().items()
+        if name in tables
+    }
 
 
-def table_columns(name: str, rows: pa.Table, index: NoteIndex) -> dict[str, list[Any]]:
+def table_columns(
+    name: str, rows: pa.Table, index: NoteIndex, taken: OnPage = AS_IT_IS
+) -> dict[str, list[Any]]:
     """One table as JSON-able columns.
 
     Raises:
@@ -56,14 +46,13 @@ def table_columns(name: str, rows: pa.Table, index: NoteIndex) -> dict[str, list
     def position(note_id: str) -> int:
         return index.of(note_id, name)
 
-    for column in _ID_COLUMNS.get(name, ()):
+    for column in taken.ids:
         if column in columns:
             columns[column] = [_replaced(value, position) for value in columns[column]]
-    mixed, figures = _ID_FIGURES.get(name, ((), ()))
-    for column in mixed:
+    for column in taken.mixed:
         values = columns.get(column, [])
         for row, (figure, value) in enumerate(zip(columns["figure"], values, strict=True)):
-            if figure in figures and value is not None:
+            if figure in taken.mixed_figures and value is not None:
                 values[row] = str(position(value))
     return columns
 

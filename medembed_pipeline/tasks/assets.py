@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from medembed_pipeline.encoder import EncoderSpec, spec_of_settings
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
     HeldOut,
@@ -17,14 +18,10 @@ from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import EncoderSettings, TaskSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 from medembed_pipeline.tasks import REVISION
 from medembed_pipeline.tasks.clinical_terms import clinical_terms_version
 from medembed_pipeline.tasks.encoding import TextVectors, task_vectors
@@ -32,51 +29,60 @@ from medembed_pipeline.tasks.everyday import everyday_version
 from medembed_pipeline.tasks.gather import all_tasks
 from medembed_pipeline.tasks.own import OwnFolder, own_folders
 from medembed_pipeline.tasks.passages import SMALLEST_GROUPS, passage_task
+from medembed_pipeline.tasks.settings import TaskSettings
 from medembed_pipeline.tasks.table import TASK_SCHEMA, task_table
 from medembed_pipeline.tasks.task import NotAsked, Task
 
 SETTINGS = load_settings()
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "pytorch", "scikitlearn"},
-    deps=["cleaned_notes", "note_splits", "finetuned_checkpoint", "baseline_embeddings", "tuned_embeddings"],
-    code_version=code_version(REVISION, SETTINGS.tasks, SETTINGS.encoder),
-    config_schema=launchpad_schema("task_metrics", SETTINGS.tasks),
-    metadata=column_schema(TASK_SCHEMA),
-    required_resource_keys={"lake", "encoder"},
+@stage(
+    group="evaluation",
+    inputs=[
+        "cleaned_notes",
+        "note_splits",
+        "finetuned_checkpoint",
+        "baseline_embeddings",
+        "tuned_embeddings",
+    ],
+    one_row="one figure of one task",
+    schema=TASK_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.tasks,
+    more_settings=[SETTINGS.encoder],
+    kinds=["pytorch", "scikitlearn"],
+    resources=["encoder"],
+    page=OnPage(),
 )
-def task_metrics(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResult[Any]:
     """What a model must keep: passages, clinical terms, everyday language, your own tasks, before and after tuning."""
-    settings = launchpad_settings(context, TaskSettings)
-    encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings, encoder) as work:
-        scored = held_out(work)
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        # The precision that the notes' vectors were computed in: no others are compared with them.
-        precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
-        encoder = encoder.model_copy(update={"precision": precision})
-        folders = own_folders(work.lake) if "own" in settings.families else []
-        note_sources(work, settings, folders)
+    encoder: EncoderSettings = work.context.resources.encoder
+    work.uses(encoder)
+    scored = held_out(work)
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    # The precision that the notes' vectors were computed in: no others are compared with them.
+    precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
+    encoder = encoder.model_copy(update={"precision": precision})
+    folders = own_folders(work.lake) if "own" in settings.families else []
+    note_sources(work, settings, folders)
 
-        def build() -> Built:
-            notes = work.input("cleaned_notes")
-            texts = texts_of(notes, scored.note_ids)
-            tasks = all_tasks(settings, lambda: passages_of(scored, texts, notes, settings, encoder), folders)
-            vectors = {}
-            for model, spec in encoder_specs(work, encoder).items():
-                known = TextVectors(texts, rows_of(embeddings[model], scored.note_ids))
-                vectors[model] = task_vectors(work.lake, spec, encoder, tasks, known)
-            return task_table(
-                tasks,
-                vectors,
-                confidence=settings.confidence,
-                tolerance=settings.tolerance,
-                decides=settings.decides,
-            )
+    def build() -> Built:
+        notes = work.input("cleaned_notes")
+        texts = texts_of(notes, scored.note_ids)
+        tasks = all_tasks(settings, lambda: passages_of(scored, texts, notes, settings, encoder), folders)
+        vectors = {}
+        for model, spec in encoder_specs(work, encoder).items():
+            known = TextVectors(texts, rows_of(embeddings[model], scored.note_ids))
+            vectors[model] = task_vectors(work.lake, spec, encoder, tasks, known)
+        return task_table(
+            tasks,
+            vectors,
+            confidence=settings.confidence,
+            tolerance=settings.tolerance,
+            decides=settings.decides,
+        )
 
-        return work.publish(build, TASK_SCHEMA, lambda table: describe_tasks(work, table))
+    return work.publish(build, TASK_SCHEMA, lambda table: describe_tasks(work, table))
 
 
 def note_sources(work: AssetWork, settings: TaskSettings, folders: list[OwnFolder]) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 
 from medembed_pipeline.embeddings.vectors import embeddings_table
 from medembed_pipeline.encoder import EncoderSpec, Role, encoder_fingerprint
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, unit_rows
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vectors
-from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline.tasks.task import NotAsked, RankingTask, Task
 
 

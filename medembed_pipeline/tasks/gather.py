@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from medembed_pipeline.settings import TaskSettings
 from medembed_pipeline.tasks.clinical_terms import clinical_terms_task, coded_terms
 from medembed_pipeline.tasks.everyday import everyday_tasks
 from medembed_pipeline.tasks.own import OwnFolder, own_tasks
+from medembed_pipeline.tasks.settings import TaskSettings
 from medembed_pipeline.tasks.task import NotAsked, Task
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings, vector_dimensions
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
@@ -26,7 +27,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.notes.memory import find_memory, remember_trained
-from medembed_pipeline.settings import EncoderSettings, TrainingSettings, load_settings
+from medembed_pipeline.settings import load_settings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import (
     FOLDER,
@@ -37,6 +38,7 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.known_notes import remember_known_notes
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline.training.warm_start import INPUT as WARM_START
 from medembed_pipeline.training.warm_start import warm_start, without_trained_notes

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from medembed_pipeline.settings import TrainingSettings
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice
 
 Weights = Mapping[str, torch.Tensor]

@@ -14,13 +14,13 @@ import torch
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.spec import BUNDLED, EncoderSpec
 from medembed_pipeline.lake.fingerprint import file_sha256
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import EPOCHS
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.licence import licence_of_base
 from medembed_pipeline.training.loop import TrainingResult
 from medembed_pipeline.training.model_card import first_card
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.verification import CARD_FILE, MANIFEST_FILE, file_names
 
 HISTORY_FILE = "history.json"

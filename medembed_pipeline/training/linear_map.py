@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from medembed_pipeline.encoder.model import Encoder
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.gradients import LossOfVectors
+from medembed_pipeline.training.settings import TrainingSettings
 
 
 def fit_linear_map(

@@ -18,7 +18,6 @@ from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.adapters import add_adapters, merge_adapters
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
@@ -33,6 +32,7 @@ from medembed_pipeline.training.optimization import (
 )
 from medembed_pipeline.training.reporter import OnStep, Reporter
 from medembed_pipeline.training.run import OnEpoch, Run
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline.training.validation_notes import ValidationNotes
 

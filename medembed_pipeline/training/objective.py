@@ -9,12 +9,12 @@ import torch
 
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.encoder.tokens import Windows
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.batches import triplets_within
 from medembed_pipeline.training.cuttings import passage, phrases
 from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
 from medembed_pipeline.training.gradients import LossOfVectors
 from medembed_pipeline.training.losses import anchoring_loss, contrastive_loss, passage_loss, triplet_loss
+from medembed_pipeline.training.settings import TrainingSettings
 
 MOST_ANCHORS = 4096
 """Different phrases in one training; more would teach little more, and each costs the base model a pass."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import TrainingSettings
+from medembed_pipeline.training.settings import TrainingSettings
 
 
 def freeze_lowest(encoder: Encoder, layers: int) -> None:

@@ -14,7 +14,6 @@ import torch
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.adapters import merge_adapters
 from medembed_pipeline.training.batches import note_batches
 from medembed_pipeline.training.gradients import add_gradient, random_state, set_random_state
@@ -24,6 +23,7 @@ from medembed_pipeline.training.optimization import (
     make_optimizer,
     trainable_parameters,
 )
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import Position, epoch_folder, keep_epoch, load_state, save_state
 from medembed_pipeline.training.validation_notes import Seen, ValidationNotes
 

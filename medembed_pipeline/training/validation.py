@@ -3,7 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.settings import Section, TaskSettings, VerdictSettings
+from medembed_pipeline.section import Section
+from medembed_pipeline.tasks.settings import TaskSettings
+from medembed_pipeline.verdict.settings import VerdictSettings
 
 # Above this many validation notes the scores are those of a seeded sample: it costs the same each epoch
 # however large the corpus is, and the standard error of P@5 is below 0.005.

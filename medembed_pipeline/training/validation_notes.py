@@ -9,11 +9,11 @@ import torch
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.evaluation.jackknife import intervals, mean_jackknife
 from medembed_pipeline.evaluation.vectors import effective_rank
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training.batches import note_batches, triplets_within
 from medembed_pipeline.training.cuttings import passage, phrases
 from medembed_pipeline.training.data import TrainingData, membership, triplet_positions
 from medembed_pipeline.training.objective import loss_of_labels
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import (
     SCORED_NOTES,
     EpochChoice,

@@ -6,38 +6,34 @@ import dagster as dg
 import numpy as np
 
 from medembed_pipeline.lake.publishing import (
+    AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable, vectors
-from medembed_pipeline.settings import TripletSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import stage
 from medembed_pipeline.triplets import REVISION
 from medembed_pipeline.triplets.sampling import LabelledNotes
+from medembed_pipeline.triplets.settings import TripletSettings
 from medembed_pipeline.triplets.table import TRIPLETS_SCHEMA, triplets_table
 
 SETTINGS = load_settings()
 
 
-@dg.asset(
-    group_name="training",
-    kinds={"parquet", "numpy"},
-    deps=["cleaned_notes", "note_splits", "baseline_embeddings"],
-    code_version=code_version(REVISION, SETTINGS.triplets),
-    config_schema=launchpad_schema("triplets", SETTINGS.triplets),
-    metadata=column_schema(TRIPLETS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="training",
+    inputs=["cleaned_notes", "note_splits", "baseline_embeddings"],
+    one_row="one triplet",
+    schema=TRIPLETS_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.triplets,
+    kinds=["numpy"],
 )
-def triplets(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def triplets(work: AssetWork, settings: TripletSettings) -> dg.MaterializeResult[Any]:
     """Anchor, positive, negative: of train and validation notes, by shared specialty and baseline similarity."""
-    settings = launchpad_settings(context, TripletSettings)
-    with asset_work(context, REVISION, settings) as work:
-        notes, splits = work.input("cleaned_notes"), work.input("note_splits")
-        baseline = work.input("baseline_embeddings")
-        return work.publish(lambda: make_triplets(notes, splits, baseline, settings), TRIPLETS_SCHEMA)
+    notes, splits = work.input("cleaned_notes"), work.input("note_splits")
+    baseline = work.input("baseline_embeddings")
+    return work.publish(lambda: make_triplets(notes, splits, baseline, settings), TRIPLETS_SCHEMA)
 
 
 def make_triplets(

@@ -5,52 +5,46 @@ from typing import Any
 import dagster as dg
 
 from medembed_pipeline.lake.publishing import (
+    AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import VerdictSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 from medembed_pipeline.verdict import REVISION
 from medembed_pipeline.verdict.checklist import information_outcomes
 from medembed_pipeline.verdict.inputs import TABLES, VerdictInputs
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 from medembed_pipeline.verdict.released import follow_verdict, released_path
 from medembed_pipeline.verdict.rules import deciding_outcomes
+from medembed_pipeline.verdict.settings import VerdictSettings
 from medembed_pipeline.verdict.summary import decide, sentence, verdict_table
 
 SETTINGS = load_settings()
 
 
-@dg.asset(
-    group_name="report",
-    kinds={"parquet"},
-    deps=list(TABLES),
-    code_version=code_version(REVISION, SETTINGS.verdict),
-    config_schema=launchpad_schema("release_verdict", SETTINGS.verdict),
-    metadata=column_schema(VERDICT_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="report",
+    inputs=list(TABLES),
+    one_row="one rule and what came of it",
+    schema=VERDICT_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.verdict,
+    page=OnPage(),
 )
-def release_verdict(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def release_verdict(work: AssetWork, settings: VerdictSettings) -> dg.MaterializeResult[Any]:
     """Deploy, retrain or inconclusive, with the reasons; on deploy the checkpoint is marked released."""
-    settings = launchpad_settings(context, VerdictSettings)
-    with asset_work(context, REVISION, settings) as work:
-        inputs = VerdictInputs(work)
-        table = work.unchanged()
-        kept = table is not None
-        if table is None:
-            rows, facts = build(inputs, settings)
-            table = work.lake.write_table(work.recipe(), rows, schema=VERDICT_SCHEMA, facts=facts)
-        # After the table, and again when it stands: a run killed between the two is made good by the next.
-        follow_verdict(work.lake)
-        released = released_path(work.lake)
-        context.log.info(str(table.footer.facts["sentence"]))
-        return work.result(
-            table, kept=kept, more={**describe(table), "released_checkpoint": released or "none"}
-        )
+    inputs = VerdictInputs(work)
+    table = work.unchanged()
+    kept = table is not None
+    if table is None:
+        rows, facts = build(inputs, settings)
+        table = work.lake.write_table(work.recipe(), rows, schema=VERDICT_SCHEMA, facts=facts)
+    # After the table, and again when it stands: a run killed between the two is made good by the next.
+    follow_verdict(work.lake)
+    released = released_path(work.lake)
+    work.context.log.info(str(table.footer.facts["sentence"]))
+    return work.result(table, kept=kept, more={**describe(table), "released_checkpoint": released or "none"})
 
 
 def build(inputs: VerdictInputs, settings: VerdictSettings) -> Built:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from medembed_pipeline.evaluation.jackknife import groups_needed
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
-from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.tasks.table import judgement
 from medembed_pipeline.verdict.evidence import Evidence, Figure, Task
 from medembed_pipeline.verdict.outcomes import Outcome
 from medembed_pipeline.verdict.scopes import standard_error
+from medembed_pipeline.verdict.settings import VerdictSettings
 
 GAIN_RULES = ("main_metric_is_better", "passages_are_better")
 """One of them is judged."""

@@ -13,7 +13,6 @@ from medembed_pipeline.evaluation.metric_names import MetricKey, metric_key
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.crossings import count_crossings
-from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.evidence import (
     Evidence,
@@ -24,6 +23,7 @@ from medembed_pipeline.verdict.evidence import (
     seen_shares,
 )
 from medembed_pipeline.verdict.scopes import ScopeFigure, scope_tests
+from medembed_pipeline.verdict.settings import VerdictSettings
 
 TABLES = (
     "cleaned_notes",

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
 from medembed_pipeline.evaluation.significance import groups_to_decide
-from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.tasks.table import judgement
 from medembed_pipeline.verdict.evidence import Evidence, Task
 from medembed_pipeline.verdict.gain import gain_outcomes
 from medembed_pipeline.verdict.outcomes import Outcome
 from medembed_pipeline.verdict.scopes import ScopeTest, standard_error
+from medembed_pipeline.verdict.settings import VerdictSettings
 
 MINIMUM_DETAIL_NOTES = 10
 """With fewer notes that have a detail mate, a share of them is chance."""

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.metric_names import metric_key, metric_label
-from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.verdict.evidence import Evidence, Figure
 from medembed_pipeline.verdict.gain import GAIN_RULES, passages_of
 from medembed_pipeline.verdict.outcomes import TASK_PREFIX, VERDICT_SCHEMA, Outcome
+from medembed_pipeline.verdict.settings import VerdictSettings
 
 _DECIMALS = 9
 

@@ -14,13 +14,22 @@ import dagster as dg
 
 from medembed_pipeline.automation.conditions import with_conditions
 from medembed_pipeline.automation.retraining import RetrainingPolicy
-from medembed_pipeline.definitions import CHECKS, ROOMS
+from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.settings import AutomationSettings
+from medembed_pipeline.rooms import modules_of_rooms
 from medembed_pipeline_tests.graph.names import LANDED
 
-SPECS = {spec.key.path[-1]: spec for asset in dg.load_assets_from_modules(ROOMS) for spec in asset.specs}  # type: ignore[union-attr]
-CHECK_SPECS = [spec for check in dg.load_asset_checks_from_modules(CHECKS) for spec in check.check_specs]
+ASSETS = [
+    one
+    for one in dg.load_assets_from_modules(modules_of_rooms("assets"))
+    if isinstance(one, dg.AssetsDefinition)
+]
+SPECS = {spec.key.path[-1]: spec for asset in ASSETS for spec in asset.specs}
+CHECK_SPECS = [
+    spec
+    for check in dg.load_asset_checks_from_modules(modules_of_rooms("checks"))
+    for spec in check.check_specs
+]
 
 
 def reached(*names: str) -> set[str]:

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from medembed_pipeline.automation.sensors import LANDED, landing_decision, landing_digest, landing_sensor
+from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.settings import AutomationSettings
 
 
 class Folder:

@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.automation.retraining import RetrainingPolicy, new_train_notes
+from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
-from medembed_pipeline.settings import AutomationSettings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, checkpoint_of, point_to
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.known_notes import known_notes, remember_known_notes

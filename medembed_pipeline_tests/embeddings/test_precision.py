@@ -14,11 +14,11 @@ import pytest
 from medembed_pipeline.embeddings.assets import baseline_embeddings
 from medembed_pipeline.encoder import precision as precision_room
 from medembed_pipeline.encoder.precision import with_resolved_precision
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource, refuse_mixed_precisions
 from medembed_pipeline.lake.tables import Recipe, vectors
-from medembed_pipeline.settings import EncoderSettings
 
 TEXTS = ["Chest pain on exertion since May.", "Fracture of the left wrist.", "Headache and double vision."]
 

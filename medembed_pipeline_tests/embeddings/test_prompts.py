@@ -12,10 +12,11 @@ import pyarrow as pa
 from medembed_pipeline.embeddings.assets import baseline_embeddings
 from medembed_pipeline.encoder import spec_of_settings
 from medembed_pipeline.encoder.model import load_encoder
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.lake.tables import Recipe, vectors
-from medembed_pipeline.settings import EncoderSettings, Settings
+from medembed_pipeline.settings import Settings
 
 TEXTS = ["chest pain and fever", "fracture of the left knee"]
 

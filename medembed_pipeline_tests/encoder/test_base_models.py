@@ -23,8 +23,8 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.modules import POOLINGS, DenseLayer
 from medembed_pipeline.encoder.pooling import pool
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline_tests.encoder.small_models import (
     as_sentence_transformers,
     make_bert,

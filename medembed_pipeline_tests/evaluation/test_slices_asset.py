@@ -14,11 +14,12 @@ import pytest
 import medembed_pipeline.notes.assets as notes_assets
 from medembed_pipeline.embeddings.vectors import embeddings_schema
 from medembed_pipeline.evaluation.assets import slice_metrics
+from medembed_pipeline.evaluation.settings import EvaluationSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe, vector_column
-from medembed_pipeline.settings import EvaluationSettings, Settings
+from medembed_pipeline.settings import Settings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, POINTER
 from medembed_pipeline_tests.evaluation.corpus import unit
 

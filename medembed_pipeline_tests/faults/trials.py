@@ -267,7 +267,7 @@ def leave_an_orphan(stages: Stages, folder: Path) -> Count:
         held_at = {
             "finetuned_checkpoint": "training.point_to",
             "report": "report.publish_page",
-            # These two publish while they hold a lock of their own: stopped there, they hold up everybody else, rightly.
+            # These two publish inside a lock of their own: stopped in there, they hold up everybody else, rightly.
             "note_splits": "Lake.lock",
             "checkpoint_history": "Lake.lock",
         }

@@ -21,20 +21,18 @@ import pyarrow as pa
 
 from medembed_pipeline.embeddings.vectors import embeddings_schema
 from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.evaluation.settings import EvaluationSettings
+from medembed_pipeline.evidence.health.settings import HealthSettings
+from medembed_pipeline.evidence.labels.settings import LabelReviewSettings
+from medembed_pipeline.evidence.leakage.settings import LeakageSettings
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe, vector_column
 from medembed_pipeline.notes.merging import CLEANED_NOTES_SCHEMA
+from medembed_pipeline.notes.settings import SplitSettings
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA
-from medembed_pipeline.settings import (
-    EvaluationSettings,
-    HealthSettings,
-    LabelReviewSettings,
-    LeakageSettings,
-    SplitSettings,
-    TaskSettings,
-    VerdictSettings,
-)
+from medembed_pipeline.tasks.settings import TaskSettings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, checkpoint_of, point_to
+from medembed_pipeline.verdict.settings import VerdictSettings
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -264,10 +262,10 @@ class PlantedLake:
         import torch
 
         from medembed_pipeline.encoder.model import load_encoder
-        from medembed_pipeline.settings import TrainingSettings
         from medembed_pipeline.training.checkpoint import write_checkpoint
         from medembed_pipeline.training.data import TrainingData
         from medembed_pipeline.training.loop import TrainingResult
+        from medembed_pipeline.training.settings import TrainingSettings
 
         spec = EncoderSpec(str(self.model), max_tokens=32)
         encoder = load_encoder(spec, device="cpu", precision="float32")

@@ -18,7 +18,8 @@ from medembed_pipeline.notes.identity_columns import (
     read_dates,
     read_identity_columns,
 )
-from medembed_pipeline.settings import SettingsError, SplitSettings, validate
+from medembed_pipeline.notes.settings import SplitSettings
+from medembed_pipeline.section import SettingsError, validate
 from medembed_pipeline_tests.notes.small_graph import SPLITS, SmallGraph, texts
 
 

@@ -10,16 +10,16 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from medembed_pipeline.evaluation.settings import SliceSettings
 from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA
 from medembed_pipeline.history.table import note_figures, with_judgement
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.report.assets import report
-from medembed_pipeline.report.inputs import SHOWN
+from medembed_pipeline.report.inputs import shown_tables
 from medembed_pipeline.report.page_file import PAGE
 from medembed_pipeline.report.verification import verify_report
-from medembed_pipeline.settings import SliceSettings
 from medembed_pipeline_tests.history.small_history import judgement, metric_rows
 from medembed_pipeline_tests.report import small_tables as small
 from medembed_pipeline_tests.report.small_lake import (
@@ -63,7 +63,9 @@ def test_the_page_holds_payload_and_texts(folder: Path) -> None:
     assert json.loads(parts["texts"]) == small.texts()
     assert payload["models"] == {"baseline": "all-MiniLM-L6-v2", "tuned": f"checkpoint {VERSION[:8]}"}
     assert payload["scored"] == "held-out test notes" and payload["notes"]["id"] == small.ids()
-    assert set(payload["tables"]) == set(SHOWN) & set(payload["tables"]) and len(payload["tables"]) == 8
+    assert (
+        set(payload["tables"]) == set(shown_tables()) & set(payload["tables"]) and len(payload["tables"]) == 8
+    )
     assert payload["notes"]["source"][3] == "notes.csv:4"
     assert payload["history"][0]["validation_map"] == 0.4
     assert payload["made"]["settings"]["encoder"]["base"] == "model"
@@ -232,7 +234,7 @@ def test_tables_made_from_older_inputs_are_counted(folder: Path) -> None:
     changed = small.note_splits().set_column(1, "split", small.note_splits()["split"].combine_chunks()[::-1])
     write(lake, "note_splits", changed)
     # All that was written after note_splits names its version as an input.
-    others = [name for name in SHOWN if lake.exists(f"{name}.parquet")]
+    others = [name for name in shown_tables() if lake.exists(f"{name}.parquet")]
     assert materialize(folder)["tables_made_from_other_inputs"] == len(others) - 2
 
 

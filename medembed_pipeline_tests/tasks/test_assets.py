@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.lake.tables import Recipe, vector_column
-from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline.tasks.assets import task_metrics
 from medembed_pipeline.tasks.checks import deciding_tasks_are_kept, every_task_was_asked
 from medembed_pipeline.tasks.clinical_terms import CodedTerm

@@ -10,9 +10,9 @@ import pytest
 
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.model import load_encoder
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import unit_rows
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline.tasks.encoding import TextVectors, task_vectors
 from medembed_pipeline.tasks.scoring import score_task
 from medembed_pipeline.tasks.task import NotAsked, RankingTask, TripletTask

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medembed_pipeline.settings import SettingsError, TaskSettings, validate
+from medembed_pipeline.section import SettingsError, validate
+from medembed_pipeline.tasks.settings import TaskSettings
 from medembed_pipeline.tasks.table import TASK_SCHEMA, judgement, task_table
 from medembed_pipeline.tasks.task import NotAsked, TripletTask
 from medembed_pipeline.verdict.evidence import Task

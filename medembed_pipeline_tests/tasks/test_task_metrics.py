@@ -14,11 +14,11 @@ import pytest
 
 from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_table
 from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import Recipe
-from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline.tasks.assets import task_metrics
 from medembed_pipeline.tasks.checks import deciding_tasks_are_kept, every_task_was_asked
 from medembed_pipeline.tasks.passages import SMALLEST_GROUPS, passage_task

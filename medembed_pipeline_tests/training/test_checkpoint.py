@@ -10,11 +10,11 @@ import pytest
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import file_sha256
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import TrainingData, verify_checkpoint
 from medembed_pipeline.training.card_parts import plain
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.loop import train
+from medembed_pipeline.training.settings import TrainingSettings
 
 OPTIONS = TrainingSettings(epochs=1, notes_per_batch=12, learning_rate=3e-3, tuned="all")
 

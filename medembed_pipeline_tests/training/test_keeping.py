@@ -13,13 +13,14 @@ from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.encoder.tokens import Windows
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import TrainingSettings, validate
+from medembed_pipeline.section import validate
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.cuttings import LONGEST, SHORTEST, passage, phrases
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.losses import anchoring_loss, passage_loss
 from medembed_pipeline.training.objective import BatchWork, Objective, reading_windows
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice, passage_rank_scores, similarities_kept
 
 OPTIONS = TrainingSettings(

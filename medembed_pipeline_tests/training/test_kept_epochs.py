@@ -14,12 +14,12 @@ from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spe
 from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import TrainingData, verify_checkpoint
 from medembed_pipeline.training.assets import first_kept_epoch
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.training.loop import TrainingResult, train
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import clear_state
 
 OPTIONS = TrainingSettings(

@@ -12,12 +12,13 @@ from sklearn.metrics import average_precision_score
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.evaluation.metrics_table import metrics_table
-from medembed_pipeline.settings import TrainingSettings, validate
+from medembed_pipeline.section import validate
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.batches import note_batches, triplets_within
 from medembed_pipeline.training.data import jaccard, membership
 from medembed_pipeline.training.losses import contrastive_loss, triplet_loss
 from medembed_pipeline.training.optimization import learning_rate_at
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import retrieval_columns, triplet_accuracy
 
 

@@ -16,7 +16,6 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.encoder.tokens import budget_batches
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.adapters import AdaptedLinear
 from medembed_pipeline.training.gradients import add_gradient
@@ -28,6 +27,7 @@ from medembed_pipeline.training.optimization import (
     trainable_parameters,
     tune_biases,
 )
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import STATE_FILE, clear_state
 from medembed_pipeline.training.validation import EpochChoice
 

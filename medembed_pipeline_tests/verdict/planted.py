@@ -14,14 +14,16 @@ import pyarrow as pa
 from medembed_pipeline.evaluation.metric_names import metric_key
 from medembed_pipeline.evaluation.metrics_table import metrics_table
 from medembed_pipeline.evaluation.neighbors import neighbors_table
+from medembed_pipeline.evaluation.settings import EvaluationSettings
 from medembed_pipeline.lake.fingerprint import file_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe, vector_column
-from medembed_pipeline.settings import CleaningSettings, EvaluationSettings, VerdictSettings
+from medembed_pipeline.notes.settings import CleaningSettings
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, checkpoint_of, point_to
 from medembed_pipeline.verdict.evidence import Evidence, Task, rank_gap, scope_figures
 from medembed_pipeline.verdict.inputs import specialties_of
 from medembed_pipeline.verdict.scopes import ScopeFigure, scope_tests
+from medembed_pipeline.verdict.settings import VerdictSettings
 from medembed_pipeline_tests.verdict.changes import slice_rows
 
 SETTINGS = VerdictSettings()

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medembed_pipeline.settings import VerdictSettings
 from medembed_pipeline.verdict.checklist import information_outcomes
 from medembed_pipeline.verdict.evidence import Evidence
 from medembed_pipeline.verdict.outcomes import PASSAGES_RULES, RULES, Outcome
 from medembed_pipeline.verdict.rules import deciding_outcomes
+from medembed_pipeline.verdict.settings import VerdictSettings
 from medembed_pipeline.verdict.summary import decide, sentence
 from medembed_pipeline_tests.verdict.changes import scope_figure, task_record
 from medembed_pipeline_tests.verdict.planted import (

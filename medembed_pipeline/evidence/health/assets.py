@@ -9,30 +9,26 @@ import numpy as np
 from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
 from medembed_pipeline.evidence.health import REVISION
 from medembed_pipeline.evidence.health.detail import kinds_by_name
+from medembed_pipeline.evidence.health.settings import HealthSettings
 from medembed_pipeline.evidence.health.table import HEALTH_SCHEMA, HealthNotes, health_table
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import HealthSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 
 SETTINGS = load_settings()
 NAME_COLUMN = "sample_name"
 Kinds = list[frozenset[str]]
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy", "scikitlearn"},
-    deps=[
+@stage(
+    group="evaluation",
+    inputs=[
         "cleaned_notes",
         "note_splits",
         "finetuned_checkpoint",
@@ -40,32 +36,32 @@ Kinds = list[frozenset[str]]
         "tuned_embeddings",
         "neighbors",
     ],
-    code_version=code_version(REVISION, SETTINGS.health),
-    config_schema=launchpad_schema("space_health", SETTINGS.health),
-    metadata=column_schema(HEALTH_SCHEMA),
-    required_resource_keys={"lake"},
+    one_row="one figure of a space",
+    schema=HEALTH_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.health,
+    kinds=["numpy", "scikitlearn"],
+    page=OnPage(mixed=("name",), mixed_figures=("hub",)),
 )
-def space_health(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def space_health(work: AssetWork, settings: HealthSettings) -> dg.MaterializeResult[Any]:
     """Hubs, collapse, detail within specialties and classifiers, before and after tuning."""
-    settings = launchpad_settings(context, HealthSettings)
-    with asset_work(context, REVISION, settings) as work:
-        names = sample_names(work.lake)
-        work.note_input(NAME_COLUMN, digest(sorted(names.items())))
-        notes = health_notes(work, names)
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        nearest = work.input("neighbors")
+    names = sample_names(work.lake)
+    work.note_input(NAME_COLUMN, digest(sorted(names.items())))
+    notes = health_notes(work, names)
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    nearest = work.input("neighbors")
 
-        def build() -> Built:
-            return health_table(
-                notes,
-                {model: rows_of(rows, notes.note_ids) for model, rows in embeddings.items()},
-                nearest.read(),
-                hub_neighbors=settings.hub_neighbors,
-                detail_neighbors=settings.detail_neighbors,
-                classifier_neighbors=settings.classifier_neighbors,
-            )
+    def build() -> Built:
+        return health_table(
+            notes,
+            {model: rows_of(rows, notes.note_ids) for model, rows in embeddings.items()},
+            nearest.read(),
+            hub_neighbors=settings.hub_neighbors,
+            detail_neighbors=settings.detail_neighbors,
+            classifier_neighbors=settings.classifier_neighbors,
+        )
 
-        return work.publish(build, HEALTH_SCHEMA, lambda table: describe_health(work, table))
+    return work.publish(build, HEALTH_SCHEMA, lambda table: describe_health(work, table))
 
 
 def sample_names(lake: Lake) -> dict[str, str]:

@@ -7,58 +7,54 @@ import dagster as dg
 from medembed_pipeline.evaluation.inputs import explained, held_out, rows_of
 from medembed_pipeline.evidence.labels import REVISION
 from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA, label_review_table
+from medembed_pipeline.evidence.labels.settings import LabelReviewSettings
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import LabelReviewSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 
 SETTINGS = load_settings()
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "scikitlearn", "cleanlab"},
-    deps=["cleaned_notes", "note_splits", "baseline_embeddings", "embedding_metrics"],
-    code_version=code_version(REVISION, SETTINGS.label_review),
-    config_schema=launchpad_schema("label_review", SETTINGS.label_review),
-    metadata=column_schema(LABEL_REVIEW_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=["cleaned_notes", "note_splits", "baseline_embeddings", "embedding_metrics"],
+    one_row="a labelled note, the most suspicious first",
+    schema=LABEL_REVIEW_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.label_review,
+    kinds=["cleanlab", "scikitlearn"],
+    page=OnPage(ids=("note_id",)),
 )
-def label_review(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def label_review(work: AssetWork, settings: LabelReviewSettings) -> dg.MaterializeResult[Any]:
     """Notes whose label looks wrong, told apart from those of several specialties; and the label ceiling."""
-    settings = launchpad_settings(context, LabelReviewSettings)
-    with asset_work(context, REVISION, settings) as work:
-        scored = held_out(work)
-        notes, splits = work.input("cleaned_notes"), work.input("note_splits")
-        embeddings = work.input("baseline_embeddings")
-        metrics = work.input("embedding_metrics")
+    scored = held_out(work)
+    notes, splits = work.input("cleaned_notes"), work.input("note_splits")
+    embeddings = work.input("baseline_embeddings")
+    metrics = work.input("embedding_metrics")
 
-        def build() -> Built:
-            columns = notes.read(["note_id", "specialties"]).to_pydict()
-            split_of = splits.read(["note_id", "split", "group"]).to_pydict()
-            group_of = dict(zip(split_of["note_id"], split_of["group"], strict=True))
-            review = label_review_table(
-                columns["note_id"],
-                columns["specialties"],
-                [group_of[note_id] for note_id in columns["note_id"]],
-                dict(zip(split_of["note_id"], split_of["split"], strict=True)),
-                rows_of(embeddings, columns["note_id"]),
-                held_out_ids=scored.note_ids,
-                folds=settings.folds,
-                repeats=settings.repeats,
-                threshold=settings.several_threshold,
-                seed=settings.seed,
-            )
-            return explained(review, columns["specialties"])
+    def build() -> Built:
+        columns = notes.read(["note_id", "specialties"]).to_pydict()
+        split_of = splits.read(["note_id", "split", "group"]).to_pydict()
+        group_of = dict(zip(split_of["note_id"], split_of["group"], strict=True))
+        review = label_review_table(
+            columns["note_id"],
+            columns["specialties"],
+            [group_of[note_id] for note_id in columns["note_id"]],
+            dict(zip(split_of["note_id"], split_of["split"], strict=True)),
+            rows_of(embeddings, columns["note_id"]),
+            held_out_ids=scored.note_ids,
+            folds=settings.folds,
+            repeats=settings.repeats,
+            threshold=settings.several_threshold,
+            seed=settings.seed,
+        )
+        return explained(review, columns["specialties"])
 
-        return work.publish(build, LABEL_REVIEW_SCHEMA, lambda table: describe_review(work, table, metrics))
+    return work.publish(build, LABEL_REVIEW_SCHEMA, lambda table: describe_review(work, table, metrics))
 
 
 def describe_review(work: AssetWork, table: LakeTable, metrics: LakeTable) -> dict[str, Any]:

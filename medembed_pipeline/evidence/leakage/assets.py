@@ -7,79 +7,75 @@ import dagster as dg
 from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
-from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA, leak_meter
+from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA
+from medembed_pipeline.evidence.leakage.meter import leak_meter as measure_leaks
+from medembed_pipeline.evidence.leakage.settings import LeakageSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import LeakageSettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 
 SETTINGS = load_settings()
 
 
-@dg.asset(
-    name="leak_meter",
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
-    deps=["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"],
-    code_version=code_version(REVISION, SETTINGS.leakage),
-    config_schema=launchpad_schema("leak_meter", SETTINGS.leakage),
-    metadata=column_schema(LEAK_METER_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"],
+    one_row="one figure under one way to split",
+    schema=LEAK_METER_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.leakage,
+    kinds=["numpy"],
+    page=OnPage(),
 )
-def leak_meter_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def leak_meter(work: AssetWork, settings: LeakageSettings) -> dg.MaterializeResult[Any]:
     """The metrics as splits that leak would show them, and what share of the gain would be memory."""
-    settings = launchpad_settings(context, LeakageSettings)
-    with asset_work(context, REVISION, settings) as work:
-        scored = held_out(work)
-        notes = work.input("cleaned_notes")
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        shares = split_shares(work)
+    scored = held_out(work)
+    notes = work.input("cleaned_notes")
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    shares = split_shares(work)
 
-        def build() -> Built:
-            columns = notes.read(
-                ["note_id", "specialties", "document_types", "duplicate_group", "patients"]
-            ).to_pydict()
-            group_of = scored.group_of
-            corpus = leak_notes(
-                columns["note_id"],
-                rows_of(embeddings["baseline"], columns["note_id"]),
-                rows_of(embeddings["tuned"], columns["note_id"]),
-                columns["specialties"],
-                columns["document_types"],
-                [group_of[note_id] for note_id in columns["note_id"]],
-                trained=scored.trained,
-                trained_groups=scored.trained_groups,
-                held_out=scored.note_ids,
-                near_duplicates=columns["duplicate_group"] if any(columns["patients"]) else None,
-            )
-            measured = leak_meter(
-                corpus,
-                train=shares["train"],
-                test=shares["test"],
-                repeats=settings.repeats,
-                seed=settings.seed,
-                largest_pool=settings.largest_pool,
-                confidence=settings.confidence,
-                on_protocol=lambda name: context.log.info(f"{name} is scored"),
-            )
-            return explained(measured, scored.specialties)
+    def build() -> Built:
+        columns = notes.read(
+            ["note_id", "specialties", "document_types", "duplicate_group", "patients"]
+        ).to_pydict()
+        group_of = scored.group_of
+        corpus = leak_notes(
+            columns["note_id"],
+            rows_of(embeddings["baseline"], columns["note_id"]),
+            rows_of(embeddings["tuned"], columns["note_id"]),
+            columns["specialties"],
+            columns["document_types"],
+            [group_of[note_id] for note_id in columns["note_id"]],
+            trained=scored.trained,
+            trained_groups=scored.trained_groups,
+            held_out=scored.note_ids,
+            near_duplicates=columns["duplicate_group"] if any(columns["patients"]) else None,
+        )
+        measured = measure_leaks(
+            corpus,
+            train=shares["train"],
+            test=shares["test"],
+            repeats=settings.repeats,
+            seed=settings.seed,
+            largest_pool=settings.largest_pool,
+            confidence=settings.confidence,
+            on_protocol=lambda name: work.context.log.info(f"{name} is scored"),
+        )
+        return explained(measured, scored.specialties)
 
-        def describe(table: LakeTable) -> dict[str, Any]:
-            from medembed_pipeline.pictures.leakage_pictures import leakage_picture
+    def describe(table: LakeTable) -> dict[str, Any]:
+        from medembed_pipeline.pictures.leakage_pictures import leakage_picture
 
-            if not table.rows:
-                return {}
-            return work.publish_pictures({"gain_by_protocol": leakage_picture(table.read())})
+        if not table.rows:
+            return {}
+        return work.publish_pictures({"gain_by_protocol": leakage_picture(table.read())})
 
-        return work.publish(build, LEAK_METER_SCHEMA, describe)
+    return work.publish(build, LEAK_METER_SCHEMA, describe)
 
 
 def split_shares(work: AssetWork) -> dict[str, float]:

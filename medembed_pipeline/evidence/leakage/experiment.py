@@ -45,8 +45,8 @@ from medembed_pipeline.evidence.leakage.experiment_rows import (
 from medembed_pipeline.evidence.leakage.memory import DECIMALS
 from medembed_pipeline.evidence.leakage.preset import ExperimentPreset
 from medembed_pipeline.evidence.leakage.simulation import LeakageError
-from medembed_pipeline.settings import TrainingSettings
 from medembed_pipeline.training import TrainingData
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.triplets.sampling import LabelledNotes, sample_triplets
 
 SCORED_SETS = ("all_rows", "training_rows", "held_out_rows", "new_texts")

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.settings import Section, TrainingRecipe
+from medembed_pipeline.section import Section
+from medembed_pipeline.training.settings import TrainingRecipe
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,63 +11,62 @@ from medembed_pipeline.evidence.ledger.confusions import (
     specialty_confusions_table,
 )
 from medembed_pipeline.evidence.ledger.ledger import RETRIEVAL_LEDGER_SCHEMA, retrieval_ledger_table
-from medembed_pipeline.lake.publishing import AssetWork, asset_work, code_version, column_schema
+from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.stage import OnPage, stage
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
-    deps=["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings", "neighbors"],
-    code_version=code_version(REVISION),
-    metadata=column_schema(RETRIEVAL_LEDGER_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings", "neighbors"],
+    one_row="a held-out note, the worst regression first",
+    schema=RETRIEVAL_LEDGER_SCHEMA,
+    revision=REVISION,
+    kinds=["numpy"],
+    page=OnPage(ids=("note_id", "neighbors_baseline", "neighbors_tuned", "won", "lost")),
 )
-def retrieval_ledger(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def retrieval_ledger(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Ten neighbours before and after of every held-out note, what it won and lost, worst regression first."""
-    with asset_work(context, REVISION) as work:
-        scored = held_out(work)
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        nearest = work.input("neighbors")
-        return work.publish(
-            lambda: explained(
-                retrieval_ledger_table(
-                    scored.note_ids,
-                    scored.specialties,
-                    scored.groups,
-                    embeddings={
-                        model: rows_of(table, scored.note_ids) for model, table in embeddings.items()
-                    },
-                    neighbors=nearest.read(),
-                ),
+    scored = held_out(work)
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    nearest = work.input("neighbors")
+    return work.publish(
+        lambda: explained(
+            retrieval_ledger_table(
+                scored.note_ids,
                 scored.specialties,
+                scored.groups,
+                embeddings={model: rows_of(table, scored.note_ids) for model, table in embeddings.items()},
+                neighbors=nearest.read(),
             ),
-            RETRIEVAL_LEDGER_SCHEMA,
-            lambda table: describe_ledger(work, table),
-        )
+            scored.specialties,
+        ),
+        RETRIEVAL_LEDGER_SCHEMA,
+        lambda table: describe_ledger(work, table),
+    )
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
-    deps=["cleaned_notes", "note_splits", "neighbors"],
-    code_version=code_version(REVISION),
-    metadata=column_schema(SPECIALTY_CONFUSIONS_SCHEMA),
-    required_resource_keys={"lake"},
+@stage(
+    group="evaluation",
+    inputs=["cleaned_notes", "note_splits", "neighbors"],
+    one_row="a specialty taken for another",
+    schema=SPECIALTY_CONFUSIONS_SCHEMA,
+    revision=REVISION,
+    kinds=["numpy"],
+    page=OnPage(),
 )
-def specialty_confusions(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def specialty_confusions(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Which specialties the wrong neighbours of each specialty's notes are filed under, before and after."""
-    with asset_work(context, REVISION) as work:
-        scored = held_out(work)
-        nearest = work.input("neighbors")
-        return work.publish(
-            lambda: explained(
-                specialty_confusions_table(scored.note_ids, scored.specialties, neighbors=nearest.read()),
-                scored.specialties,
-            ),
-            SPECIALTY_CONFUSIONS_SCHEMA,
-            lambda table: describe_confusions(work, table),
-        )
+    scored = held_out(work)
+    nearest = work.input("neighbors")
+    return work.publish(
+        lambda: explained(
+            specialty_confusions_table(scored.note_ids, scored.specialties, neighbors=nearest.read()),
+            scored.specialties,
+        ),
+        SPECIALTY_CONFUSIONS_SCHEMA,
+        lambda table: describe_confusions(work, table),
+    )
 
 
 def describe_ledger(work: AssetWork, table: LakeTable) -> dict[str, Any]:

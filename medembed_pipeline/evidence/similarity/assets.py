@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
     HeldOut,
@@ -15,27 +16,23 @@ from medembed_pipeline.evaluation.inputs import (
 )
 from medembed_pipeline.evidence.similarity import REVISION
 from medembed_pipeline.evidence.similarity.epochs import encoded_epochs, epochs_version
+from medembed_pipeline.evidence.similarity.settings import SimilaritySettings
 from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA, similarity_table
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
-    asset_work,
-    code_version,
-    column_schema,
-    launchpad_schema,
-    launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.settings import EncoderSettings, SimilaritySettings, load_settings
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import OnPage, stage
 from medembed_pipeline.training.checkpoints import Checkpoint
 
 SETTINGS = load_settings()
 
 
-@dg.asset(
-    group_name="evaluation",
-    kinds={"parquet", "numpy"},
-    deps=[
+@stage(
+    group="evaluation",
+    inputs=[
         "cleaned_notes",
         "note_splits",
         "finetuned_checkpoint",
@@ -43,55 +40,56 @@ SETTINGS = load_settings()
         "tuned_embeddings",
         "neighbors",
     ],
-    code_version=code_version(REVISION, SETTINGS.similarity),
-    config_schema=launchpad_schema("similarity_evidence", SETTINGS.similarity),
-    metadata=column_schema(SIMILARITY_SCHEMA),
-    required_resource_keys={"lake", "encoder"},
+    one_row="one number of one figure",
+    schema=SIMILARITY_SCHEMA,
+    revision=REVISION,
+    settings=SETTINGS.similarity,
+    kinds=["numpy"],
+    resources=["encoder"],
+    page=OnPage(mixed=("group", "other"), mixed_figures=("documents", "neighbors")),
 )
-def similarity_evidence(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def similarity_evidence(work: AssetWork, settings: SimilaritySettings) -> dg.MaterializeResult[Any]:
     """Similarity of pairs, heatmaps, example queries and the training's course, before and after, held-out notes."""
-    settings = launchpad_settings(context, SimilaritySettings)
-    encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings) as work:
-        scored = labelled(held_out(work))
-        checkpoint = measured_checkpoint(work)
-        notes, nearest = work.input("cleaned_notes"), work.input("neighbors")
-        embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
-        # In the number format of the vectors that the epochs are compared with, whatever this machine prefers.
-        precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
-        encoder = encoder.model_copy(update={"precision": precision})
-        specs = checkpoint.epoch_specs(encoder.long_notes)
+    encoder: EncoderSettings = work.context.resources.encoder
+    scored = labelled(held_out(work))
+    checkpoint = measured_checkpoint(work)
+    notes, nearest = work.input("cleaned_notes"), work.input("neighbors")
+    embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    # In the number format of the vectors that the epochs are compared with, whatever this machine prefers.
+    precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
+    encoder = encoder.model_copy(update={"precision": precision})
+    specs = checkpoint.epoch_specs(encoder.long_notes)
+    if specs:
+        work.note_input("kept_epochs", epochs_version(specs, encoder))
+
+    def build() -> Built:
+        if not scored.note_ids:
+            return explained((SIMILARITY_SCHEMA.empty_table(), {"notes": 0}), scored.specialties)
+        rows = {model: rows_of(table, scored.note_ids) for model, table in embeddings.items()}
+        epochs = {}
         if specs:
-            work.note_input("kept_epochs", epochs_version(specs, encoder))
-
-        def build() -> Built:
-            if not scored.note_ids:
-                return explained((SIMILARITY_SCHEMA.empty_table(), {"notes": 0}), scored.specialties)
-            rows = {model: rows_of(table, scored.note_ids) for model, table in embeddings.items()}
-            epochs = {}
-            if specs:
-                texts = dict(zip(notes.strings("note_id"), notes.strings("text"), strict=True))
-                epochs = encoded_epochs(
-                    work.lake,
-                    scored.note_ids,
-                    [texts[note_id] for note_id in scored.note_ids],
-                    specs,
-                    encoder,
-                    context.log.info,
-                )
-                # Where the training began with the base model, that epoch is the baseline.
-                epochs.setdefault(0, rows["baseline"])
-            return similarity_table(
+            texts = dict(zip(notes.strings("note_id"), notes.strings("text"), strict=True))
+            epochs = encoded_epochs(
+                work.lake,
                 scored.note_ids,
-                scored.specialties,
-                rows,
-                nearest.read(),
-                checkpoint.history(),
-                settings,
-                epochs=epochs,
+                [texts[note_id] for note_id in scored.note_ids],
+                specs,
+                encoder,
+                work.context.log.info,
             )
+            # Where the training began with the base model, that epoch is the baseline.
+            epochs.setdefault(0, rows["baseline"])
+        return similarity_table(
+            scored.note_ids,
+            scored.specialties,
+            rows,
+            nearest.read(),
+            checkpoint.history(),
+            settings,
+            epochs=epochs,
+        )
 
-        return work.publish(build, SIMILARITY_SCHEMA, lambda table: describe(work, table, notes, checkpoint))
+    return work.publish(build, SIMILARITY_SCHEMA, lambda table: describe(work, table, notes, checkpoint))
 
 
 def labelled(scored: HeldOut) -> HeldOut:

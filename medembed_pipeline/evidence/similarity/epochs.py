@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_table
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vectors
-from medembed_pipeline.settings import EncoderSettings
 
 
 def epochs_version(specs: Mapping[int, EncoderSpec], encoder: EncoderSettings) -> str:

@@ -22,7 +22,7 @@ from medembed_pipeline.evidence.similarity.examples import (
 from medembed_pipeline.evidence.similarity.heatmaps import heatmap_notes, main_specialties, specialty_means
 from medembed_pipeline.evidence.similarity.pairs import PairSimilarities, pair_similarities
 from medembed_pipeline.evidence.similarity.progress import epoch_maps, held_out_metrics, recorded_metrics
-from medembed_pipeline.settings import SimilaritySettings
+from medembed_pipeline.evidence.similarity.settings import SimilaritySettings
 
 DECIMALS = 9
 """Figures are rounded to so many decimals: below that lies what differs from one machine to the next."""

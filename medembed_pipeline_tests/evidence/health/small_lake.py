@@ -13,12 +13,12 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.evidence.health.table import HealthNotes
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.lake.tables import Recipe, vector_column
-from medembed_pipeline.settings import EncoderSettings
 from medembed_pipeline_tests.evidence.health.spaces import neighbors_of
 
 SECRET = "Zanzibar procedure"

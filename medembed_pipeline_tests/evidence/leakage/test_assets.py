@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
-from medembed_pipeline.evidence.leakage.assets import leak_meter_asset
+from medembed_pipeline.evidence.leakage.assets import leak_meter
 from medembed_pipeline.evidence.leakage.checks import leak_meter_agrees_with_the_metrics
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
@@ -80,7 +80,7 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
 
 def materialize(lake: Lake, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [leak_meter_asset, leak_meter_agrees_with_the_metrics],
+        [leak_meter, leak_meter_agrees_with_the_metrics],
         resources={"lake": LakeResource(url=lake.url)},
         instance=instance,
         run_config=CONFIG,

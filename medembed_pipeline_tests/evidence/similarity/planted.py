@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.neighbors import neighbors_table
+from medembed_pipeline.evidence.similarity.settings import SimilaritySettings
 from medembed_pipeline.evidence.similarity.table import similarity_table
-from medembed_pipeline.settings import SimilaritySettings
 from medembed_pipeline_tests.evaluation.corpus import make_corpus
 
 HISTORY: list[dict[str, Any]] = [

@@ -15,6 +15,7 @@ import torch
 from medembed_pipeline.embeddings.vectors import embeddings_schema
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.model import Encoder, load_encoder
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evidence.similarity.assets import similarity_evidence
@@ -22,10 +23,10 @@ from medembed_pipeline.evidence.similarity.checks import similarity_agrees_with_
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe, vector_column
-from medembed_pipeline.settings import EncoderSettings, TrainingSettings
 from medembed_pipeline.training.checkpoint import write_checkpoint
 from medembed_pipeline.training.checkpoints import checkpoint_of, point_to
 from medembed_pipeline.training.loop import train
+from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline_tests.encoder.small_models import make_bert
 from medembed_pipeline_tests.evidence.similarity.planted import rows, value
 from medembed_pipeline_tests.training.small_corpus import make_data

@@ -1,0 +1,47 @@
+"""The rooms of the house, found on disk: what a folder holds is part of it, and nobody keeps a list."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import medembed_pipeline
+
+ORDER = (
+    "notes",
+    "encoder",
+    "triplets",
+    "training",
+    "embeddings",
+    "evaluation",
+    "maps",
+    "evidence.similarity",
+    "evidence.ledger",
+    "evidence.health",
+    "tasks",
+    "evidence.labels",
+    "evidence.leakage",
+    "verdict",
+    "history",
+    "card",
+    "report",
+    "lake",
+    "automation",
+)
+"""In which order they are shown; a room that is not named here comes last."""
+
+
+@cache
+def modules_of_rooms(name: str) -> tuple[ModuleType, ...]:
+    """The modules `name` of all rooms, in order; a room is a folder of the package, or one below it."""
+    rooms = {
+        ".".join(file.parent.relative_to(package).parts)
+        for package in map(Path, medembed_pipeline.__path__)
+        for file in package.glob(f"**/{name}.py")
+        if file.parent != package
+    }
+    places = {room: place for place, room in enumerate(ORDER)}
+    ordered = sorted(rooms, key=lambda room: (places.get(room, len(places)), room))
+    return tuple(import_module(f"{medembed_pipeline.__name__}.{room}.{name}") for room in ordered)

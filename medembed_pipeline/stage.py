@@ -1,0 +1,130 @@
+"""A stage of the graph, declared once in its room: what else knows of it follows from the declaration.
+
+`@stage` makes a Dagster asset of a plain function, as `@dg.asset` would: its dependencies, its code version, its fields
+in the launchpad, its columns in the UI. The same declaration says what the table is in docs/tables.md and whether the
+page shows it. Whoever needs something else writes `@dg.asset` beside it.
+"""
+
+import inspect
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from medembed_pipeline.lake.publishing import (
+    asset_work,
+    code_version,
+    column_schema,
+    launchpad_schema,
+    launchpad_settings,
+)
+from medembed_pipeline.rooms import modules_of_rooms
+from medembed_pipeline.section import Section
+
+
+@dataclass(frozen=True)
+class OnPage:
+    """How the page takes a table: as it is, but for note ids, which become positions.
+
+    Attributes:
+        ids: columns that hold a note id, or a list of them.
+        mixed: columns that hold a note id in the rows of some figures (column `figure`), and a name in the others.
+        mixed_figures: those figures.
+    """
+
+    ids: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()
+    mixed_figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DescribedTable:
+    """A table of the lake.
+
+    Attributes:
+        one_row: what one row is.
+        schema: its columns, each with a description.
+        page: how the page takes it; None where it shows it in another way, or not at all.
+        more: Markdown that docs/tables.md has below the columns.
+    """
+
+    one_row: str
+    schema: pa.Schema
+    page: OnPage | None = None
+    more: str = ""
+
+
+_tables: dict[str, DescribedTable] = {}
+
+
+def described_tables() -> dict[str, DescribedTable]:
+    """Every table that a room has declared, by name, in the order of the rooms."""
+    modules_of_rooms("assets")
+    return dict(_tables)
+
+
+def describe_table(name: str, table: DescribedTable) -> None:
+    """Say what a table is that no `@stage` makes."""
+    _tables[name] = table
+
+
+def stage(
+    *,
+    group: str,
+    inputs: Iterable[str],
+    one_row: str,
+    schema: pa.Schema,
+    revision: str,
+    settings: Section | None = None,
+    more_settings: Iterable[Section] = (),
+    version: Callable[[str], str] = str,
+    kinds: Collection[str] = (),
+    resources: Collection[str] = (),
+    page: OnPage | None = None,
+) -> Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]:
+    """Make a stage of a function: an asset that publishes one table, under the function's name.
+
+    Args:
+        group: of the asset, in the UI.
+        inputs: the assets that it reads.
+        one_row: what a row of its table is, for docs/tables.md.
+        schema: the table's columns, each with a description.
+        revision: of the room's code; raised when results change for the same input.
+        settings: its section, whose fields the launchpad shows.
+        more_settings: further sections that reach the result.
+        version: completes the code version where something else reaches the result.
+        kinds: shown in the UI, besides parquet.
+        resources: Dagster's that it needs, besides the lake.
+        page: how the page shows the table.
+
+    Returns:
+        A decorator for a function of the `AssetWork` and, where there is a section, of its values as the launchpad has
+        them. It returns the result of `AssetWork.publish` or `AssetWork.result`; its docstring is the description.
+    """
+    sections = [section for section in (settings, *more_settings) if section is not None]
+
+    def declare(build: Callable[..., dg.MaterializeResult[Any]]) -> dg.AssetsDefinition:
+        name = build.__name__
+        _tables[name] = DescribedTable(one_row, schema, page)
+
+        @dg.asset(
+            name=name,
+            description=inspect.getdoc(build),
+            group_name=group,
+            kinds={"parquet", *kinds},
+            deps=list(inputs),
+            code_version=version(code_version(revision, *sections)),
+            config_schema=launchpad_schema(name, settings) if settings is not None else None,
+            metadata=column_schema(schema),
+            required_resource_keys={"lake", *resources},
+        )
+        def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+            chosen = [launchpad_settings(context, type(settings))] if settings is not None else []
+            with asset_work(context, revision, *chosen) as work:
+                return build(work, *chosen)
+
+        return asset
+
+    return declare

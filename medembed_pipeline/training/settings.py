@@ -1,0 +1,164 @@
+"""How the model is fine-tuned."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from medembed_pipeline.section import Section
+
+
+class TrainingRecipe(Section):
+    """How a model is trained, whatever for. The defaults were best on validation notes (docs/training.md)."""
+
+    loss: Literal["contrastive", "triplet"] = Field(
+        "contrastive",
+        description="'contrastive': all notes of a batch are compared; 'triplet': a margin per triplet.",
+    )
+    temperature: float = Field(
+        0.1,
+        ge=0.01,
+        le=1,
+        description="Of the contrastive loss; smaller weighs the most similar negatives more.",
+    )
+    triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
+    triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
+    epochs: int = Field(2, ge=1, le=1000, description="Passes over the train notes, at most.")
+    notes_per_batch: int = Field(128, ge=3, le=65_536, description="Notes in one batch, at most.")
+    accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
+    micro_batch: int = Field(
+        0,
+        ge=0,
+        le=65_536,
+        description="Notes whose activations are held in memory at once; 0: the whole batch.",
+    )
+    tuned: Literal["biases", "adapters", "all"] = Field(
+        "adapters",
+        description="What of the transformer is trained: its biases and normalisation layers, LoRA adapters that are "
+        "added to the weights at the end, or all weights.",
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description="Of AdamW, at its peak; about 3e-3 for biases, 3e-4 for all weights.",
+    )
+    warmup_share: float = Field(
+        0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, le=1, description="Of AdamW; not for biases and normalisation layers."
+    )
+    max_gradient_norm: float = Field(
+        1.0, ge=0, le=1e6, description="Longer gradients are scaled down; 0: never."
+    )
+    frozen_layers: int = Field(
+        0, ge=0, le=1000, description="Lowest layers, with the token embeddings, that stay as they are."
+    )
+    dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
+    lora_rank: int = Field(16, ge=1, le=1024, description="Rank of the adapters.")
+
+
+class TrainingSettings(TrainingRecipe, table="training"):
+    """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"log_every_steps", "save_every_seconds"})
+
+    labels: bool = Field(
+        True,
+        description="Learn from the specialties; false: from passages and anchoring alone, for notes without labels.",
+    )
+    map_steps: int = Field(
+        15,
+        ge=0,
+        le=100_000,
+        description="Steps in which a linear map of the base model's vectors is fitted, before the model itself is "
+        "tuned: seconds. It becomes the model's last layer. 0: none.",
+    )
+    map_learning_rate: float = Field(1e-3, gt=0, le=1, description="Of the linear map.")
+    training_tokens: int = Field(
+        0,
+        ge=0,
+        le=32_768,
+        description="Tokens of a note that a step reads, a part of the window drawn for each epoch; 0: the window.",
+    )
+    passage_weight: float = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description="Of the loss by which a passage from beyond the window has to find its note; 0: none.",
+    )
+    passage_share: float = Field(
+        0.25, ge=0, le=1, description="Share of a batch's notes that give a passage."
+    )
+    passage_words: int = Field(50, ge=5, le=500, description="Words of a passage.")
+    passage_temperature: float = Field(
+        0.05, ge=0.01, le=1, description="Of the passages' loss; smaller weighs the most similar notes more."
+    )
+    anchors_per_batch: int = Field(
+        80,
+        ge=0,
+        le=65_536,
+        description="Phrases of the notes that each step holds to where the base model has them; 0: none.",
+    )
+    anchor_similarity_weight: float = Field(
+        100.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
+    )
+    anchor_vector_weight: float = Field(
+        5.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
+    )
+    average_shares: list[float] = Field(
+        [0.2, 0.4, 0.6, 0.8, 1.0],
+        description="Shares of the tuned weights that are tried, averaged with the base model's; the best on the "
+        "validation notes that keeps what must be kept is taken. []: no averaging.",
+    )
+    keep_similarities: float = Field(
+        0.9,
+        ge=-1,
+        le=1,
+        description="Least correlation with the base model's similarities, between phrases of the validation notes.",
+    )
+    keep_rank: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Least share of the base model's effective rank, of the validation notes' vectors.",
+    )
+    projection_dimensions: int = Field(
+        0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
+    )
+    early_stopping_patience: int = Field(
+        2, ge=0, le=1000, description="Epochs without a better validation score before it stops; 0: never."
+    )
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of batches, dropout and new weights.")
+    warm_start: bool = Field(
+        False,
+        description="Go on from the current checkpoint of the same base model, instead of from the base model.",
+    )
+    keep_epochs: bool = Field(
+        False,
+        description="Keep the model of every epoch inside the checkpoint, for the training-progress figures.",
+    )
+    log_every_steps: int = Field(10, ge=1, le=1_000_000, description="Steps between two lines of progress.")
+    save_every_seconds: float = Field(
+        60.0, ge=0, le=86_400, description="Between two saved states, from which a killed training goes on."
+    )
+
+    @field_validator("average_shares")
+    @classmethod
+    def _shares(cls, shares: list[float]) -> list[float]:
+        if any(not 0 < share <= 1 for share in shares) or len(set(shares)) < len(shares):
+            raise ValueError("each share must be above 0 and at most 1, and stand here once")
+        return shares
+
+    def result_values(self) -> dict[str, Any]:
+        """The fields that reach the result; `keep_epochs` only where it is on: off, the checkpoint is the same."""
+        values = super().result_values()
+        if not self.keep_epochs:
+            del values["keep_epochs"]
+        return values
+
+    def weight_values(self) -> dict[str, Any]:
+        """The fields that decide the weights, given where the training starts; a saved state goes on only with them."""
+        return self.model_dump(mode="json", exclude={*self.operational, "keep_epochs", "warm_start"})
