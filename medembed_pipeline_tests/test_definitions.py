@@ -39,13 +39,14 @@ def python(code: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_loading_imports_nothing_heavy() -> None:
+def test_loading_imports_nothing_heavy_and_reads_no_words() -> None:
     code = f"""
 import json, sys
 import medembed_pipeline.definitions
-print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+from medembed_pipeline.words import read_words
+print(json.dumps([[name for name in {HEAVY!r} if name in sys.modules], read_words.cache_info().currsize]))
 """
-    assert json.loads(python(code)) == []
+    assert json.loads(python(code)) == [[], 0]
 
 
 def test_every_asset_is_there_in_its_group_with_a_description_and_columns() -> None:

@@ -88,12 +88,6 @@ def test_an_experiment_is_trained_by_the_same_fields() -> None:
     assert TrainingSettings(**{name: preset[name] for name in recipe}).epochs == 6
 
 
-def test_the_document_types_are_those_of_the_notes_room() -> None:
-    from medembed_pipeline.notes.labels import DOCUMENT_TYPES
-
-    assert sorted(Settings().cleaning.document_types) == sorted(DOCUMENT_TYPES)
-
-
 def test_the_tables_page_is_what_the_schemas_say() -> None:
     from medembed_pipeline.tables_page import render_tables_page
 

@@ -5,36 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
 
-TEXT_COLUMN_NAMES: Final = (
-    "transcription",
-    "text",
-    "note_text",
-    "note",
-    "note_body",
-    "clinical_note",
-    "content",
-    "body",
-    "report",
-    "document",
-    "description",
-)
-"""Accepted names of the text column, the preferred one first."""
+from medembed_pipeline.words import read_words
 
-LABEL_COLUMN_NAMES: Final = (
-    "medical_specialty",
-    "specialty",
-    "speciality",
-    "label",
-    "labels",
-    "department",
-    "service",
-    "category",
-    "class",
-)
-"""Accepted names of the label column, the preferred one first."""
-
+_WORDS = Path(__file__).parent / "data" / "columns.toml"
 _NAMES_SHOWN = 20
 _PLAUSIBLE_NAME = re.compile(r"[^\W\d][\w.\-]{0,31}( [\w.\-]{1,16}){0,2}")
 
@@ -59,6 +34,17 @@ class ColumnMap:
     width: int
 
 
+def accepted_names(setting: str) -> tuple[str, ...]:
+    """Names that a column is found by where the setting ("text_column", ...) is empty, the preferred one first."""
+    names: tuple[str, ...] = read_words(_WORDS)[setting]
+    return names
+
+
+def is_no_value(cell: str) -> bool:
+    """Whether a trimmed cell is empty, or says that there is nothing in it."""
+    return cell.casefold() in read_words(_WORDS)["no_value"]
+
+
 def map_columns(names: Sequence[str], *, text_column: str = "", label_column: str = "") -> ColumnMap:
     """Find the text and label columns among `names`.
 
@@ -70,11 +56,13 @@ def map_columns(names: Sequence[str], *, text_column: str = "", label_column: st
         NoTextColumnError: no column holds the text.
     """
     normalised = [normalised_name(name) for name in names]
-    text = _find(names, normalised, (text_column,) if text_column else TEXT_COLUMN_NAMES, taken=None)
+    wanted_text = (text_column,) if text_column else accepted_names("text_column")
+    wanted_label = (label_column,) if label_column else accepted_names("label_column")
+    text = _find(names, normalised, wanted_text, taken=None)
     if text is None:
         wanted = f"the mapped column {text_column!r}" if text_column else "a text column"
         raise NoTextColumnError(f"{wanted} is missing; {describe_names(names)}")
-    label = _find(names, normalised, (label_column,) if label_column else LABEL_COLUMN_NAMES, taken=text)
+    label = _find(names, normalised, wanted_label, taken=text)
     other = tuple(position for position in range(len(names)) if position not in (text, label))
     return ColumnMap(text, label, other, unique_names(names, other), len(names))
 

@@ -10,26 +10,7 @@ import ipaddress
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from medembed_pipeline.notes.identifier_patterns import IDENTIFIER_FAMILIES, IdentifierFamily
-
-#: The kinds that are counted, in the order of the columns of ``cleaned_notes``.
-IDENTIFIER_KINDS: tuple[str, ...] = (
-    "ssn",
-    "phone",
-    "fax",
-    "email",
-    "date",
-    "medical_record_number",
-    "health_plan_number",
-    "account_number",
-    "license_number",
-    "vehicle_identifier",
-    "device_identifier",
-    "url",
-    "ip_address",
-    "zip_code",
-    "age_over_89",
-)
+from medembed_pipeline.notes.identifier_patterns import IdentifierFamily, identifier_families
 
 _MASKS = {
     "ssn": "[SSN]",
@@ -49,6 +30,9 @@ _MASKS = {
     "age_over_89": "[AGE]",
 }
 
+#: The kinds that are counted, in the order of the columns of ``cleaned_notes``.
+IDENTIFIER_KINDS: tuple[str, ...] = tuple(_MASKS)
+
 
 class Identifier(NamedTuple):
     """Where an identifier stands in a text, and its kind (one of ``IDENTIFIER_KINDS``)."""
@@ -61,12 +45,12 @@ class Identifier(NamedTuple):
 def find_identifiers(text: str) -> list[Identifier]:
     """The identifiers of a text, in order, none overlapping another.
 
-    Where two patterns claim the same characters, the one listed first in ``identifier_patterns`` has them.
+    Where two patterns claim the same characters, the one listed first in ``data/identifiers.toml`` has them.
     """
     taken = bytearray(len(text))
     found: list[Identifier] = []
     lowered = text.lower()
-    for family in IDENTIFIER_FAMILIES:
+    for family in identifier_families():
         windows = list(_windows(text, lowered, family))
         for kind, pattern in family.patterns if windows else ():
             group = "value" if "value" in pattern.groupindex else 0

@@ -11,55 +11,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from medembed_pipeline.notes.columns import normalised_name
+from medembed_pipeline.notes.columns import accepted_names, is_no_value, normalised_name
 from medembed_pipeline.notes.row_chunks import KEPT_SCHEMA
 
 PATIENT, DATE, NOTE = "patient_column", "date_column", "note_column"
-ACCEPTED_NAMES: Final[dict[str, tuple[str, ...]]] = {
-    PATIENT: (
-        "patient_id",
-        "patientid",
-        "subject_id",
-        "subjectid",
-        "mrn",
-        "medical_record_number",
-        "person_id",
-        "pat_id",
-        "patient_number",
-        "patient_key",
-        "patient_identifier",
-        "subject",
-        "patient",
-    ),
-    DATE: (
-        "note_date",
-        "note_datetime",
-        "charttime",
-        "chartdate",
-        "chart_date",
-        "document_date",
-        "report_date",
-        "date_of_service",
-        "service_date",
-        "created_at",
-        "datetime",
-        "date",
-        "timestamp",
-    ),
-    NOTE: (
-        "note_id",
-        "noteid",
-        "note_key",
-        "note_identifier",
-        "document_id",
-        "documentid",
-        "doc_id",
-        "report_id",
-    ),
-}
-"""By setting the accepted names of the column, the preferred one first."""
+IDENTITY_COLUMNS: Final = (PATIENT, DATE, NOTE)
 
-_NO_VALUE = frozenset({"", "-", "?", "nan", "none", "null", "n/a", "na", "nat", "unknown"})
 _WHOLE_NUMBER = re.compile(r"(\d+)\.0")
 _DAY_FIRST = re.compile(r"\s*(\d{1,2})([./\-])(\d{1,2})\2\d{2,4}\b")
 _HAS_YEAR = re.compile(r"\d{4}|\d{1,2}([./\-])\d{1,2}\1\d{2}\b")
@@ -96,14 +53,14 @@ def columns_to_read(names: Sequence[str], wanted: Mapping[str, str]) -> dict[str
 
     Args:
         names: of the columns of `raw_transcriptions`.
-        wanted: by setting the column's name in the files; "" finds it by `ACCEPTED_NAMES`.
+        wanted: by setting the column's name in the files; "" finds it by its accepted names.
     """
     own = set(KEPT_SCHEMA.names)
     normalised = {name: normalised_name(name) for name in names if name not in own}
     found = {}
-    for setting, accepted in ACCEPTED_NAMES.items():
+    for setting in IDENTITY_COLUMNS:
         given = wanted.get(setting, "")
-        targets = [given, f"other_{given}"] if given else list(accepted)
+        targets = [given, f"other_{given}"] if given else accepted_names(setting)
         found[setting] = [
             name for target in targets for name, same in normalised.items() if same == normalised_name(target)
         ]
@@ -167,7 +124,7 @@ def _of_each_file(
 def _identifier(cell: str | None) -> str | None:
     """A cell as an id: trimmed, 12.0 read as 12 (what spreadsheets make of a column with gaps); None for no value."""
     value = (cell or "").strip()
-    if value.casefold() in _NO_VALUE:
+    if is_no_value(value):
         return None
     whole = _WHOLE_NUMBER.fullmatch(value)
     return whole.group(1) if whole else value
@@ -182,7 +139,7 @@ def read_dates(cells: Sequence[str | None], file_of: Sequence[int]) -> tuple[lis
     import pandas as pd
 
     values = [(cell or "").strip() for cell in cells]
-    values = ["" if value.casefold() in _NO_VALUE else value for value in values]
+    values = ["" if is_no_value(value) else value for value in values]
     day_first = set()
     for file, value in zip(file_of, values, strict=True):
         numbers = _DAY_FIRST.match(value)

@@ -2,57 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from medembed_pipeline.settings import DOCUMENT_TYPES
+from medembed_pipeline.words import read_words
 
 #: What stands between the labels of one cell when a reader found several of them (ASCII unit separator).
 UNIT_SEPARATOR = "\x1f"
-
-#: The labels of MTSamples that name a kind of document, not a medical specialty.
-DOCUMENT_TYPES: tuple[str, ...] = (
-    "Surgery",
-    "Consult - History and Phy.",
-    "SOAP / Chart / Progress Notes",
-    "Discharge Summary",
-    "Emergency Room Reports",
-    "Office Notes",
-    "Letters",
-    "General Medicine",
-    "Radiology",
-    "IME-QME-Work Comp etc.",
-    "Lab Medicine - Pathology",
-    "Autopsy",
-)
-
-#: The labels of MTSamples that name a medical specialty, as that corpus writes them.
-SPECIALTIES: tuple[str, ...] = (
-    "Allergy / Immunology",
-    "Bariatrics",
-    "Cardiovascular / Pulmonary",
-    "Chiropractic",
-    "Cosmetic / Plastic Surgery",
-    "Dentistry",
-    "Dermatology",
-    "Diets and Nutritions",
-    "ENT - Otolaryngology",
-    "Endocrinology",
-    "Gastroenterology",
-    "Hematology - Oncology",
-    "Hospice - Palliative Care",
-    "Nephrology",
-    "Neurology",
-    "Neurosurgery",
-    "Obstetrics / Gynecology",
-    "Ophthalmology",
-    "Orthopedic",
-    "Pain Management",
-    "Pediatrics - Neonatal",
-    "Physical Medicine - Rehab",
-    "Podiatry",
-    "Psychiatry / Psychology",
-    "Rheumatology",
-    "Sleep Medicine",
-    "Speech - Language",
-    "Urology",
-)
 
 _SLASH = re.compile(r" ?/ ?")
 
@@ -65,7 +22,15 @@ def label_key(label: str) -> str:
     return _SLASH.sub("/", " ".join(label.split()).casefold())
 
 
-_CANONICAL = {label_key(name): name for name in (*SPECIALTIES, *DOCUMENT_TYPES)}
+def known_specialties() -> tuple[str, ...]:
+    """The labels of MTSamples that name a medical specialty, as that corpus writes them."""
+    names: tuple[str, ...] = read_words(Path(__file__).parent / "data" / "labels.toml")["specialties"]
+    return names
+
+
+@cache
+def _canonical() -> dict[str, str]:
+    return {label_key(name): name for name in (*known_specialties(), *DOCUMENT_TYPES)}
 
 
 def canonical_label(label: str, aliases: Mapping[str, str] | None = None) -> str:
@@ -110,7 +75,7 @@ def labels_of_cell(cell: str | None, *, label_separator: str = "", whole: Iterab
     parts: list[str] = []
     kept = {label_key(name) for name in whole}
     for part in cell.split(UNIT_SEPARATOR):
-        known = label_key(part) in _CANONICAL or label_key(part) in kept
+        known = label_key(part) in _canonical() or label_key(part) in kept
         parts.extend([part] if known or not label_separator else part.split(label_separator))
     trimmed = (" ".join(part.split()) for part in parts)
     return [part for part in trimmed if part]
@@ -136,4 +101,4 @@ def _aliases_by_key(aliases: Mapping[str, str] | None) -> dict[str, str]:
 
 def _resolved(label: str, wanted: Mapping[str, str]) -> str:
     target = wanted.get(label_key(label), label)
-    return _CANONICAL.get(label_key(target), " ".join(target.split()))
+    return _canonical().get(label_key(target), " ".join(target.split()))

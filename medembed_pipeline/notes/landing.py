@@ -15,7 +15,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
-from medembed_pipeline.notes.identity_columns import ACCEPTED_NAMES
+from medembed_pipeline.notes.identity_columns import IDENTITY_COLUMNS
 from medembed_pipeline.notes.landing_files import LandingFile, landing_file_opener, list_landing_files
 from medembed_pipeline.notes.reader import ReaderOptions, read_landing_file, rejected_file_chunk
 from medembed_pipeline.notes.row_chunks import (
@@ -277,7 +277,7 @@ def raw_schema(other_names: dict[str, None]) -> pa.Schema:
 def named_columns(made_from: Recipe) -> dict[str, str]:
     """The columns of patients, dates and note ids that the settings of `raw_transcriptions` name."""
     settings = made_from.settings.get("LandingSettings", {})
-    return {name: settings[name] for name in ACCEPTED_NAMES if settings.get(name)}
+    return {name: settings[name] for name in IDENTITY_COLUMNS if settings.get(name)}
 
 
 def rows_version(row_ids: list[pa.Array], named: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -12,36 +13,22 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.samples.documents import Document, general_document, narrative, report
 from medembed_pipeline.samples.noise import dictate, misspell
 from medembed_pipeline.samples.phrasebook import fill
-from medembed_pipeline.samples.vocabulary import BETWEEN, CONDITIONS, IMAGING, PROCEDURES
-from medembed_pipeline.samples.vocabulary.general import IDENTIFIERS
+from medembed_pipeline.samples.vocabulary import (
+    Study,
+    between,
+    common_words,
+    conditions,
+    filed_by_type,
+    specialty_weights,
+    studies,
+)
 
 COLUMNS = ("about", "description", "medical_specialty", "sample_name", "transcription", "keywords")
 ABOUT = "synthetic sample note, not a real patient"
 
-# How many notes of one specialty there are to one of another: uneven, as in any hospital.
-_WEIGHTS = {
-    "Cardiovascular / Pulmonary": 17,
-    "Orthopedic": 13,
-    "Neurology": 12,
-    "Gastroenterology": 13,
-    "Urology": 8,
-    "Obstetrics / Gynecology": 8,
-    "ENT - Otolaryngology": 6,
-    "Hematology - Oncology": 6,
-    "Nephrology": 6,
-    "Ophthalmology": 6,
-    "Psychiatry / Psychology": 6,
-    "Pain Management": 6,
-    "Endocrinology": 5,
-    "Rheumatology": 5,
-    "Dermatology": 4,
-    "Allergy / Immunology": 3,
-}
-_NAMES = tuple(_WEIGHTS)
 _SHARE_WITHOUT_SPECIALTY = 0.08
 _SHARE_WITH_TWO = 0.13
 _SHARE_OF_REPORTS = 0.18
-_FILED_BY_TYPE = {"Radiology": 0.9, "Surgery": 0.8, "Emergency Room Reports": 0.8, "Discharge Summary": 0.7}
 
 # The last note of every block of ten is, every other time, one of the block's other notes with a few words
 # changed. A block has one such note at most, so no two of them can ever be alike.
@@ -49,15 +36,6 @@ _BLOCK = 10
 _SHARE_OF_BLOCKS = 0.5
 _WORDS_A_CHANGE = 75
 
-_REPORTS_OF = {
-    name: tuple(
-        (study, imaging)
-        for studies, imaging in ((IMAGING, True), (PROCEDURES, False))
-        for study in studies
-        if name in study.specialties
-    )
-    for name in _NAMES
-}
 # Never a part of a fake identifier: a changed one might be somebody's.
 _CHANGEABLE = re.compile(r"(?<![\w/-])\d{1,3}(?![\w/-])|(?<![\w@.])[a-z]{6,}(?![\w@.])")
 
@@ -69,23 +47,28 @@ class _Note:
     text: str
 
 
+@cache
+def _studies_of(specialty: str) -> tuple[Study, ...]:
+    return tuple(study for study in studies() if study.specialty == specialty)
+
+
 def _document(random: Random) -> tuple[tuple[str, ...], Document]:
     """The specialties of a note, and the note."""
     chance = random.random()
     if chance < _SHARE_WITHOUT_SPECIALTY / 2:
         return (), general_document(random)
     if chance < _SHARE_WITHOUT_SPECIALTY + _SHARE_WITH_TWO and chance >= _SHARE_WITHOUT_SPECIALTY:
-        specialties, condition = random.choice(BETWEEN)
-        return specialties, narrative(condition, CONDITIONS[random.choice(specialties)], random)
-    name = random.choices(_NAMES, tuple(_WEIGHTS.values()))[0]
-    studies = _REPORTS_OF[name]
-    if studies and random.random() < _SHARE_OF_REPORTS:
-        study, imaging = random.choice(studies)
-        document = report(study, random, imaging=imaging)
+        specialties, condition = random.choice(between())
+        return specialties, narrative(condition, conditions()[random.choice(specialties)], random)
+    weights = specialty_weights()
+    name = random.choices(tuple(weights), tuple(weights.values()))[0]
+    ordered = _studies_of(name)
+    if ordered and random.random() < _SHARE_OF_REPORTS:
+        document = report(random.choice(ordered), random)
     else:
-        condition = random.choice(CONDITIONS[name])
-        siblings = [other for other in CONDITIONS[name] if other is not condition]
-        document = narrative(condition, siblings, random)
+        own = conditions()[name]
+        condition = random.choice(own)
+        document = narrative(condition, [other for other in own if other is not condition], random)
     # The other half of the notes without a specialty are about one, and filed by their type alone.
     return (() if chance < _SHARE_WITHOUT_SPECIALTY else (name,)), document
 
@@ -103,7 +86,7 @@ def _text(document: Document, random: Random) -> str:
             body = dictate(body, slips=slips, random=random)
         parts.append(f"{head}{after_head}{body}")
     if random.random() < 0.06:
-        parts.append(f"{fill(random.choice(IDENTIFIERS), random=random, fixed={})}.")
+        parts.append(f"{fill(random.choice(common_words().identifiers), random=random, fixed={})}.")
     return join.join(parts)
 
 
@@ -112,7 +95,7 @@ def _original(index: int, seed: int) -> _Note:
     random = Random(f"medembed sample {seed} {index}")
     specialties, document = _document(random)
     labels = list(specialties)
-    if not labels or random.random() < _FILED_BY_TYPE.get(document.document_type, 0.3):
+    if not labels or random.random() < filed_by_type().get(document.document_type, 0.3):
         labels.append(document.document_type)
     return _Note(labels=tuple(labels), document=document, text=_text(document, random))
 

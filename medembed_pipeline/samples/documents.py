@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from medembed_pipeline.samples.phrasebook import Condition, Report, fill
+from medembed_pipeline.samples.phrasebook import fill
 from medembed_pipeline.samples.sentences import (
     Patient,
     denials,
@@ -19,8 +19,15 @@ from medembed_pipeline.samples.sentences import (
     small_talk,
     vitals,
 )
-from medembed_pipeline.samples.vocabulary import DOCUMENTS
-from medembed_pipeline.samples.vocabulary.general import CLOSINGS, PROCEDURE_NOTES, STUDY_NOTES
+from medembed_pipeline.samples.vocabulary import (
+    Condition,
+    Study,
+    common_words,
+    general_documents,
+    longer_heads,
+    narratives,
+    report_heads,
+)
 
 Sections = list[tuple[str, list[str]]]
 
@@ -36,80 +43,8 @@ class Document:
     keywords: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of narrative note: its document type, and its section heads from the history to the plan."""
-
-    document_type: str
-    history: str
-    past: str
-    exam: str
-    assessment: str
-    plan: str
-
-
-_KINDS = (
-    _Kind(
-        "SOAP / Chart / Progress Notes",
-        "SUBJECTIVE",
-        "MEDICATIONS",
-        "OBJECTIVE",
-        "ASSESSMENT",
-        "PLAN",
-    ),
-    _Kind(
-        "Consult - History and Phy.",
-        "HISTORY OF PRESENT ILLNESS",
-        "PAST MEDICAL HISTORY",
-        "PHYSICAL EXAMINATION",
-        "IMPRESSION",
-        "RECOMMENDATIONS",
-    ),
-    _Kind(
-        "Office Notes",
-        "REASON FOR VISIT",
-        "CURRENT MEDICATIONS",
-        "EXAM",
-        "ASSESSMENT",
-        "FOLLOWUP",
-    ),
-    _Kind(
-        "Emergency Room Reports",
-        "CHIEF COMPLAINT",
-        "PAST HISTORY",
-        "PHYSICAL EXAM",
-        "EMERGENCY DEPARTMENT COURSE",
-        "DISPOSITION",
-    ),
-    _Kind(
-        "Discharge Summary",
-        "BRIEF HISTORY",
-        "PAST MEDICAL HISTORY",
-        "HOSPITAL COURSE",
-        "FINAL DIAGNOSIS",
-        "DISCHARGE INSTRUCTIONS",
-    ),
-    _Kind(
-        "Letters",
-        "Dear Doctor",
-        "BACKGROUND",
-        "FINDINGS",
-        "OPINION",
-        "PLAN",
-    ),
-)
-_KIND_WEIGHTS = (30, 25, 15, 10, 12, 8)
-
-
 def _description(patient: Patient, random: Random) -> str:
-    frame = random.choice(
-        (
-            "{age}-year-old {woman} with {complaint}",
-            "{complaint}, {age}-year-old {woman}",
-            "followup on {complaint}",
-        )
-    )
-    return say(frame, patient, random)
+    return say(random.choice(common_words().descriptions), patient, random)
 
 
 def _earlier_visits(siblings: Sequence[Condition], patient: Patient, random: Random) -> list[str]:
@@ -119,14 +54,7 @@ def _earlier_visits(siblings: Sequence[Condition], patient: Patient, random: Ran
         for sibling in siblings
         if sibling.ages[0] <= patient.age and sibling.sex in {"", patient.sex}
     ]
-    frame = random.choice(
-        (
-            "earlier visits here were about",
-            "this clinic has also treated {her2} for",
-            "in {year} we saw {her2} for",
-            "{she} has been followed for",
-        )
-    )
+    frame = random.choice(common_words().earlier_visits)
     return [say(f"{frame} {name}", patient, random) for name in random.sample(names, min(len(names), 1))]
 
 
@@ -152,13 +80,10 @@ def _past(condition: Condition, patient: Patient, random: Random) -> list[str]:
     medicines += random.sample(condition.treatments, min(len(condition.treatments), random.randint(1, 3)))
     random.shuffle(names)
     random.shuffle(medicines)
-    frame = random.choice(("the chart mentions", "of note are", "past history includes", "the record lists"))
-    sentences = [say(f"{frame} {listed(names)}", patient, random)]
-    verb = random.choice(
-        ("{she} takes", "tablets and other treatment are", "on the list are", "current treatment is")
-    )
-    sentences.append(say(f"{verb} {listed(medicines)}", patient, random))
-    return sentences
+    return [
+        say(f"{random.choice(common_words().past_illnesses)} {listed(names)}", patient, random),
+        say(f"{random.choice(common_words().medicines)} {listed(medicines)}", patient, random),
+    ]
 
 
 def _exam(condition: Condition, patient: Patient, random: Random) -> list[str]:
@@ -171,9 +96,9 @@ def _exam(condition: Condition, patient: Patient, random: Random) -> list[str]:
 def _assessment(condition: Condition, patient: Patient, random: Random) -> list[str]:
     chance = random.random()
     if chance < 0.5:
-        return [say(f"{{likely|probable|known|established}} {condition.name}", patient, random)]
+        return [say(f"{common_words().likely} {condition.name}", patient, random)]
     if chance < 0.75:
-        return [say("{complaint} as described, cause under review", patient, random)]
+        return [say(common_words().unclear, patient, random)]
     return [say(f"{condition.name}", patient, random), other_worry(patient, random)]
 
 
@@ -186,19 +111,23 @@ def narrative(condition: Condition, siblings: Sequence[Condition], random: Rando
     patient = make_patient(
         ages=condition.ages, sex=condition.sex, complaint=complaint, random=random, acute=condition.acute
     )
-    kind = random.choices(_KINDS, _KIND_WEIGHTS)[0]
-    sections: Sections = [(kind.history, _history(condition, siblings, patient, random))]
-    past = (kind.past, _past(condition, patient, random))
-    exam = (kind.exam, _exam(condition, patient, random))
-    sections += [past, exam] if random.random() < 0.8 else [exam, past]
+    kind = random.choices(narratives(), [kind.weight for kind in narratives()])[0]
+    history, past, exam, assessment, plan = kind.heads
+    sections: Sections = [(history, _history(condition, siblings, patient, random))]
+    middle = [(past, _past(condition, patient, random)), (exam, _exam(condition, patient, random))]
+    sections += middle if random.random() < 0.8 else reversed(middle)
+    closings = common_words().closings
     if random.random() < 0.14:
-        sections.append(("SOCIAL HISTORY", small_talk(random.randint(4, 10), patient, random)))
-        sections.append(("REVIEW OF SYSTEMS", normal_exam(random.randint(6, 16), patient, random)))
-        sections.append(("COUNSELING", say_some(CLOSINGS, random.randint(4, 10), patient, random)))
-    sections.append((kind.assessment, _assessment(condition, patient, random)))
-    plan = say_some(condition.plan, random.randint(1, 2), patient, random)
-    plan += say_some(CLOSINGS, random.randint(0, 2), patient, random)
-    sections.append((kind.plan, plan))
+        longer = (
+            small_talk(random.randint(4, 10), patient, random),
+            normal_exam(random.randint(6, 16), patient, random),
+            say_some(closings, random.randint(4, 10), patient, random),
+        )
+        sections += zip(longer_heads(), longer, strict=True)
+    sections.append((assessment, _assessment(condition, patient, random)))
+    planned = say_some(condition.plan, random.randint(1, 2), patient, random)
+    planned += say_some(closings, random.randint(0, 2), patient, random)
+    sections.append((plan, planned))
     treatments = tuple(
         fill(treatment, random=random, fixed=patient.fixed) for treatment in condition.treatments
     )
@@ -211,10 +140,11 @@ def narrative(condition: Condition, siblings: Sequence[Condition], random: Rando
     )
 
 
-def report(study: Report, random: Random, *, imaging: bool) -> Document:
+def report(study: Study, random: Random) -> Document:
     """An imaging report or a procedure note: the same title for several specialties."""
     patient = make_patient(ages=study.ages, sex=study.sex, complaint=study.complaint, random=random)
-    general = STUDY_NOTES if imaging else PROCEDURE_NOTES
+    document_type = "Radiology" if study.imaging else "Surgery"
+    general = common_words().study_notes if study.imaging else common_words().procedure_notes
     findings = say_some(
         study.findings, random.randint(len(study.findings) - 2, len(study.findings)), patient, random
     )
@@ -222,39 +152,34 @@ def report(study: Report, random: Random, *, imaging: bool) -> Document:
     findings += [technique.pop(), technique.pop()]
     random.shuffle(findings)
     conclusion = [say(study.diagnosis, patient, random)] if random.random() < 0.5 else []
-    conclusion += say_some(CLOSINGS, random.randint(1, 2), patient, random)
-    heads = (
-        ("EXAM", "INDICATION", "TECHNIQUE", "FINDINGS", "IMPRESSION")
-        if imaging
-        else ("PROCEDURE PERFORMED", "INDICATIONS", "PREPARATION", "DESCRIPTION OF PROCEDURE", "DISPOSITION")
-    )
+    conclusion += say_some(common_words().closings, random.randint(1, 2), patient, random)
     indication = [opening(patient, random), *small_talk(random.randint(1, 2), patient, random)]
     if random.random() < 0.5:
         indication.append(other_worry(patient, random))
     contents = ([f"{study.title}."], indication, technique, findings, conclusion)
     return Document(
-        document_type="Radiology" if imaging else "Surgery",
+        document_type=document_type,
         title=f"{study.title} - {random.randint(1, 9)}",
         description=_description(patient, random),
-        sections=list(zip(heads, contents, strict=True)),
+        sections=list(zip(report_heads(document_type), contents, strict=True)),
         keywords=(study.title.lower(), study.complaint),
     )
 
 
 def general_document(random: Random) -> Document:
     """A document that belongs to no specialty."""
-    document_type, title, parts = random.choice(DOCUMENTS)
+    chosen = random.choice(general_documents())
     patient = make_patient(ages=(19, 88), sex="", complaint="fatigue", random=random)
     sections: Sections = []
-    for place, (head, phrases) in enumerate(parts):
+    for place, (head, phrases) in enumerate(chosen.sections.items()):
         sentences = say_some(phrases, len(phrases) - random.randint(0, 2), patient, random)
-        if place == 0 and document_type not in {"Autopsy", "Lab Medicine - Pathology"}:
+        if place == 0 and chosen.small_talk:
             sentences += small_talk(random.randint(2, 4), patient, random)
         sections.append((head, sentences))
     return Document(
-        document_type=document_type,
-        title=f"{title} - {random.randint(1, 9)}",
-        description=say("{age}-year-old {woman}, " + title.lower(), patient, random),
+        document_type=chosen.document_type,
+        title=f"{chosen.title} - {random.randint(1, 9)}",
+        description=say("{age}-year-old {woman}, " + chosen.title.lower(), patient, random),
         sections=sections,
-        keywords=(title.lower(),),
+        keywords=(chosen.title.lower(),),
     )

@@ -2,52 +2,7 @@
 
 from random import Random
 
-FILLERS = (
-    "um",
-    "uh",
-    "er",
-    "let me see",
-    "correction",
-    "you know",
-    "comma",
-    "period",
-    "new line",
-    "scratch that",
-)
-
-# Pairs that speech recognition confuses, each way only where the wrong word is a word.
-HOMOPHONES = {
-    "there": "their",
-    "their": "there",
-    "two": "to",
-    "to": "too",
-    "week": "weak",
-    "weak": "week",
-    "weeks": "weaks",
-    "mucus": "mucous",
-    "heel": "heal",
-    "breath": "breathe",
-    "vein": "vain",
-    "site": "sight",
-    "sight": "site",
-    "weight": "wait",
-    "wakes": "wakens",
-    "palpitations": "palpations",
-    "ileum": "ilium",
-    "prostate": "prostrate",
-    "knee": "need",
-    "stares": "stairs",
-    "stairs": "stares",
-    "for": "four",
-    "four": "for",
-    "patient": "patience",
-    "whole": "hole",
-    "worse": "worst",
-    "right": "write",
-    "great": "grate",
-    "pain": "pane",
-    "mg": "milligram",
-}
+from medembed_pipeline.samples.vocabulary import fillers, homophones
 
 
 def misspell(word: str, *, random: Random) -> str:
@@ -69,11 +24,11 @@ def dictate(text: str, *, slips: int, random: Random) -> str:
         word = words[place]
         kind = random.randrange(4)
         if kind == 0:
-            words[place] = f"{random.choice(FILLERS)} {word}"
+            words[place] = f"{random.choice(fillers())} {word}"
         elif kind == 1 and len(word) > 4 and word.isalpha() and word.islower():
             words[place] = misspell(word, random=random)
         elif kind == 2:
-            words[place] = HOMOPHONES.get(word, word.lower())
+            words[place] = homophones().get(word, word.lower())
         elif kind == 3 and word[-1:] in {".", ","}:
             words[place] = word[:-1]
     return " ".join(words)

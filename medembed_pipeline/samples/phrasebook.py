@@ -1,4 +1,4 @@
-"""What the vocabulary modules are made of, and how a phrase with gaps becomes words.
+"""How a phrase with gaps becomes words.
 
 A phrase may hold gaps in braces: ``{20|40|80}`` picks one of the alternatives, ``{40-60}`` a whole number in
 that range, ``{year}`` a year past, and a name such as ``{side}`` is looked up in what is fixed for the whole
@@ -7,7 +7,6 @@ note: a note's side, or its patient's pronoun, never changes half way.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from random import Random
 
@@ -15,40 +14,6 @@ _GAP = re.compile(r"\{([^}]*)\}")
 _RANGE = re.compile(r"(\d+)-(\d+)")
 # What a number gap of 1 leaves in the plural, such as "1 weeks".
 _ONE_OF_MANY = re.compile(r"(?<![\d.])\b1 ([a-z]{2,}[a-rt-z])s\b")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A diagnosis and the words that surround it; complaints are keys of `vocabulary.complaints.COMPLAINTS`.
-
-    `history` and `findings` are sentences without a capital or a full stop, `background` and `treatments` are
-    noun phrases, `plan` begins with a verb. `sex` is "female", "male" or "" for either; `ages` is inclusive,
-    in years; `acute` is what is measured in hours and days.
-    """
-
-    name: str
-    complaints: tuple[str, ...]
-    ages: tuple[int, int]
-    history: tuple[str, ...]
-    background: tuple[str, ...]
-    findings: tuple[str, ...]
-    treatments: tuple[str, ...]
-    plan: tuple[str, ...]
-    sex: str = ""
-    acute: bool = False
-
-
-@dataclass(frozen=True)
-class Report:
-    """An imaging study or a procedure as one specialty orders it; several specialties share one `title`."""
-
-    title: str
-    specialties: tuple[str, ...]
-    complaint: str
-    diagnosis: str
-    findings: tuple[str, ...]
-    ages: tuple[int, int] = (25, 85)
-    sex: str = ""
 
 
 @cache

@@ -2,27 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from medembed_pipeline.samples.phrasebook import fill
-from medembed_pipeline.samples.vocabulary import COMPLAINTS, CONDITIONS
-from medembed_pipeline.samples.vocabulary.general import COMORBIDITIES, NORMAL_EXAM, OPENINGS, SOCIAL
-
-_FEMALE = {"woman": "woman", "she": "she", "her": "her", "her2": "her", "herself": "herself"}
-_MALE = {"woman": "man", "she": "he", "her": "his", "her2": "him", "herself": "himself"}
+from medembed_pipeline.samples.vocabulary import common_words, complaints, conditions
 
 
-def _diagnoses_by_complaint() -> dict[str, tuple[str, ...]]:
-    names: dict[str, list[str]] = {complaint: [] for complaint in COMPLAINTS}
-    for conditions in CONDITIONS.values():
-        for condition in conditions:
-            # A diagnosis that only one sex can have is never somebody else's possible diagnosis.
-            for complaint in condition.complaints if not condition.sex else ():
-                names[complaint].append(condition.name)
-    return {complaint: tuple(found) for complaint, found in names.items()}
-
-
-_DIAGNOSES = _diagnoses_by_complaint()
+@cache
+def _diagnoses(complaint: str) -> tuple[str, ...]:
+    """What can be behind a complaint. A diagnosis that only one sex can have is never somebody else's."""
+    return tuple(
+        condition.name
+        for own in conditions().values()
+        for condition in own
+        if complaint in condition.complaints and not condition.sex
+    )
 
 
 @dataclass(frozen=True)
@@ -44,12 +39,12 @@ def make_patient(
     side = random.choice(("left", "right"))
     unit = random.choice(("hours", "days") if acute else ("weeks", "months"))
     fixed = {
-        **(_FEMALE if sex == "female" else _MALE),
+        **common_words().pronouns[sex],
         "age": str(age),
         "side": side,
         "other": "right" if side == "left" else "left",
         "span": f"{random.randint(2, 9)} {unit}",
-        "complaint": random.choice(COMPLAINTS[complaint][0]),
+        "complaint": random.choice(complaints()[complaint].wordings),
     }
     return Patient(age=age, sex=sex, complaint=complaint, fixed=fixed)
 
@@ -67,40 +62,30 @@ def say_some(phrases: Sequence[str], count: int, patient: Patient, random: Rando
 
 def opening(patient: Patient, random: Random) -> str:
     """The first sentence of a history: age and complaint, and nothing of the condition."""
-    return say(random.choice(OPENINGS), patient, random)
+    return say(random.choice(common_words().openings), patient, random)
 
 
 def small_talk(count: int, patient: Patient, random: Random) -> list[str]:
     """Sentences that fit any patient."""
-    return say_some(SOCIAL, count, patient, random)
+    return say_some(common_words().social, count, patient, random)
 
 
 def denials(patient: Patient, random: Random) -> str:
     """What the patient with this complaint says not to have."""
-    denied = COMPLAINTS[patient.complaint][1]
+    denied = complaints()[patient.complaint].denied
     chosen = random.sample(denied, min(len(denied), random.randint(2, 3)))
-    verb = random.choice(("{she} denies", "there is no", "{she} has had no", "negative for", "no report of"))
-    return say(f"{verb} {' or '.join(chosen)}", patient, random)
+    return say(f"{random.choice(common_words().denials)} {' or '.join(chosen)}", patient, random)
 
 
 def other_worry(patient: Patient, random: Random) -> str:
     """A diagnosis that shares the complaint, named only because somebody thought of it."""
-    name = random.choice(_DIAGNOSES[patient.complaint])
-    frame = random.choice(
-        (
-            "a {friend|neighbor|cousin|coworker} thought of",
-            "{she} read about and worries over",
-            "an outside clinic had queried",
-            "{an uncle|a parent|a brother} had",
-            "{she} was once told this might be",
-        )
-    )
-    return say(f"{frame} {name}", patient, random)
+    name = random.choice(_diagnoses(patient.complaint))
+    return say(f"{random.choice(common_words().worries)} {name}", patient, random)
 
 
 def past_illnesses(count: int, patient: Patient, random: Random) -> tuple[list[str], list[str]]:
     """Illnesses that have nothing to do with the visit, and their medicines, plausible at this age."""
-    plausible = [entry for entry in COMORBIDITIES if patient.age >= entry[2]]
+    plausible = [entry for entry in common_words().comorbidities if patient.age >= entry[2]]
     chosen = random.sample(plausible, min(count, len(plausible)))
     medicines = [fill(medicine, random=random, fixed=patient.fixed) for _, medicine, _ in chosen]
     return [name for name, _, _ in chosen], medicines
@@ -122,7 +107,7 @@ def vitals(patient: Patient, random: Random) -> str:
 
 def normal_exam(count: int, patient: Patient, random: Random) -> list[str]:
     """Findings that say nothing is wrong there."""
-    return say_some(NORMAL_EXAM, count, patient, random)
+    return say_some(common_words().normal_exam, count, patient, random)
 
 
 def listed(items: Iterable[str]) -> str:

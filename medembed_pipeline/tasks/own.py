@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from medembed_pipeline.tasks.task import (
     connected,
     groups_by_text,
 )
+from medembed_pipeline.words import read_words
 
 FOLDER = "tasks"
 CORPUS, QUERIES, QRELS = "corpus.jsonl", "queries.jsonl", "qrels/test.tsv"
@@ -42,17 +44,7 @@ LAYOUTS = ((CORPUS, QUERIES, QRELS), (PAIRS,), (TRIPLETS,))
 ALL = "all"
 BUILT_IN = (passages.NAME, clinical_terms.NAME, *(f"everyday_{name}" for name in SETS))
 
-_PAIR_COLUMNS = {
-    "text_a": ("text_a", "text1", "text_1", "sentence1", "sentence_1", "sentence_a", "a"),
-    "text_b": ("text_b", "text2", "text_2", "sentence2", "sentence_2", "sentence_b", "b"),
-    "score": ("score", "similarity", "similarity_score", "gold", "rating", "label"),
-}
-_TRIPLET_COLUMNS = {
-    "anchor": ("anchor", "query"),
-    "positive": ("positive", "pos", "same"),
-    "negative": ("negative", "neg", "other"),
-}
-_QREL_COLUMNS = {"query-id": ("query_id",), "corpus-id": ("corpus_id",), "score": ("score",)}
+_COLUMNS = Path(__file__).parent / "data" / "columns.toml"
 
 
 @dataclass(frozen=True)
@@ -231,7 +223,8 @@ def _judgements(
     file: OwnFile, queries: dict[str, str], corpus: dict[str, str], rows_at_most: int
 ) -> list[tuple[str, str, float]]:
     found: dict[tuple[str, str], float] = {}
-    rows = delimited_rows(file, _QREL_COLUMNS, rows_at_most=rows_at_most, delimiters=("\t",), quoted=False)
+    columns = read_words(_COLUMNS)["qrels"]
+    rows = delimited_rows(file, columns, rows_at_most=rows_at_most, delimiters=("\t",), quoted=False)
     for row, cells in rows:
         query, candidate = cells["query-id"], cells["corpus-id"]
         for name, texts, of in ((query, queries, QUERIES), (candidate, corpus, CORPUS)):
@@ -258,7 +251,7 @@ def _pairs(folder: OwnFolder, rows_at_most: int) -> PairTask:
             _cell(file, row, cells, "text_b"),
             number(file, row, cells["score"]),
         )
-        for row, cells in delimited_rows(file, _PAIR_COLUMNS, rows_at_most=rows_at_most)
+        for row, cells in delimited_rows(file, read_words(_COLUMNS)["pairs"], rows_at_most=rows_at_most)
     ]
     # The order of rows decides nothing.
     rows.sort()
@@ -274,8 +267,9 @@ def _pairs(folder: OwnFolder, rows_at_most: int) -> PairTask:
 def _triplets(folder: OwnFolder, rows_at_most: int) -> TripletTask:
     file = folder.files[TRIPLETS]
     rows = []
-    for row, cells in delimited_rows(file, _TRIPLET_COLUMNS, rows_at_most=rows_at_most):
-        texts = [_cell(file, row, cells, name) for name in _TRIPLET_COLUMNS]
+    columns = read_words(_COLUMNS)["triplets"]
+    for row, cells in delimited_rows(file, columns, rows_at_most=rows_at_most):
+        texts = [_cell(file, row, cells, name) for name in columns]
         if texts[1] == texts[2]:
             raise TaskError(f"{file.path}, row {row}: positive and negative are the same text.")
         rows.append(texts)

@@ -9,6 +9,7 @@ from medembed_pipeline.encoder import EncoderSpec, read_spec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 
 FOLDER = "checkpoints"
@@ -83,12 +84,22 @@ def checkpoint_of(lake: Lake, version: str) -> Checkpoint:
 
 
 def point_to(lake: Lake, checkpoint: Checkpoint, recipe: Recipe) -> None:
-    """Make a checkpoint the current one."""
+    """Make a checkpoint the current one.
+
+    Raises:
+        OutdatedWorkError: newer work has made another one current.
+    """
     pointer = {"version": checkpoint.version, "data_version": checkpoint.data_version, "recipe": vars(recipe)}
     if lake.read_json(POINTER) == pointer:
         lake.confirm("finetuned_checkpoint")
-    if lake.read_json(POINTER) != pointer:
+    if lake.read_json(POINTER) == pointer:
+        return
+    try:
         lake.write_json(pointer, POINTER)
+    except OutdatedWorkError:
+        # The newer work may have found, or waited for, this very checkpoint.
+        if lake.read_json(POINTER) != pointer:
+            raise
 
 
 def checkpoint_behind(lake: Lake, tuned_embeddings: LakeTable) -> Checkpoint:

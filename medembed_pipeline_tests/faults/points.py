@@ -31,6 +31,7 @@ def functions() -> dict[str, tuple[Any, str]]:
 
     import pyarrow.parquet
 
+    import medembed_pipeline.card.assets as card_assets
     import medembed_pipeline.lake.lake as lake_module
     import medembed_pipeline.lake.store as store_module
     import medembed_pipeline.notes.landing as landing_module
@@ -46,6 +47,7 @@ def functions() -> dict[str, tuple[Any, str]]:
         "Lake._publish_file": (Lake, "_publish_file"),
         "Lake._publish_local_folder": (Lake, "_publish_local_folder"),
         "Lake.lock": (Lake, "lock"),
+        "card.publish_card": (card_assets, "publish_card"),
         "Lake.write_json": (Lake, "write_json"),
         "Lake.confirm": (Lake, "confirm"),
         "lake._sync": (lake_module, "_sync"),

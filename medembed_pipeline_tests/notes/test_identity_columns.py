@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from medembed_pipeline.notes.columns import accepted_names
 from medembed_pipeline.notes.identity_columns import (
-    ACCEPTED_NAMES,
     DATE,
+    IDENTITY_COLUMNS,
     NOTE,
     PATIENT,
     columns_to_read,
@@ -107,7 +108,7 @@ def test_the_order_of_day_and_month_is_that_of_the_file() -> None:
 def test_a_date_from_which_to_test_is_checked(wrong: str) -> None:
     with pytest.raises(SettingsError, match="test_from"):
         validate(SplitSettings, {"test_from": wrong}, where="medembed.toml")
-    assert all(name == name.casefold() for names in ACCEPTED_NAMES.values() for name in names)
+    assert all(name == name.casefold() for setting in IDENTITY_COLUMNS for name in accepted_names(setting))
 
 
 def patient_rows(count: int, patients: int, seed: int = 1) -> list[dict[str, Any]]:

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medembed_pipeline.notes.labels import (
-    DOCUMENT_TYPES,
-    SPECIALTIES,
     canonical_label,
     canonical_labels,
+    known_specialties,
     labels_of_cell,
     split_labels,
 )
+from medembed_pipeline.settings import DOCUMENT_TYPES
 
 
 def test_the_names_are_those_of_the_corpus() -> None:
-    assert len(DOCUMENT_TYPES) == 12 and len(SPECIALTIES) == 28
-    assert not set(DOCUMENT_TYPES) & set(SPECIALTIES)
+    assert len(DOCUMENT_TYPES) == 12 and len(known_specialties()) == 28
+    assert not set(DOCUMENT_TYPES) & set(known_specialties())
 
 
 @pytest.mark.parametrize(

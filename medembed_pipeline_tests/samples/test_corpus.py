@@ -15,24 +15,12 @@ from random import Random
 
 import pytest
 
+from medembed_pipeline import settings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.samples import corpus
 from medembed_pipeline.samples.corpus import ABOUT, COLUMNS, sample_rows, write_sample_corpus
 
-DOCUMENT_TYPES = {
-    "Surgery",
-    "Consult - History and Phy.",
-    "SOAP / Chart / Progress Notes",
-    "Discharge Summary",
-    "Emergency Room Reports",
-    "Office Notes",
-    "Letters",
-    "General Medicine",
-    "Radiology",
-    "IME-QME-Work Comp etc.",
-    "Lab Medicine - Pathology",
-    "Autopsy",
-}
+DOCUMENT_TYPES = set(settings.DOCUMENT_TYPES)
 # Changes whenever the words or the way they are drawn change: then pin the new one, on purpose.
 FIRST_ROWS = "e9c0b786906cf755b1b89a6f2c7902adc95fcfd6e9cb12d83661e7cf187e670d"
 NOTES = 3000

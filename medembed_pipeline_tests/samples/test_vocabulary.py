@@ -2,30 +2,34 @@
 
 import re
 from collections import Counter, defaultdict
-from dataclasses import fields
+from dataclasses import astuple, fields
 from itertools import combinations
 from random import Random
 
 import pytest
 
-from medembed_pipeline.samples.noise import HOMOPHONES, dictate, misspell
-from medembed_pipeline.samples.phrasebook import Condition, Report, fill
+from medembed_pipeline.samples.noise import dictate, misspell
+from medembed_pipeline.samples.phrasebook import fill
 from medembed_pipeline.samples.sentences import make_patient
 from medembed_pipeline.samples.vocabulary import (
-    BETWEEN,
-    COMPLAINTS,
-    CONDITIONS,
-    DOCUMENTS,
-    IMAGING,
-    PROCEDURES,
-    general,
+    Condition,
+    Study,
+    between,
+    common_words,
+    complaints,
+    conditions,
+    general_documents,
+    homophones,
+    specialty_weights,
+    studies,
 )
 
+COMPLAINTS, CONDITIONS, BETWEEN = complaints(), conditions(), between()
 EVERY_CONDITION = [condition for group in CONDITIONS.values() for condition in group]
 EVERY_CONDITION += [condition for _, condition in BETWEEN]
 
 
-def _texts(holder: Condition | Report) -> list[str]:
+def _texts(holder: Condition | Study) -> list[str]:
     found: list[str] = []
     for field in fields(holder):
         value = getattr(holder, field.name)
@@ -37,11 +41,11 @@ def _texts(holder: Condition | Report) -> list[str]:
 
 
 def test_every_phrase_fills_completely() -> None:
-    holders: list[Condition | Report] = [*EVERY_CONDITION, *IMAGING, *PROCEDURES]
+    holders: list[Condition | Study] = [*EVERY_CONDITION, *studies()]
     phrases = [text for holder in holders for text in _texts(holder)]
-    phrases += [text for _, _, parts in DOCUMENTS for _, texts in parts for text in texts]
-    for pool in ("OPENINGS", "SOCIAL", "NORMAL_EXAM", "CLOSINGS", "STUDY_NOTES", "PROCEDURE_NOTES"):
-        phrases += getattr(general, pool)
+    phrases += [text for one in general_documents() for texts in one.sections.values() for text in texts]
+    for pool in astuple(common_words()):
+        phrases += [text for text in pool if isinstance(text, str)] if isinstance(pool, tuple) else []
     random = Random(1)
     patient = make_patient(ages=(30, 40), sex="", complaint="headache", random=random)
     for phrase in phrases:
@@ -72,9 +76,10 @@ def test_conditions_are_well_formed() -> None:
         if not condition.sex:
             words = re.findall(r"\b(?:he|she|his|her)\b(?!\})", " ".join(_texts(condition)))
             assert not words, condition.name
-    for study in (*IMAGING, *PROCEDURES):
+    for study in studies():
         assert study.complaint in COMPLAINTS
-        assert set(study.specialties) <= set(CONDITIONS)
+        assert study.specialty in CONDITIONS
+    assert set(specialty_weights()) == set(CONDITIONS)
     assert {name for pair, _ in BETWEEN for name in pair} <= set(CONDITIONS)
 
 
@@ -98,9 +103,9 @@ def test_complaints_are_shared_between_specialties() -> None:
 
 
 def test_a_study_serves_several_specialties() -> None:
-    chest = {name for study in IMAGING if study.title == "MRI of the chest" for name in study.specialties}
+    chest = {study.specialty for study in studies() if study.title == "MRI of the chest"}
     assert {"Cardiovascular / Pulmonary", "Neurology"} <= chest
-    counts = Counter(study.title for study in IMAGING)
+    counts = Counter(study.title for study in studies() if study.imaging)
     assert sum(count >= 2 for count in counts.values()) >= 0.8 * len(counts)
 
 
@@ -124,4 +129,4 @@ def test_noise_changes_a_word_but_not_the_text_around_it() -> None:
     assert dictate(text, slips=0, random=Random(3)) == text
     changed = dictate(text, slips=1, random=Random(5)).split(" ")
     assert len(set(text.split(" ")) - set(changed)) <= 1
-    assert all(word != heard for word, heard in HOMOPHONES.items())
+    assert all(word != heard for word, heard in homophones().items())
