@@ -84,14 +84,13 @@ from medembed_pipeline.tables_page import render_tables_page
 graph = defs.resolve_asset_graph()
 key = dg.AssetKey("letter_counts")
 spec = graph.get(key)
-job = defs.resolve_implicit_global_asset_job_def()
-fields = job.config_schema.config_type.fields["ops"].config_type.fields["letter_counts"].config_type.fields["config"]
+launchpad = defs.resolve_assets_def(key).op.config_schema.config_type
 print(json.dumps({
     "parents": [parent.path[-1] for parent in spec.parent_keys],
     "version": spec.code_version,
     "rule": spec.automation_condition is not None,
     "checks": [one.name for one in graph.asset_check_keys if one.asset_key == key],
-    "launchpad": list(fields.config_type.fields),
+    "launchpad": list(launchpad.fields),
     "settings": render_settings_file(load_settings()),
     "tables": render_tables_page(),
     "page": shown_tables(),

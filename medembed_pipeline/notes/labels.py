@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from medembed_pipeline.settings import DOCUMENT_TYPES
+from medembed_pipeline.notes.settings import DOCUMENT_TYPES
 from medembed_pipeline.words import read_words
 
 #: What stands between the labels of one cell when a reader found several of them (ASCII unit separator).

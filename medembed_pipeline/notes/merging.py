@@ -18,9 +18,9 @@ from medembed_pipeline.notes.cleaning import clean_text, note_id
 from medembed_pipeline.notes.duplicates import DEFAULT_PERMUTATIONS, named_groups, near_pairs, signatures
 from medembed_pipeline.notes.identifiers import IDENTIFIER_KINDS, count_identifiers, mask_identifiers
 from medembed_pipeline.notes.labels import canonical_labels, labels_of_cell, split_labels
+from medembed_pipeline.notes.settings import DOCUMENT_TYPES
 from medembed_pipeline.notes.shingles import UInt32Array, WordHashes, packed, shingle_set, unpacked
 from medembed_pipeline.notes.sketches import sketch
-from medembed_pipeline.settings import DOCUMENT_TYPES
 
 IDENTIFIER_COLUMNS: tuple[str, ...] = tuple(f"identifiers_{kind}" for kind in IDENTIFIER_KINDS)
 

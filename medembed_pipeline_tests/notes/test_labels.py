@@ -11,7 +11,7 @@ from medembed_pipeline.notes.labels import (
     labels_of_cell,
     split_labels,
 )
-from medembed_pipeline.settings import DOCUMENT_TYPES
+from medembed_pipeline.notes.settings import DOCUMENT_TYPES
 
 
 def test_the_names_are_those_of_the_corpus() -> None:

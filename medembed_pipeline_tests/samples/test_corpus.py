@@ -15,8 +15,8 @@ from random import Random
 
 import pytest
 
-from medembed_pipeline import settings
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.notes import settings
 from medembed_pipeline.samples import corpus
 from medembed_pipeline.samples.corpus import ABOUT, COLUMNS, sample_rows, write_sample_corpus
 
