@@ -64,6 +64,20 @@ def test_every_asset_is_there_in_its_group_with_a_description_and_columns() -> N
             assert "dagster/column_schema" in node.metadata, key
 
 
+def test_the_lineage_reads_from_left_to_right_no_arrow_between_groups_runs_back() -> None:
+    from medembed_pipeline.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    above: dict[str, set[str]] = {name: set() for name in GROUPS.values()}
+    for key in graph.get_all_asset_keys():
+        for parent in graph.get(key).parent_keys:
+            above[GROUPS[key.path[-1]]].add(GROUPS[parent.path[-1]])
+    order = ["notes", "baseline", "training", "tuned", "evaluation", "verdict", "report"]
+    assert set(order) == set(above)
+    for group, parents in above.items():
+        assert {order.index(parent) for parent in parents} <= set(range(order.index(group) + 1)), group
+
+
 def test_every_check_that_is_written_is_registered() -> None:
     from medembed_pipeline.definitions import defs
 

@@ -22,7 +22,7 @@ BUNDLED_DIMENSIONS = 384
 
 
 @stage(
-    group="embeddings",
+    group="baseline",
     inputs=["cleaned_notes"],
     one_row="a note's vector by the base model (384 numbers for the bundled one)",
     schema=embeddings_schema(BUNDLED_DIMENSIONS),
@@ -39,7 +39,7 @@ def baseline_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
 
 
 @stage(
-    group="embeddings",
+    group="tuned",
     inputs=["cleaned_notes", "finetuned_checkpoint"],
     one_row="a note's vector by the fine-tuned checkpoint",
     schema=embeddings_schema(BUNDLED_DIMENSIONS),

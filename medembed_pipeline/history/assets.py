@@ -22,7 +22,7 @@ JUDGEMENTS_SHOWN = 30
 
 
 @stage(
-    group="report",
+    group="verdict",
     # What the verdict goes by, too: so that new notes and a new checkpoint reach the page in one run.
     inputs=[VERDICT, *FIGURES, "cleaned_notes", "tuned_embeddings"],
     one_row="one figure of one judgement of a checkpoint; rows are added and never removed",

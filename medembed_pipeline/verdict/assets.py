@@ -24,7 +24,7 @@ SETTINGS = load_settings()
 
 
 @stage(
-    group="report",
+    group="verdict",
     inputs=list(TABLES),
     one_row="one rule and what came of it",
     schema=VERDICT_SCHEMA,

@@ -7,8 +7,8 @@ GROUPS = {
     "note_splits": "notes",
     "triplets": "training",
     "finetuned_checkpoint": "training",
-    "baseline_embeddings": "embeddings",
-    "tuned_embeddings": "embeddings",
+    "baseline_embeddings": "baseline",
+    "tuned_embeddings": "tuned",
     "neighbors": "evaluation",
     "embedding_metrics": "evaluation",
     "slice_metrics": "evaluation",
@@ -22,13 +22,13 @@ GROUPS = {
     "task_metrics": "evaluation",
     "label_review": "evaluation",
     "leak_meter": "evaluation",
-    "release_verdict": "report",
-    "checkpoint_history": "report",
+    "release_verdict": "verdict",
+    "checkpoint_history": "verdict",
     "model_card": "verdict",
     "report": "report",
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
-EMBEDDED = {name for name, group in GROUPS.items() if group == "embeddings"}
+EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
 EVALUATED = {name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report")}
 TABLES = set(GROUPS) - {"finetuned_checkpoint", "model_card", "report"}
