@@ -34,6 +34,8 @@ SCRIPTS = (
     "charts.js",
     "heatmap.js",
     "tables.js",
+    "selection.js",
+    "selection_view.js",
     "sections_verdict.js",
     "sections_slices.js",
     "sections_retrieval.js",

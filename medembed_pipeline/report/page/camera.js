@@ -70,6 +70,19 @@
     return target;
   }
 
+  /**
+   * From a place on the stage to the picture plane: where the place lies at zoom 1, unshifted, on a square window, from
+   * -1 at the left and below to 1.
+   * @returns {[number, number]}
+   */
+  function plane(view, x, y, width, height) {
+    const aspect = width / height;
+    return [
+      (((2 * x) / width - 1 - view.x) * Math.max(1, aspect)) / view.zoom,
+      (1 - (2 * y) / height - view.y) / (view.zoom * Math.min(1, aspect)),
+    ];
+  }
+
   /** The point nearest to (x, y) within `reach` pixels for which `shown` holds, -1 for none; the front one of near equals. */
   function nearest(screen, x, y, reach, shown) {
     let best = -1;
@@ -129,5 +142,5 @@
     return { before, after, scale };
   }
 
-  page.camera = { start, parsed, written, matrix, project, nearest, zoomed, rotated, shifted, centred, DISTANCE };
+  page.camera = { start, parsed, written, matrix, project, plane, nearest, zoomed, rotated, shifted, centred, DISTANCE };
 })((globalThis.medembedPage ??= {}));

@@ -3,6 +3,10 @@
   "use strict";
   const { SHAPES, outline, isHollow } = page.palette;
   const NAMES = Object.keys(SHAPES);
+  /** By level: dimmed, plain, bright, faint. */
+  const SIZES = [0.7, 1, 1.35, 1];
+  const OPACITY = [0.16, 1, 1, 0.6];
+  const ARROW_OPACITY = [0.05, 1, 1, 0.3];
 
   /** Draws a Scene (see webgl.js) into a canvas. */
   class CanvasPainter {
@@ -24,7 +28,7 @@
         made.width = made.height = side;
         const context = made.getContext("2d");
         const path = new Path2D(outline(NAMES[shape], side / 2, side / 2, pixels / 2));
-        context.globalAlpha = level === 0 ? 0.16 : 1;
+        context.globalAlpha = OPACITY[level];
         if (isHollow(NAMES[shape])) {
           context.strokeStyle = colour;
           context.lineWidth = Math.max(1, pixels / 6);
@@ -49,12 +53,12 @@
         ? (left, right) => scene.looks[4 * left + 2] - scene.looks[4 * right + 2]
         : (left, right) => this.screen[3 * right + 2] - this.screen[3 * left + 2];
       const order = Uint32Array.from({ length: scene.size }, (_, at) => at).sort(behind);
-      for (const level of [0, 1, 2]) {
+      for (const level of [0, 3, 1, 2]) {
         for (let place = 0; place < scene.size; place += 1) {
           const at = order[place];
           if (scene.looks[4 * at + 1] !== level) continue;
           const near = scene.flat ? 1 : scene.distance / this.screen[3 * at + 2];
-          const pixels = Math.max(2, Math.round(scene.point * scene.ratio * near * [0.7, 1, 1.35][level]));
+          const pixels = Math.max(2, Math.round(scene.point * scene.ratio * near * SIZES[level]));
           const [red, green, blue] = scene.colours.subarray(4 * at, 4 * at + 3);
           const stamp = this.stamp(scene.looks[4 * at], `rgb(${red} ${green} ${blue})`, level, pixels);
           context.drawImage(stamp, this.screen[3 * at] - stamp.width / 2, this.screen[3 * at + 1] - stamp.width / 2);
@@ -73,7 +77,7 @@
           scene.after[place] - scene.before[place], scene.after[place + 1] - scene.before[place + 1],
           scene.after[place + 2] - scene.before[place + 2],
         );
-        context.globalAlpha = (moved <= scene.floor ? 0.08 : scene.strength) * (scene.looks[4 * at + 1] === 0 ? 0.05 : 1);
+        context.globalAlpha = (moved <= scene.floor ? 0.08 : scene.strength) * ARROW_OPACITY[scene.looks[4 * at + 1]];
         const [red, green, blue] = scene.colours.subarray(4 * at, 4 * at + 3);
         context.strokeStyle = `rgb(${red} ${green} ${blue})`;
         const angle = Math.atan2(heads[place + 1] - tails[place + 1], heads[place] - tails[place]);

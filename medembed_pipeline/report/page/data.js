@@ -141,6 +141,26 @@
       return this.notes.id[at].slice(0, 8);
     }
 
+    /** The place of the only note whose id begins so, -1 where there is none or more than one. */
+    beginsWith(text) {
+      const own = this.position.get(text);
+      if (own !== undefined) return own;
+      const short = this.once("short ids", () => {
+        const places = new Map();
+        this.notes.id.forEach((_, at) => places.set(this.shortId(at), places.has(this.shortId(at)) ? -1 : at));
+        return places;
+      });
+      if (short.has(text)) return short.get(text);
+      const found = text ? this.notes.id.filter((id) => id.startsWith(text)) : [];
+      return found.length === 1 ? this.position.get(found[0]) : -1;
+    }
+
+    /** As much of a note's id as tells it from all others: the short one mostly. */
+    beginning(at) {
+      const short = this.shortId(at);
+      return this.beginsWith(short) === at ? short : this.notes.id[at];
+    }
+
     /** Two notes are relevant to each other when their specialty sets meet. */
     relevant(at, other) {
       return meet(this.notes.specialties[at], this.notes.specialties[other]);
@@ -156,6 +176,12 @@
           tuned: map.trust_tuned ? bytes(map.trust_tuned) : null,
         },
       }));
+    }
+
+    /** Both models' places on a map, as the camera sees them: shifted and scaled alike. */
+    centred(map) {
+      const places = this.places(map);
+      return this.once(`centred ${map.key}`, () => page.camera.centred(places.baseline, places.tuned, map.dimensions));
     }
 
     /** Nearest notes among all notes, nearest first. @returns {Array<{at: number, similarity: number}>} */

@@ -6,12 +6,16 @@
   /**
    * @param {HTMLElement} stage @param {any} viewer
    * @param {{view: (view: any) => void, point: (at: number, x: number, y: number) => void, open: (at: number) => void,
-   *   step: (by: number) => void, mix: (by: number) => void, close: () => void}} act
+   *   step: (by: number) => void, mix: (by: number) => void, close: () => void, tool: () => string,
+   *   enclose: (places: number[][], event: PointerEvent) => void, toggle: (at: number) => void, inView: () => void}} act
+   * `tool` says what a drag does: "move", "lasso" or "box"; with Shift held it selects in any case.
    */
   function listen(stage, viewer, act) {
     const fingers = new Map();
     let travelled = 0;
     let last = /** @type {{x: number, y: number, apart: number}|null} */ (null);
+    let line = /** @type {number[][]|null} */ (null);
+    let tool = "move";
 
     const inside = (event) => {
       const box = stage.getBoundingClientRect();
@@ -28,6 +32,21 @@
       return { x, y, apart: places.length > 1 ? Math.hypot(places[0].x - places[1].x, places[0].y - places[1].y) : 0 };
     };
 
+    /** The corners of what is being drawn. */
+    const drawn = () => {
+      if (!line) return [];
+      const [[left, top], [right, bottom]] = [line[0], line[line.length - 1]];
+      return tool === "box" ? [[left, top], [right, top], [right, bottom], [left, bottom]] : line;
+    };
+    const draw = () => {
+      viewer.drawn = drawn();
+      viewer.drawOverlay();
+    };
+    const drop = () => {
+      line = null;
+      draw();
+    };
+
     stage.addEventListener("pointerdown", (event) => {
       if (event.target.closest("button")) return;
       stage.focus({ preventScroll: true });
@@ -35,6 +54,10 @@
       fingers.set(event.pointerId, inside(event));
       last = middle();
       if (fingers.size === 1) travelled = 0;
+      tool = event.shiftKey && act.tool() === "move" ? "lasso" : act.tool();
+      line = null;
+      if (fingers.size === 1 && event.button === 0 && tool !== "move") line = [[last.x, last.y]];
+      draw();
     });
 
     stage.addEventListener("pointermove", (event) => {
@@ -49,7 +72,13 @@
       travelled += Math.abs(dx) + Math.abs(dy);
       if (travelled < 4 && fingers.size === 1) return;
       act.point(-1, 0, 0);
-      const pans = viewer.flat || event.shiftKey || event.buttons === 2 || event.buttons === 4 || fingers.size > 1;
+      if (line) {
+        last = now;
+        line.push([now.x, now.y]);
+        draw();
+        return;
+      }
+      const pans = viewer.flat || event.buttons === 2 || event.buttons === 4 || fingers.size > 1;
       let view = pans ? shift(dx, dy) : turn(dx, dy);
       if (fingers.size > 1 && last.apart > 0 && now.apart > 0) {
         const at = half(now.x, now.y);
@@ -67,8 +96,14 @@
       } else if (event.type === "pointerup" && travelled < 4 && event.button === 0) {
         const { x, y } = inside(event);
         const at = viewer.pick(x, y, event.pointerType === "touch" ? 18 : 9);
-        if (at >= 0) act.open(at);
+        if (at >= 0 && event.shiftKey) act.toggle(at);
+        else if (at >= 0) act.open(at);
+      } else if (event.type === "pointerup" && line) {
+        const places = drawn();
+        drop();
+        if (places.length > 2) act.enclose(places, event);
       }
+      if (!fingers.size && line) drop();
     };
     stage.addEventListener("pointerup", lift);
     stage.addEventListener("pointercancel", lift);
@@ -102,6 +137,9 @@
       else if (event.key === "n") act.step(1);
       else if (event.key === "p") act.step(-1);
       else if (event.key === "Enter" && viewer.pointed >= 0) act.open(viewer.pointed);
+      else if (event.key === " " && viewer.pointed >= 0) act.toggle(viewer.pointed);
+      else if (event.key === "v") act.inView();
+      else if (event.key === "Escape" && line) drop();
       else if (event.key === "Escape") act.close();
       else return;
       event.preventDefault();

@@ -36,11 +36,19 @@
         open: (at) => app.open(at),
         step: (by) => this.step(by),
         mix: (by) => this.setMix(Math.max(0, Math.min(1, this.viewer.mix + by))),
-        close: () => app.close(),
+        close: () => this.escape(),
+        tool: () => this.selection.tool,
+        enclose: (places, event) => this.selection.enclose(places, event),
+        toggle: (at) => this.selection.toggle(at),
+        inView: () => this.selection.takeView(),
+      });
+      document.addEventListener("keydown", (event) => {
+        const mine = event.target === document.body || (this.root.contains(event.target) && event.target !== this.box);
+        if (event.key === "Escape" && mine && !event.defaultPrevented) this.escape();
       });
       this.searches = 0;
       app.store.listen((state, changed) => this.apply(state, changed));
-      const everything = new Set(["map", "colour", "t", "lit", "arrows", "view", "note", "find", "only"]);
+      const everything = new Set(["map", "colour", "t", "lit", "arrows", "view", "note", "find", "only", "select"]);
       this.apply(app.store.state, everything);
     }
 
@@ -64,7 +72,7 @@
       });
       this.play = element("button", { type: "button", class: "play", on: { click: () => this.run() } }, "Play");
       this.box = element("input", {
-        type: "search", id: "find", placeholder: "words, \"a phrase\", an id", autocomplete: "off", spellcheck: "false",
+        type: "search", id: "find", placeholder: "words, \"a phrase\", an id, near:id", autocomplete: "off", spellcheck: "false",
         on: { input: () => this.typed() },
       });
       this.foundCount = element("p", { class: "found", role: "status" });
@@ -76,27 +84,28 @@
       this.stage = element("div", {
         class: "stage", tabindex: 0, role: "application", "aria-label":
           "Map of the notes. Arrow keys turn or shift it, plus and minus zoom, 0 resets, [ and ] move from baseline to tuned, " +
-          "n and p walk through the notes that moved most, Enter opens one.",
+          "n and p walk through the notes that moved most, Enter opens one, Space selects one, v selects those in view, Escape clears the selection.",
       }, this.tip,
         element("div", { class: "zoom" },
           this.button("+", "Zoom in", () => this.look(page.camera.zoomed(this.viewer.view, 1.3))),
           this.button("−", "Zoom out", () => this.look(page.camera.zoomed(this.viewer.view, 1 / 1.3))),
           this.button("⟲", "Reset the view", () => this.look(page.camera.start()))));
       this.hint = element("p", { class: "hint" });
+      this.selection = new page.selectionView.SelectionView(this);
       this.root = element("div", { class: "map" },
         element("div", { class: "controls" },
           labelled("Map", this.method), labelled("Dimensions", this.dimensions), labelled("Colour", this.colour),
           report.slices.length ? labelled("Show", this.only) : null,
           element("label", { class: "check" }, this.arrows, element("span", {}, "Arrows of movement")),
           element("label", { class: "grow" }, element("span", {}, "Find notes"), this.box)),
-        this.foundCount, this.foundList,
+        this.foundCount, this.foundList, this.selection.bar,
         element("div", { class: "canvas-and-legend" },
           element("div", { class: "canvas" }, this.stage,
             element("div", { class: "slide" }, this.play, element("span", { class: "baseline" }, "baseline"), this.slider,
               element("span", { class: "tuned" }, "tuned")),
             this.hint),
           element("div", { class: "side" }, this.legendTitle = element("h3", {}), this.schemeAbout, this.legend)),
-        this.about);
+        this.selection.root, this.about);
     }
 
     button(sign, name, click) {
@@ -147,8 +156,9 @@
         viewer.light();
         this.drawLegend();
       }
-      if (changed.has("note")) viewer.selected = this.report.position.get(state.note) ?? -1;
-      if (changed.has("find")) this.find(state.find);
+      if (changed.has("note")) viewer.opened = this.report.position.get(state.note) ?? -1;
+      if (changed.has("find") || (page.search.asked(state.find).near.length && this.searched !== side)) this.find(state.find);
+      if (changed.has("select")) this.selection.read(state.select);
       viewer.redraw();
     }
 
@@ -170,8 +180,9 @@
               : ", for a note that did not change does not move.")
           : "The two models have maps of their own here, the tuned one turned onto the baseline: that a note moves between them " +
             "proves nothing, so there are no arrows. " + this.comparableOffer());
-      this.hint.textContent = (map.dimensions === 3 ? "Drag turns, Shift and drag shifts" : "Drag shifts") +
-        ", the wheel zooms once the map is clicked. A click opens a note." +
+      this.hint.textContent = (map.dimensions === 3 ? "Drag turns, the right button shifts" : "Drag shifts") +
+        ", the wheel zooms once the map is clicked. A click opens a note. With Shift, a drag draws a lasso, and a click selects a note or a " +
+        "whole entry of the legend." +
         (this.viewer.painter.kind === "canvas" ? " This browser has no WebGL2: the map is drawn as a plain picture." : "");
     }
 
@@ -186,19 +197,46 @@
       this.legendTitle.textContent = scheme.title;
       this.schemeAbout.textContent = scheme.reading;
       const counts = scheme.entries.map(() => 0);
+      const selected = scheme.entries.map(() => 0);
       for (let at = 0; at < this.report.size; at += 1) {
-        scheme.entries.forEach((_, place) => { if (viewer.belongs(at, place) && (!viewer.only || viewer.only(at))) counts[place] += 1; });
+        scheme.entries.forEach((_, place) => {
+          if (!viewer.belongs(at, place) || (viewer.only && !viewer.only(at))) return;
+          counts[place] += 1;
+          if (viewer.selection?.has(at)) selected[place] += 1;
+        });
       }
+      this.selection.label();
       const lit = this.app.store.state.lit;
       const focused = document.activeElement?.dataset?.entry;
-      this.legend.replaceChildren(...scheme.entries.map((entry, place) => ({ entry, notes: counts[place] }))
+      this.legend.replaceChildren(...scheme.entries.map((entry, place) => ({ entry, notes: counts[place], own: selected[place] }))
         .filter(({ notes }) => notes > 0)
-        .map(({ entry, notes }) => element("button", {
+        .map(({ entry, notes, own }) => element("button", {
           type: "button", class: "entry", "data-entry": entry.key, "aria-pressed": String(lit === entry.key),
-          title: lit === entry.key ? "Show all notes again" : `Show ${entry.name} alone`,
-          on: { click: () => this.app.store.set({ lit: lit === entry.key ? "" : entry.key }) },
-        }, symbol(entry), element("span", { class: "name" }, entry.name), element("span", { class: "number" }, count(notes)))));
+          title: `${lit === entry.key ? "Show all notes again" : `Show ${entry.name} alone`}. With Shift: select its notes.`,
+          on: {
+            // Shift and a click would mark the words of the page.
+            mousedown: (event) => { if (event.shiftKey) event.preventDefault(); },
+            click: (event) => {
+              if (event.shiftKey) this.selection.take(this.selection.filters({ lit: entry.key }), event);
+              else this.app.store.set({ lit: lit === entry.key ? "" : entry.key });
+            },
+          },
+        }, symbol(entry), element("span", { class: "name" }, entry.name),
+        element("span", { class: "number" }, viewer.selection ? `${count(own)} of ${count(notes)}` : count(notes)))));
       if (focused) this.legend.querySelector(`[data-entry="${CSS.escape(focused)}"]`)?.focus();
+    }
+
+    /** Light up the selected notes alone; all for null. */
+    showSelection(notes) {
+      this.viewer.selection = notes;
+      this.viewer.light();
+      this.drawLegend();
+    }
+
+    /** Closes the opened note; where none is, clears the selection. */
+    escape() {
+      if (this.app.store.state.note) this.app.close();
+      else this.selection.clear();
     }
 
     look(view) {
@@ -278,22 +316,29 @@
     async find(query) {
       if (document.activeElement !== this.box) this.box.value = query;
       const search = (this.searches += 1);
+      const model = (this.searched = this.viewer.model);
       if (!query) {
         this.showFound(null, "");
         return;
       }
       this.foundCount.textContent = "Searching …";
-      const found = await page.search.find(this.report, query, () => search !== this.searches);
+      const found = await page.search.find(this.report, query, () => search !== this.searches, model);
       if (found && search === this.searches) this.showFound(found, query);
     }
 
     showFound(found, query) {
       const { viewer, report } = this;
       viewer.found = found ? new Set(found) : null;
-      if (viewer.scheme) viewer.light();
+      if (viewer.scheme) {
+        viewer.light();
+        this.selection.label();
+      }
       const where = report.texts ? "" : ` by id and specialty (${report.hasTexts ? "the text cannot be read" : "this page holds no text"})`;
       const more = !found?.length ? "." : found.length > 12 ? "; the first 12:" : ":";
-      this.foundCount.textContent = found ? `${plural(found.length, "note")} found${where}${more}` : "";
+      const [lost] = page.search.unheard(report, query);
+      const near = page.search.asked(query).near.length ? `, the nearest first, in the ${viewer.model === "tuned" ? "tuned model" : "baseline"}` : where;
+      this.foundCount.textContent = !found ? "" : lost
+        ? `0 notes found: there is no note whose id begins with ${lost}, or more than one.` : `${plural(found.length, "note")} found${near}${more}`;
       this.foundList.replaceChildren(...(found ?? []).slice(0, 12).map((at) => element("li", {},
         element("button", { type: "button", "data-note": at, on: { click: () => this.app.open(at) } },
           element("strong", {}, report.label(at)), ` ${report.shortId(at)} `,

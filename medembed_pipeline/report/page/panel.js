@@ -63,7 +63,7 @@
       const inHeading = document.activeElement?.tagName === "H2" && root.contains(document.activeElement);
       refill(root,
         element("header", {}, element("h2", { tabindex: -1 }, report.label(at)), this.closer()),
-        this.facts(), this.warning(), this.neighborhood(), this.text());
+        this.facts(), this.app.mapview?.selection.noteButton(at), this.warning(), this.neighborhood(), this.text());
       if (inHeading) root.querySelector("h2").focus({ preventScroll: true });
     }
 
@@ -131,15 +131,16 @@
           ? "✓ shares a specialty with this note, ✗ does not. New ones are marked with +, those that were left with −."
           : "This note has no specialty, so no neighbour can be called right or wrong. New ones are marked with +, those that were left with −."),
         element("div", { class: "columns" },
-          this.list("Before", report.models.baseline, before, after, "−"), this.list("After", report.models.tuned, after, before, "+")),
+          this.list("Before", report.models.baseline, before, after, "−", "baseline", heldOut),
+          this.list("After", report.models.tuned, after, before, "+", "tuned", heldOut)),
         more ? element("button", { type: "button", on: { click: () => { this.shown = 10; this.draw(); } } }, "Show all ten") : null);
     }
 
-    list(title, model, near, others, sign) {
+    list(title, name, near, others, sign, model, heldOut) {
       const { report } = this;
       const judged = report.specialties(this.at).length > 0;
       const elsewhere = new Set(others.map((other) => other.at));
-      return element("div", {}, element("h4", {}, title, element("span", { class: "model" }, ` ${model}`)),
+      return element("div", {}, element("h4", {}, title, element("span", { class: "model" }, ` ${name}`)),
         element("ol", {}, near.slice(0, this.shown).map((one) => {
           const mark = !judged ? "" : one.relevant ? "right" : "wrong";
           const text = report.texts?.[one.at];
@@ -150,7 +151,7 @@
                 element("span", { class: "words" }, text ? shortened(text, 80) : `note ${report.shortId(one.at)}`)),
               element("span", { class: "similarity", title: "cosine similarity" }, number(one.similarity, 2),
                 element("span", { class: "turn", title: elsewhere.has(one.at) ? null : sign === "+" ? "new" : "left" }, elsewhere.has(one.at) ? "" : ` ${sign}`))));
-        })));
+        })), this.app.mapview?.selection.nearButton(this.at, model, heldOut, near));
     }
 
     text() {
@@ -164,5 +165,5 @@
     }
   }
 
-  page.panel = { Panel };
+  page.panel = { Panel, neighborsOf };
 })((globalThis.medembedPage ??= {}));

@@ -4,23 +4,23 @@
 
   /**
    * @typedef {{map: string, colour: string, t: number, note: string, find: string, lit: string, arrows: boolean,
-   *   view: string, at: string, only: string, slice: string, figure: string, task: string}} State
+   *   view: string, at: string, only: string, select: string, slice: string, figure: string, task: string}} State
    * map: key of the map; t: 0 baseline to 1 tuned; note: id; lit: key of the legend entry shown alone;
    * view: yaw, pitch, zoom and shift of the camera; at: the section; only: `slice=value` whose notes are shown alone;
-   * slice, figure: what the section of slices shows; task: what the history shows.
+   * select: the selected notes (selection.js); slice, figure: what the section of slices shows; task: what the history shows.
    */
 
   /** @returns {State} */
   const defaults = (map) => ({
     map, colour: "specialty", t: 1, note: "", find: "", lit: "", arrows: false, view: "", at: "",
-    only: "", slice: "", figure: "", task: "",
+    only: "", select: "", slice: "", figure: "", task: "",
   });
 
   /** @param {State} base @param {string} hash @returns {State} */
   function parsed(base, hash) {
     const given = new URLSearchParams(hash.replace(/^#/, ""));
     const state = { ...base };
-    for (const name of ["map", "colour", "note", "find", "lit", "view", "at", "only", "slice", "figure", "task"]) {
+    for (const name of ["map", "colour", "note", "find", "lit", "view", "at", "only", "select", "slice", "figure", "task"]) {
       if (given.has(name)) state[name] = given.get(name);
     }
     const mix = Number(given.get("t") ?? NaN);
@@ -29,11 +29,15 @@
     return state;
   }
 
+  /** How long a selection may be in an address that people send to each other. */
+  const LONGEST = 8000;
+  const fits = (select) => new URLSearchParams({ select }).toString().length <= LONGEST;
+
   /** Only what differs from the defaults. @param {State} base @param {State} state */
   function written(base, state) {
     const given = new URLSearchParams();
     for (const [name, value] of Object.entries(state)) {
-      if (value === base[name]) continue;
+      if (value === base[name] || (name === "select" && !fits(value))) continue;
       given.set(name, typeof value === "boolean" ? (value ? "1" : "0") : String(value));
     }
     return given.toString();
@@ -43,11 +47,17 @@
   class Store {
     constructor(base) {
       this.base = base;
-      this.state = parsed(base, location.hash);
+      this.state = this.held();
       this.listeners = [];
       this.timer = 0;
       addEventListener("hashchange", () => this.read());
       addEventListener("popstate", () => this.read());
+    }
+
+    /** What the address holds, and a selection too long for it, which the browser's history holds. @returns {State} */
+    held() {
+      const state = parsed(this.base, location.hash);
+      return history.state?.select ? { ...state, select: history.state.select } : state;
     }
 
     /** @param {(state: State, changed: Set<string>) => void} listener */
@@ -77,14 +87,15 @@
     write(push) {
       clearTimeout(this.timer);
       const hash = `#${written(this.base, this.state)}`;
-      if (hash === (location.hash || "#")) return;
-      if (push) history.pushState(null, "", hash);
-      else history.replaceState(null, "", hash);
+      const beside = fits(this.state.select) ? null : { select: this.state.select };
+      if (hash === (location.hash || "#") && (history.state?.select ?? null) === (beside?.select ?? null)) return;
+      if (push) history.pushState(beside, "", hash);
+      else history.replaceState(beside, "", hash);
     }
 
     read() {
       const before = this.state;
-      this.state = parsed(this.base, location.hash);
+      this.state = this.held();
       // A bare link to a section moves the page and leaves the view as it is.
       const given = [...new URLSearchParams(location.hash.slice(1)).keys()];
       if (given.length === 1 && given[0] === "at") this.state = { ...before, at: this.state.at };
@@ -94,5 +105,5 @@
     }
   }
 
-  page.state = { defaults, parsed, written, Store };
+  page.state = { defaults, parsed, written, fits, Store };
 })((globalThis.medembedPage ??= {}));

@@ -24,6 +24,9 @@
     return scheme.entries.map(({ colour }, place) => (["grey", "pale"].includes(colour) ? 0 : scheme.rareInFront ? place + 1 : last - place));
   }
 
+  /** How a note is drawn (webgl.js). */
+  const DIMMED = 0, PLAIN = 1, BRIGHT = 2, FAINT = 3;
+
   class Viewer {
     /** @param {HTMLElement} stage holds canvas and overlay @param {any} report */
     constructor(stage, report) {
@@ -39,7 +42,9 @@
       this.lit = "";
       this.found = /** @type {Set<number>|null} */ (null);
       this.only = /** @type {((at: number) => boolean)|null} */ (null);
-      this.selected = -1;
+      this.selection = /** @type {Set<number>|null} */ (null);
+      this.drawn = /** @type {number[][]} */ ([]);
+      this.opened = -1;
       this.pointed = -1;
       this.arrows = false;
       this.ties = (/** @type {string} */ _model) => /** @type {Array<{at: number, relevant: boolean}>} */ ([]);
@@ -76,8 +81,7 @@
 
     show(map) {
       this.map = map;
-      const places = this.report.places(map);
-      this.centred = this.report.once(`centred ${map.key}`, () => camera.centred(places.baseline, places.tuned, map.dimensions));
+      this.centred = this.report.centred(map);
       this.redraw();
     }
 
@@ -100,27 +104,41 @@
       return this.scheme.has ? this.scheme.has(at, place) : this.entryOf[at] === place;
     }
 
-    /** Dim what is neither found nor of the legend entry or the slice shown alone. */
+    /**
+     * Dim what is neither found nor of the legend entry or the slice shown alone. Where notes are selected, they are bright,
+     * and the others dimmed, or faint where legend, slice or search leave them.
+     */
     light() {
       const looks = new Uint8Array(4 * this.report.size);
+      this.left = new Uint8Array(this.report.size);
       let lit = 0;
       const place = this.scheme.entries.findIndex((entry) => entry.key === this.lit);
       const front = fronts(this.scheme);
+      const filtered = place >= 0 || this.found || this.only;
       for (let at = 0; at < this.report.size; at += 1) {
         const on = (place < 0 || this.belongs(at, place)) && (!this.found || this.found.has(at)) && (!this.only || this.only(at));
-        lit += Number(on);
+        const own = this.selection?.has(at) ?? true;
+        this.left[at] = Number(on);
+        lit += Number(on && own);
         const drawn = place >= 0 && on ? place : this.entryOf[at];
         looks[4 * at] = SHAPES[this.scheme.entries[drawn].shape];
         looks[4 * at + 2] = front[drawn];
-        looks[4 * at + 1] = on ? (this.found ? 2 : 1) : 0;
+        const unselected = filtered ? FAINT : DIMMED;
+        looks[4 * at + 1] = !on ? DIMMED : !own ? unselected : this.found || this.selection ? BRIGHT : PLAIN;
       }
       this.looks = looks;
       this.litCount = lit;
+      this.passing = this.left.reduce((sum, one) => sum + one, 0);
       this.redraw();
     }
 
     isLit(at) {
       return this.looks[4 * at + 1] > 0;
+    }
+
+    /** Whether legend, slice and search leave a note, selected or not. */
+    passes(at) {
+      return this.left[at] > 0;
     }
 
     redraw() {
@@ -170,10 +188,10 @@
       return { x, y };
     }
 
-    /** The note under a place on the stage, -1 for none. Dimmed notes do not answer. */
+    /** The note under a place on the stage, -1 for none. Only those answer that legend, slice and search leave. */
     pick(x, y, reach = 9) {
       if (!this.map) return -1;
-      return camera.nearest(this.places(), x, y, reach, (at) => this.isLit(at));
+      return camera.nearest(this.places(), x, y, reach, (at) => this.passes(at));
     }
 
     /** Local trustworthiness of a note's place on the map that is shown. */
@@ -184,8 +202,8 @@
 
     drawOverlay() {
       const parts = [];
-      if (this.selected >= 0) {
-        const from = this.placeOf(this.selected);
+      if (this.opened >= 0) {
+        const from = this.placeOf(this.opened);
         for (const { at, relevant } of this.ties(this.model)) {
           const to = this.placeOf(at);
           const kind = relevant ? "right" : "wrong";
@@ -197,6 +215,7 @@
         const { x, y } = this.placeOf(this.pointed);
         parts.push(svg("circle", { class: "pointed", cx: x, cy: y, r: 8 }));
       }
+      if (this.drawn.length) parts.push(svg("polygon", { class: "drawn", points: this.drawn.map((place) => place.join(",")).join(" ") }));
       this.overlay.replaceChildren(...parts);
     }
   }

@@ -6,7 +6,7 @@
    * @typedef {{size: number, before: Float32Array, after: Float32Array, colours: Uint8Array, looks: Uint8Array,
    *   matrix: Float32Array, mix: number, point: number, flat: boolean, distance: number, arrows: boolean,
    *   floor: number, strength: number, ground: number[], ratio: number}} Scene
-   * colours: n x 4; looks: n x 4 (shape, level, front, 0), level 0 dimmed, 1 plain, 2 bright, a
+   * colours: n x 4; looks: n x 4 (shape, level, front, 0), level 0 dimmed, 1 plain, 2 bright, 3 faint, a
    * larger front lies over a smaller one on a flat map; point: diameter in pixels; strength: opacity of an arrow.
    */
 
@@ -18,8 +18,8 @@ out vec4 tint; flat out int shape; out float pixels; flat out float level;
 void main() {
   vec4 place = matrix * vec4(mix(before, after, mixing), 1.0);
   level = look.y;
-  float size = diameter * (level < 0.5 ? 0.7 : level > 1.5 ? 1.35 : 1.0) * (flat_ > 0.5 ? 1.0 : distance_ / place.w);
-  float depth = (flat_ > 0.5 ? 0.2 - 0.0015 * look.z : place.z / place.w * 0.3) + (level < 0.5 ? 0.65 : level > 1.5 ? -0.65 : 0.0);
+  float size = diameter * (level < 0.5 ? 0.7 : level > 1.5 && level < 2.5 ? 1.35 : 1.0) * (flat_ > 0.5 ? 1.0 : distance_ / place.w);
+  float depth = (flat_ > 0.5 ? 0.2 - 0.0015 * look.z : place.z / place.w * 0.3) + (level < 0.5 ? 0.65 : level > 2.5 ? 0.3 : level > 1.5 ? -0.65 : 0.0);
   gl_Position = vec4(place.xy, clamp(depth, -0.99, 0.99) * place.w, place.w);
   pixels = max(size, 2.0) + 1.5;
   gl_PointSize = pixels < 6.0 ? pixels - 1.5 : pixels;
@@ -44,9 +44,10 @@ float edge(int kind, vec2 p) {
   if (kind == 13) return max(abs(p.x) * 0.866 + abs(p.y) * 0.5, abs(p.y)) - 0.78;
   return length(p) - 0.88;
 }
+float opacityOf(float level) { return level < 0.5 ? 0.16 : level > 2.5 ? 0.6 : 1.0; }
 void main() {
   // Shapes cannot be told at this size, and a plain square is drawn three times as fast.
-  if (pixels < 6.0) { result = vec4(tint.rgb, 1.0) * (level < 0.5 ? 0.16 : 1.0); return; }
+  if (pixels < 6.0) { result = vec4(tint.rgb, 1.0) * opacityOf(level); return; }
   vec2 p = (gl_PointCoord * 2.0 - 1.0) * vec2(1.0, -1.0);
   bool hollow = shape >= 8 && shape <= 12;
   int kind = hollow ? (shape == 8 ? 0 : shape - 8) : shape;
@@ -54,10 +55,10 @@ void main() {
   float soft = 2.0 / pixels;
   if (hollow) { float wide = max(0.16, soft); d = abs(d + wide) - wide; }
   float inside = 1.0 - smoothstep(-soft, soft * 0.5, d);
-  float opacity = inside * (level < 0.5 ? 0.16 : tint.a);
+  float opacity = inside * opacityOf(level);
   if (opacity < 0.03) discard;
   // A thin rim in the colour of the page tells points that touch apart.
-  float rim = (hollow || pixels < 7.0 || level < 0.5) ? 0.0 : smoothstep(-soft * 1.6, -soft * 0.4, d) * 0.6;
+  float rim = (hollow || pixels < 7.0 || level < 0.5 || level > 2.5) ? 0.0 : smoothstep(-soft * 1.6, -soft * 0.4, d) * 0.6;
   result = vec4(mix(tint.rgb, ground, rim) * opacity, opacity);
 }`;
 
@@ -88,7 +89,7 @@ void main() {
   float moved = distance(before, after);
   float faded = moved <= floor_ ? 0.08 : strength;
   float level = look.y;
-  tint = vec4(colour.rgb, faded * (level < 0.5 ? 0.05 : 1.0));
+  tint = vec4(colour.rgb, faded * (level < 0.5 ? 0.05 : level > 2.5 ? 0.3 : 1.0));
   gl_Position = vec4(place / (window * 0.5), 0.0, 1.0);
 }`;
 
