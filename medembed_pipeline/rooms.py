@@ -34,14 +34,21 @@ ORDER = (
 
 
 @cache
-def modules_of_rooms(name: str) -> tuple[ModuleType, ...]:
-    """The modules `name` of all rooms, in order; a room is a folder of the package, or one below it."""
-    rooms = {
-        ".".join(file.parent.relative_to(package).parts)
+def files_of_rooms(name: str) -> dict[str, Path]:
+    """The files `name` of all rooms, by room and in order; a room is a folder of the package, or one below it."""
+    found = {
+        ".".join(file.parent.relative_to(package).parts): file
         for package in map(Path, medembed_pipeline.__path__)
-        for file in package.glob(f"**/{name}.py")
+        for file in package.glob(f"**/{name}")
         if file.parent != package
     }
     places = {room: place for place, room in enumerate(ORDER)}
-    ordered = sorted(rooms, key=lambda room: (places.get(room, len(places)), room))
-    return tuple(import_module(f"{medembed_pipeline.__name__}.{room}.{name}") for room in ordered)
+    ordered = sorted(found, key=lambda room: (places.get(room, len(places)), room))
+    return {room: found[room] for room in ordered}
+
+
+@cache
+def modules_of_rooms(name: str) -> tuple[ModuleType, ...]:
+    """The modules `name` of all rooms, in order."""
+    rooms = files_of_rooms(f"{name}.py")
+    return tuple(import_module(f"{medembed_pipeline.__name__}.{room}.{name}") for room in rooms)

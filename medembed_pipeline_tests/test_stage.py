@@ -69,6 +69,12 @@ def letters_are_there() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
 """
 
+SECTION = """
+(function (page) {
+  page.section({ id: "letters", title: "Letters", after: "tasks", show: () => null });
+})((globalThis.medembedPage ??= {}));
+"""
+
 LOOK = """
 import json, sys
 import medembed_pipeline
@@ -77,6 +83,7 @@ medembed_pipeline.__path__.append(sys.argv[1])
 import dagster as dg
 from medembed_pipeline.definitions import defs
 from medembed_pipeline.report.inputs import shown_tables
+from medembed_pipeline.report.page import page_parts
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.settings_file import render_settings_file
 from medembed_pipeline.tables_page import render_tables_page
@@ -94,6 +101,7 @@ print(json.dumps({
     "settings": render_settings_file(load_settings()),
     "tables": render_tables_page(),
     "page": shown_tables(),
+    "scripts": page_parts()[2],
     "report reads it": key in graph.get(dg.AssetKey("report")).parent_keys,
 }))
 """
@@ -107,6 +115,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     room.mkdir()
     for name, content in {"__init__": "", "settings": SETTINGS, "assets": ASSETS, "checks": CHECKS}.items():
         (room / f"{name}.py").write_text(content)
+    (room / "section.js").write_text(SECTION)
     (folder / "medembed.toml").write_text('[toy]\nletter = "a"\n')
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-c", LOOK, str(folder)]
@@ -124,6 +133,10 @@ def test_it_is_an_asset_in_the_lineage_with_its_rule_and_checks(found: dict[str,
 def test_its_settings_are_in_the_file_and_in_the_launchpad(found: dict[str, Any]) -> None:
     assert found["launchpad"] == ["letter"]
     assert '[toy]\n# Which letter is counted.\nletter = "a"\n' in found["settings"]
+
+
+def test_its_section_runs_on_the_page_before_the_page_is_put_together(found: dict[str, Any]) -> None:
+    assert 0 < found["scripts"].index('page.section({ id: "letters"') < found["scripts"].index("class App {")
 
 
 def test_its_table_is_described_and_shown_on_the_page(found: dict[str, Any]) -> None:

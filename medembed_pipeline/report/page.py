@@ -10,12 +10,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from medembed_pipeline.report.errors import ReportError
-
-PAGE_FOLDER = Path(__file__).with_name("page")
+from medembed_pipeline.report.page_revision import PAGE_FOLDER, SECTION
+from medembed_pipeline.rooms import files_of_rooms
 
 SCRIPTS = (
     "base.js",
@@ -37,16 +36,13 @@ SCRIPTS = (
     "selection.js",
     "selection_view.js",
     "sections_verdict.js",
-    "sections_slices.js",
     "sections_retrieval.js",
     "sections_similarity.js",
     "sections_health.js",
-    "sections_tasks.js",
-    "sections_history.js",
     "sections_made.js",
     "main.js",
 )
-"""In the order in which they run; each adds to one object, `medembedPage`."""
+"""In the order in which they run, those of the rooms before the last; each adds to one object, `medembedPage`."""
 
 _PLAIN_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.js")
 _COMPRESSION = 6
@@ -152,7 +148,8 @@ def page_parts() -> tuple[str, str, str]:
         raise ReportError(f"{PAGE_FOLDER}: SCRIPTS and the folder differ by {', '.join(sorted(lost))}.")
     template = (PAGE_FOLDER / "page.html").read_text("utf-8")
     style = (PAGE_FOLDER / "style.css").read_text("utf-8")
-    script = "\n".join((PAGE_FOLDER / name).read_text("utf-8") for name in SCRIPTS)
+    *first, last = (PAGE_FOLDER / name for name in SCRIPTS)
+    script = "\n".join(path.read_text("utf-8") for path in (*first, *files_of_rooms(SECTION).values(), last))
     for name, text, forbidden in (
         ("style.css", style, ("</style",)),
         ("script", script, ("</script", "<!--")),

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from medembed_pipeline.report.errors import ReportError
-from medembed_pipeline.report.page import PAGE_FOLDER, SCRIPTS, page_parts, render_page, render_texts_file
+from medembed_pipeline.report.page import SCRIPTS, page_parts, render_page, render_texts_file
+from medembed_pipeline.report.page_revision import PAGE_FOLDER
 from medembed_pipeline_tests.report.synthetic import HOSTILE, synthetic_payload, synthetic_texts
 
 NOTES = 20

@@ -103,4 +103,7 @@
     element, svg, refill, isNumber, number, signed, percent, count, plural, interval, words, capital, listed, shortened,
     clipped, wantsCalm, announce,
   };
+
+  /** Declare a section of the page: `show(app)` gives its content, or null; it comes after the one named, else last. */
+  page.section = (declared) => { (page.declared ??= []).push(declared); };
 })((globalThis.medembedPage ??= {}));

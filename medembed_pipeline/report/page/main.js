@@ -3,15 +3,22 @@
   "use strict";
   const { element } = page.base;
 
-  /** Sections in their order: id, title, what builds the content. */
+  /** The page's own sections in their order: id, title. Rooms add theirs by `page.section`, in their `section.js`. */
   const SECTIONS = [
-    ["metrics", "Metrics"], ["specialties", "By specialty"], ["slices", "By slice"], ["tasks", "What the model kept"],
+    ["metrics", "Metrics"], ["specialties", "By specialty"],
     ["ledger", "The ledger: what each search won and lost"], ["confusions", "Confusions"],
     ["distributions", "Distributions"], ["heatmaps", "Heatmaps"], ["examples", "Example searches"], ["movement", "Movement"],
-    ["labels", "Label review"], ["leak", "Leak meter"], ["health", "Health of the space"], ["training", "Training"], ["history", "History: what was released, and what it gave"],
+    ["labels", "Label review"], ["leak", "Leak meter"], ["health", "Health of the space"], ["training", "Training"],
     ["comparison", "Several models"], ["made", "Settings, versions, hashes"],
   ];
-  const SHORT = { ledger: "Ledger", made: "Settings and versions", health: "Health", specialties: "By specialty", history: "History" };
+  const SHORT = { ledger: "Ledger", made: "Settings and versions", health: "Health", specialties: "By specialty" };
+
+  for (const { id, title, short, after, show } of page.declared ?? []) {
+    const place = SECTIONS.findIndex(([other]) => other === after);
+    SECTIONS.splice(place < 0 ? SECTIONS.length - 1 : place + 1, 0, [id, title]);
+    page.sections[id] = show;
+    if (short) SHORT[id] = short;
+  }
 
   const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
 

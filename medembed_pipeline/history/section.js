@@ -77,5 +77,5 @@
     return [picker, made, all, folded("All figures of all judgements", full)];
   }
 
-  page.sections = { ...page.sections, history };
+  page.section({ id: "history", title: "History: what was released, and what it gave", short: "History", after: "training", show: history });
 })((globalThis.medembedPage ??= {}));

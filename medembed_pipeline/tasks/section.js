@@ -103,5 +103,5 @@
     ], [...all].sort((left, right) => Number(right.difference.is_main) - Number(left.difference.is_main)), { label: "What the model kept", first: 12 });
   }
 
-  page.sections = { ...page.sections, tasks };
+  page.section({ id: "tasks", title: "What the model kept", after: "slices", show: tasks });
 })((globalThis.medembedPage ??= {}));

@@ -63,5 +63,5 @@
     return [slicePicker, figurePicker, made, folded("By slice as a table", full), place];
   }
 
-  page.sections = { ...page.sections, slices };
+  page.section({ id: "slices", title: "By slice", after: "specialties", show: slices });
 })((globalThis.medembedPage ??= {}));
