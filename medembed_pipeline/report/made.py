@@ -18,7 +18,6 @@ PACKAGES = (
     "dagster",
     "torch",
     "transformers",
-    "sentence-transformers",
     "numpy",
     "scipy",
     "scikit-learn",
