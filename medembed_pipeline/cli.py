@@ -59,6 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     history.add_argument(
         "--start-over", action="store_true", help="begin an empty history in place of a lost one"
     )
+    rollback = commands.add_parser(
+        "rollback", help="show the checkpoints that were released, or put one back"
+    )
+    rollback.add_argument(
+        "version", nargs="?", help="the checkpoint to release again, by how its version begins"
+    )
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
     add_exploring_commands(commands)
@@ -109,6 +115,11 @@ def run_command(options: argparse.Namespace) -> int:
             return print_splits(Lake(data_lake_url()), anew=options.start_over, confirmed=options.yes)
         case "history":
             return print_history(options.checkpoint, anew=options.start_over)
+        case "rollback":
+            from medembed_pipeline.verdict.rollback import rollback
+
+            print("\n".join(rollback(Lake(data_lake_url()), options.version)))
+            return 0
         case "visualize":
             from medembed_pipeline.report import visualize
 

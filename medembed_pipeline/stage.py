@@ -7,12 +7,12 @@ page shows it. Whoever needs something else writes `@dg.asset` beside it.
 
 import inspect
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
+from medembed_pipeline.described import DescribedTable, OnPage, describe_table
 from medembed_pipeline.lake.publishing import (
     asset_work,
     code_version,
@@ -20,54 +20,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
-from medembed_pipeline.rooms import modules_of_rooms
 from medembed_pipeline.section import Section
-
-
-@dataclass(frozen=True)
-class OnPage:
-    """How the page takes a table: as it is, but for note ids, which become positions.
-
-    Attributes:
-        ids: columns that hold a note id, or a list of them.
-        mixed: columns that hold a note id in the rows of some figures (column `figure`), and a name in the others.
-        mixed_figures: those figures.
-    """
-
-    ids: tuple[str, ...] = ()
-    mixed: tuple[str, ...] = ()
-    mixed_figures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class DescribedTable:
-    """A table of the lake.
-
-    Attributes:
-        one_row: what one row is.
-        schema: its columns, each with a description.
-        page: how the page takes it; None where it shows it in another way, or not at all.
-        more: Markdown that docs/tables.md has below the columns.
-    """
-
-    one_row: str
-    schema: pa.Schema
-    page: OnPage | None = None
-    more: str = ""
-
-
-_tables: dict[str, DescribedTable] = {}
-
-
-def described_tables() -> dict[str, DescribedTable]:
-    """Every table that a room has declared, by name, in the order of the rooms."""
-    modules_of_rooms("assets")
-    return dict(_tables)
-
-
-def describe_table(name: str, table: DescribedTable) -> None:
-    """Say what a table is that no `@stage` makes."""
-    _tables[name] = table
 
 
 def stage(
@@ -107,7 +60,7 @@ def stage(
 
     def declare(build: Callable[..., dg.MaterializeResult[Any]]) -> dg.AssetsDefinition:
         name = build.__name__
-        _tables[name] = DescribedTable(one_row, schema, page)
+        describe_table(name, DescribedTable(one_row, schema, page))
 
         @dg.asset(
             name=name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from medembed_pipeline.stage import described_tables
+from medembed_pipeline.described import described_tables
 
 HEADING = """\
 # Tables

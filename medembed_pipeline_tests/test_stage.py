@@ -27,9 +27,10 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 from medembed_pipeline.toy.settings import ToySettings
 
 SCHEMA = pa.schema(

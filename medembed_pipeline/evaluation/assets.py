@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation import REVISION
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
@@ -28,7 +29,7 @@ from medembed_pipeline.lake.publishing import (
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.slices import read_slices
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
 SLICES = SliceSettings(**SETTINGS.evaluation.model_dump())

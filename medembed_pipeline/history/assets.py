@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.history import REVISION
 from medembed_pipeline.history.publishing import (
     FIGURES,
@@ -15,7 +16,7 @@ from medembed_pipeline.history.publishing import (
 from medembed_pipeline.history.show import overview
 from medembed_pipeline.history.table import CHECKPOINT_HISTORY_SCHEMA
 from medembed_pipeline.lake.publishing import AssetWork, fact_metadata
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 from medembed_pipeline.verdict.released import released_version
 
 JUDGEMENTS_SHOWN = 30

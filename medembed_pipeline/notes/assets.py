@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medembed_pipeline.described import DescribedTable, describe_table
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
@@ -60,7 +61,7 @@ from medembed_pipeline.notes.settings import CleaningSettings, LandingSettings, 
 from medembed_pipeline.notes.slices import refuse_unusable_slices, version_with_slices
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, SPLITS, assign_splits
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import DescribedTable, describe_table, stage
+from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
 TEXTS_PER_BLOCK = 2_000

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medembed_pipeline.described import OnPage, described_tables
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
-from medembed_pipeline.stage import OnPage, described_tables
 
 AS_IT_IS = OnPage()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.encoder import EncoderSpec, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import (
@@ -21,7 +22,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 from medembed_pipeline.tasks import REVISION
 from medembed_pipeline.tasks.clinical_terms import clinical_terms_version
 from medembed_pipeline.tasks.encoding import TextVectors, task_vectors

@@ -4,13 +4,14 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 from medembed_pipeline.verdict import REVISION
 from medembed_pipeline.verdict.checklist import information_outcomes
 from medembed_pipeline.verdict.inputs import TABLES, VerdictInputs
@@ -41,7 +42,12 @@ def release_verdict(work: AssetWork, settings: VerdictSettings) -> dg.Materializ
         rows, facts = build(inputs, settings)
         table = work.lake.write_table(work.recipe(), rows, schema=VERDICT_SCHEMA, facts=facts)
     # After the table, and again when it stands: a run killed between the two is made good by the next.
-    follow_verdict(work.lake)
+    released_now = follow_verdict(work.lake)
+    if table.footer.facts["released"] and released_now != table.footer.facts["checkpoint"]:
+        work.context.log.warning(
+            f"the checkpoint {table.footer.facts['checkpoint']} was taken back by hand, and is not released again; "
+            "`medembed rollback` puts it back"
+        )
     released = released_path(work.lake)
     work.context.log.info(str(table.footer.facts["sentence"]))
     return work.result(table, kept=kept, more={**describe(table), "released_checkpoint": released or "none"})

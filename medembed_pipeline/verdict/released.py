@@ -1,10 +1,12 @@
-"""The released checkpoint: one atomic pointer, moved by a verdict of `deploy` and by nothing else.
+"""The released checkpoint: one atomic pointer, moved by a verdict of `deploy`, or put back by a person.
 
 On a local lake it is the symbolic link `checkpoints/released` to the version beside it, so that
 `SentenceTransformer("data_lake/checkpoints/released")` works; it is replaced by a rename, so that a reader, and a
 process killed at any moment, finds the old or the new one. The link is relative: the lake can be moved or mounted
 elsewhere. An object store has no links, nor have some mounted file systems: there `released.json` in the lake's root
 says the same. Only one of the two is in use in a lake; where both are, the link counts.
+
+What a person took back stays so: `withdrawn.json` names the checkpoints that no verdict releases again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from medembed_pipeline.verdict.errors import VerdictError
 
 RELEASED = "released"
 POINTER = "released.json"
+WITHDRAWN = "withdrawn.json"
 TABLE = "release_verdict"
 
 
@@ -99,18 +102,67 @@ def follow_verdict(lake: Lake) -> str | None:
     with lake.lock(TABLE):
         verdict = lake.table(TABLE).footer.facts
         standing = released_version(lake)
-        if verdict["verdict"] != "deploy" or standing == verdict["checkpoint"]:
-            return standing
         version = str(verdict["checkpoint"])
+        if verdict["verdict"] != "deploy" or version == standing or version in withdrawn_versions(lake):
+            return standing
         if not lake.exists(FOLDER, version, MANIFEST):
             raise VerdictError(
                 f"the checkpoint {version}, which the verdict releases, is not in {lake.path(FOLDER)}. "
                 "Materialize finetuned_checkpoint again."
             )
         lake.before_publishing()
-        if not lake.write_link(version, FOLDER, RELEASED):
-            lake.write_json({"version": version}, POINTER)
+        _point(lake, version)
         return version
+
+
+def withdrawn_versions(lake: Lake) -> set[str]:
+    """Checkpoints that a person took back.
+
+    Raises:
+        VerdictError: what says so can't be read.
+    """
+    try:
+        noted = lake.read_json(WITHDRAWN)
+        return set() if noted is None else {str(version) for version in noted["versions"]}
+    except (ValueError, KeyError, TypeError):
+        raise VerdictError(
+            f"{lake.path(WITHDRAWN)} can't be read: it names the checkpoints that were taken back, and no verdict "
+            "releases them again. Restore it, or remove it to forget them."
+        ) from None
+
+
+def put_back(lake: Lake, version: str) -> str | None:
+    """Release a checkpoint by hand, and take back the one that is: no verdict releases that one again.
+
+    Args:
+        lake: where both lie.
+        version: a checkpoint of the lake; one that was taken back before is no longer so.
+
+    Returns:
+        The version that was released before, None where none was.
+
+    Raises:
+        VerdictError: the checkpoint is not there, is the released one already, or a pointer cannot be read or placed.
+    """
+    with lake.lock(TABLE):
+        standing, withdrawn = released_version(lake), withdrawn_versions(lake)
+        if not lake.exists(FOLDER, version, MANIFEST):
+            raise VerdictError(
+                f"there is no checkpoint {version} in {lake.path(FOLDER)}; nothing was changed."
+            )
+        if version == standing:
+            raise VerdictError(f"the checkpoint {version} is the released one already.")
+        wanted = (withdrawn | ({standing} if standing else set())) - {version}
+        if wanted != withdrawn:
+            # First, so that whoever is killed in between leaves the old one released, and nothing half.
+            lake.write_json({"versions": sorted(wanted)}, WITHDRAWN)
+        _point(lake, version)
+        return standing
+
+
+def _point(lake: Lake, version: str) -> None:
+    if not lake.write_link(version, FOLDER, RELEASED):
+        lake.write_json({"version": version}, POINTER)
 
 
 def _link(lake: Lake) -> Path | None:

@@ -23,11 +23,14 @@ from medembed_pipeline.verdict.released import (
     POINTER,
     RELEASED,
     TABLE,
+    WITHDRAWN,
     follow_verdict,
     pointer_name,
+    put_back,
     released_checkpoint,
     released_path,
     released_version,
+    withdrawn_versions,
 )
 from medembed_pipeline_tests.verdict.planted import write_checkpoint
 
@@ -69,6 +72,32 @@ def test_a_deployment_releases_and_nothing_else_moves_it(lake: Lake) -> None:
     checkpoint = released_checkpoint(lake)
     assert checkpoint is not None and checkpoint.version == "v2" and (checkpoint.folder / MANIFEST).is_file()
     assert lake.leftovers() == [] and not list(lake.local_work_folder(".staging").glob("*"))
+
+
+def test_what_a_person_takes_back_no_verdict_releases_again_but_a_newer_checkpoint_is(lake: Lake) -> None:
+    write_checkpoint(lake, "v3", ["a"])
+    for version in ("v1", "v2"):
+        say(lake, "deploy", version)
+        follow_verdict(lake)
+    assert put_back(lake, "v1") == "v2" and released_version(lake) == "v1"
+    say(lake, "deploy", "v2")
+    assert follow_verdict(lake) == "v1" and withdrawn_versions(lake) == {"v2"}
+    say(lake, "deploy", "v3")
+    assert follow_verdict(lake) == "v3"
+    assert put_back(lake, "v2") == "v3" and withdrawn_versions(lake) == {"v3"}
+
+
+def test_what_cannot_be_put_back_changes_nothing(lake: Lake) -> None:
+    say(lake, "deploy", "v1")
+    follow_verdict(lake)
+    with pytest.raises(VerdictError, match="no checkpoint gone"):
+        put_back(lake, "gone")
+    with pytest.raises(VerdictError, match="released one already"):
+        put_back(lake, "v1")
+    assert released_version(lake) == "v1" and withdrawn_versions(lake) == set()
+    lake.write_json(["v1"], WITHDRAWN)
+    with pytest.raises(VerdictError, match="can't be read"):
+        withdrawn_versions(lake)
 
 
 def test_a_second_time_writes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

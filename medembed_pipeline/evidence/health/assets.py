@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
 from medembed_pipeline.evidence.health import REVISION
 from medembed_pipeline.evidence.health.detail import kinds_by_name
@@ -19,7 +20,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
 NAME_COLUMN = "sample_name"

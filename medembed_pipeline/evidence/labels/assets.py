@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import explained, held_out, rows_of
 from medembed_pipeline.evidence.labels import REVISION
 from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA, label_review_table
@@ -14,7 +15,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
@@ -17,7 +18,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.ledger import REVISION
 from medembed_pipeline.evidence.ledger.confusions import (
@@ -13,7 +14,7 @@ from medembed_pipeline.evidence.ledger.confusions import (
 from medembed_pipeline.evidence.ledger.ledger import RETRIEVAL_LEDGER_SCHEMA, retrieval_ledger_table
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 
 
 @stage(

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.described import OnPage
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
@@ -24,7 +25,7 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import OnPage, stage
+from medembed_pipeline.stage import stage
 from medembed_pipeline.training.checkpoints import Checkpoint
 
 SETTINGS = load_settings()

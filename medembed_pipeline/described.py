@@ -1,0 +1,55 @@
+"""What each table is: rooms say it as they declare their stages; docs/tables.md and the page ask. Knows no Dagster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from medembed_pipeline.rooms import modules_of_rooms
+
+
+@dataclass(frozen=True)
+class OnPage:
+    """How the page takes a table: as it is, but for note ids, which become positions.
+
+    Attributes:
+        ids: columns that hold a note id, or a list of them.
+        mixed: columns that hold a note id in the rows of some figures (column `figure`), and a name in the others.
+        mixed_figures: those figures.
+    """
+
+    ids: tuple[str, ...] = ()
+    mixed: tuple[str, ...] = ()
+    mixed_figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DescribedTable:
+    """A table of the lake.
+
+    Attributes:
+        one_row: what one row is.
+        schema: its columns, each with a description.
+        page: how the page takes it; None where it shows it in another way, or not at all.
+        more: Markdown that docs/tables.md has below the columns.
+    """
+
+    one_row: str
+    schema: pa.Schema
+    page: OnPage | None = None
+    more: str = ""
+
+
+_tables: dict[str, DescribedTable] = {}
+
+
+def described_tables() -> dict[str, DescribedTable]:
+    """Every table that a room has declared, by name, in the order of the rooms."""
+    modules_of_rooms("assets")
+    return dict(_tables)
+
+
+def describe_table(name: str, table: DescribedTable) -> None:
+    """Say what a table is that no `@stage` makes."""
+    _tables[name] = table

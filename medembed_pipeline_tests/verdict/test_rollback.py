@@ -1,0 +1,65 @@
+"""`medembed rollback`: what was released and can be again."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from medembed_pipeline.history.table import CHECKPOINT_HISTORY_SCHEMA
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.verdict.errors import VerdictError
+from medembed_pipeline.verdict.released import put_back, released_version
+from medembed_pipeline.verdict.rollback import HISTORY, rollback
+from medembed_pipeline_tests.verdict.planted import write_checkpoint
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Three checkpoints were released, a fourth never; the oldest was removed."""
+    made = Lake(str(tmp_path))
+    rows = [
+        {
+            "checkpoint": version,
+            "released": released,
+            "released_at": datetime(2026, 1, day, tzinfo=timezone.utc),
+        }
+        for day, (version, released) in enumerate(
+            [("a1", True), ("b1", True), ("b2", True), ("c1", False)], 1
+        )
+    ]
+    columns = {field.name: [row.get(field.name) for row in rows] for field in CHECKPOINT_HISTORY_SCHEMA}
+    made.write_table(Recipe(HISTORY, "1", {}, {}), pa.table(columns))
+    for version in ("b1", "b2", "c1"):
+        write_checkpoint(made, version, ["a"])
+    put_back(made, "b2")
+    return made
+
+
+def test_it_lists_what_was_released_and_is_still_there_the_newest_first(lake: Lake) -> None:
+    assert rollback(lake, None)[:2] == [
+        "b2  released 2026-01-03 00:00  released now",
+        "b1  released 2026-01-02 00:00",
+    ]
+
+
+def test_it_puts_one_back_by_how_its_version_begins(lake: Lake) -> None:
+    assert rollback(lake, "b1") == [
+        "b1 is the released checkpoint now; b2 is taken back, and no verdict releases it again."
+    ]
+    assert released_version(lake) == "b1"
+    assert rollback(lake, None)[0] == "b2  released 2026-01-03 00:00  taken back"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"), [("b", "2 checkpoints"), ("a1", "no checkpoint"), ("c1", "no checkpoint")]
+)
+def test_what_is_not_one_of_them_is_refused(lake: Lake, wanted: str, told: str) -> None:
+    with pytest.raises(VerdictError, match=told):
+        rollback(lake, wanted)
+    assert released_version(lake) == "b2"
+
+
+def test_where_nothing_was_released_it_says_so(tmp_path: Path) -> None:
+    assert rollback(Lake(str(tmp_path)), None) == ["No checkpoint was released yet."]
