@@ -90,7 +90,7 @@ def test_asking_a_cpu_loads_no_torch() -> None:
     script = (
         "import sys\n"
         "from medembed_pipeline.encoder.precision import with_resolved_precision\n"
-        "from medembed_pipeline.settings import EncoderSettings\n"
+        "from medembed_pipeline.encoder.settings import EncoderSettings\n"
         "print(with_resolved_precision(EncoderSettings(device='cpu')).precision, 'torch' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

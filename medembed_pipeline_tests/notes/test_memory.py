@@ -152,6 +152,7 @@ def test_a_lake_that_was_masked_before_keeps_its_splits(tmp_path: Path) -> None:
 
 
 def test_cleaning_by_newer_rules_changes_no_split(graph: SmallGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medembed_pipeline import stage
     from medembed_pipeline.notes import merging
 
     before = graph.split_of_text()
@@ -161,7 +162,8 @@ def test_cleaning_by_newer_rules_changes_no_split(graph: SmallGraph, monkeypatch
 
     monkeypatch.setattr(merging, "clean_text", newer)
     monkeypatch.setattr(assets, "prepared_version", lambda redact: "newer")
-    monkeypatch.setattr(assets, "REVISION", "newer")
+    work = stage.asset_work
+    monkeypatch.setattr(stage, "asset_work", lambda context, _, *sections: work(context, "newer", *sections))
     graph.run()
     after = graph.split_of_text()
     assert {text: after[newer(text)] for text in before} == before
