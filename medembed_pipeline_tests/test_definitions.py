@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -76,6 +77,13 @@ def test_the_lineage_reads_from_left_to_right_no_arrow_between_groups_runs_back(
     assert set(order) == set(above)
     for group, parents in above.items():
         assert {order.index(parent) for parent in parents} <= set(range(order.index(group) + 1)), group
+
+
+def test_the_readme_shows_every_asset_in_its_group() -> None:
+    shown = {}
+    for group, names in re.findall(r'"<b>(\w+)</b><br>([\w<>]+)"', (ROOT / "README.md").read_text()):
+        shown |= dict.fromkeys(names.split("<br>"), group)
+    assert shown == GROUPS
 
 
 def test_every_check_that_is_written_is_registered() -> None:

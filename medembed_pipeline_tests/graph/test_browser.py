@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,9 @@ def ask(url: str, query: str) -> Any:
         return json.loads(answer.read())["data"]
 
 
-@pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[tuple[Project, str]]:
-    """`medembed ui` on a project with 150 sample notes; its address."""
-    project = Project(tmp_path_factory.mktemp("ui"), small_model)
-    project.medembed("samples", "--notes", "150")
+@contextmanager
+def served(project: Project) -> Iterator[str]:
+    """The address of `medembed ui` on a project, for as long as the block lasts."""
     port = free_port()
     with (project.folder / "ui.log").open("wb") as log:
         server = subprocess.Popen(
@@ -69,13 +68,22 @@ def ui(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[
             except OSError:
                 assert time.monotonic() < deadline, (project.folder / "ui.log").read_text()
                 time.sleep(1)
-        yield project, url
+        yield url
     finally:
         os.killpg(server.pid, signal.SIGINT)
         try:
             server.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[tuple[Project, str]]:
+    """`medembed ui` on a project with 150 sample notes; its address."""
+    project = Project(tmp_path_factory.mktemp("ui"), small_model)
+    project.medembed("samples", "--notes", "150")
+    with served(project) as url:
+        yield project, url
 
 
 def test_the_server_listens_on_this_machine_alone_and_sends_nothing_home(ui: tuple[Project, str]) -> None:
