@@ -112,6 +112,7 @@ class _Parts:
         sizes: [classes].
         products: [n, classes], scalar product of each note with the sum of each class.
         sums: [classes, d].
+        cell_of: [n].
         cell_class, cell_group, cell_size: [cells].
         cell_sums: [cells, d].
         gone: [cells], the class is gone without the cell.
@@ -125,6 +126,7 @@ class _Parts:
     sizes: IntArray
     products: FloatArray
     sums: FloatArray
+    cell_of: IntArray
     cell_class: IntArray
     cell_group: IntArray
     cell_size: IntArray
@@ -148,6 +150,7 @@ def _parts(vectors: FloatArray, class_of: IntArray, group_of: IntArray) -> _Part
         sizes,
         vectors @ sums.T,
         sums,
+        np.repeat(np.arange(len(first)), cell_size),
         cell_class,
         group_of[first],
         cell_size,
@@ -230,35 +233,34 @@ def _silhouettes(
             [one.near(number, int(same.cell_size[cells].max()), int(left.min())) for one in models.values()],
             axis=0,
         )
-        for own in range(len(same.sizes)):
-            notes = np.arange(same.starts[own], same.starts[own + 1])
-            notes = notes if own == number else notes[near[notes]]
-            if not len(notes):
-                continue
-            effect = {name: np.zeros(len(cells)) for name in values}
-            square = {name: np.zeros(len(cells)) for name in values}
-            out_by_cell = np.zeros(len(cells))
-            for block in _group_blocks(
-                notes, same.group_of, rows_per_block(8 * 8 * len(cells) * len(models))
-            ):
+        own = same.class_of == number
+        for notes in (np.flatnonzero(own), np.flatnonzero(near & ~own)):
+            by_class = (len(same.sizes), len(cells))
+            effect, square = ({name: np.zeros(by_class) for name in values} for _ in range(2))
+            out_by_cell = np.zeros(by_class)
+            for block in _cell_blocks(notes, same.cell_of, rows_per_block(8 * 8 * len(cells) * len(models))):
                 other = cell_groups != same.group_of[block, None]
                 changes: dict[str, FloatArray] = {}
                 for model, one in models.items():
                     change, out = one.without(block, number, cells, left)
                     changes[model] = change * other
                 changes |= {f"{one}-{two}": changes[one] - changes[two] for one, two in contrasts}
-                out_by_cell += (out & other).sum(axis=0)
+                first = np.flatnonzero(np.diff(same.cell_of[block], prepend=-1))
+                classes = same.class_of[block[first]]
+                np.add.at(out_by_cell, classes, np.add.reduceat(out & other, first, axis=0, dtype=np.float64))
                 for name, change in changes.items():
-                    summed = _sum_by_group(change, same.group_of[block])
-                    effect[name] += summed.sum(axis=0)
-                    square[name] += np.square(summed).sum(axis=0)
-            number_of_groups = len(np.unique(same.group_of[notes]))
-            for place in (0, 1 + own):
-                np.add.at(lost[:, place], cell_groups, out_by_cell)
-                for name in values:
-                    np.add.at(effects[name][:, place], cell_groups, effect[name])
-                    # What a cell does to all notes alike is its own doing, and no common one.
-                    squared[name][place] += (square[name] - np.square(effect[name]) / number_of_groups).sum()
+                    summed = np.add.reduceat(change, first, axis=0)
+                    np.add.at(effect[name], classes, summed)
+                    np.add.at(square[name], classes, np.square(summed))
+            groups = np.bincount(same.cell_class[np.unique(same.cell_of[notes])], minlength=len(same.sizes))
+            _add_to_all_and_each(lost, cell_groups, out_by_cell)
+            for name in values:
+                _add_to_all_and_each(effects[name], cell_groups, effect[name])
+                # What a cell does to all notes alike is its own doing, and no common one.
+                alike = np.square(effect[name]) / np.maximum(groups, 1)[:, None]
+                apart = (square[name] - alike).sum(axis=1)
+                squared[name][0] += apart.sum()
+                squared[name][1:] += apart
     found = {}
     for name in values:
         figure = ratio_jackknife(
@@ -268,9 +270,9 @@ def _silhouettes(
     return found
 
 
-def _group_blocks(notes: IntArray, group_of: IntArray, step: int) -> Iterator[IntArray]:
-    """Notes in blocks of about `step`, all of a group in one; they are sorted by group."""
-    starts = np.flatnonzero(np.diff(group_of[notes], prepend=-1))
+def _cell_blocks(notes: IntArray, cell_of: IntArray, step: int) -> Iterator[IntArray]:
+    """Notes in blocks of about `step`, all of a cell in one; they are sorted by cell."""
+    starts = np.flatnonzero(np.diff(cell_of[notes], prepend=-1))
     first = 0
     while first < len(notes):
         later = starts[starts >= first + step]
@@ -279,9 +281,10 @@ def _group_blocks(notes: IntArray, group_of: IntArray, step: int) -> Iterator[In
         first = stop
 
 
-def _sum_by_group(values: FloatArray, groups: IntArray) -> FloatArray:
-    """The rows [notes, cells] summed by group; groups are sorted."""
-    return np.asarray(np.add.reduceat(values, np.flatnonzero(np.diff(groups, prepend=-1)), axis=0))
+def _add_to_all_and_each(figures: FloatArray, groups: IntArray, by_class: FloatArray) -> None:
+    """Add [classes, cells] to the rows of the cells' groups: to the first column the sum, to the others each class."""
+    np.add.at(figures[:, 0], groups, by_class.sum(axis=0))
+    np.add.at(figures[:, 1:], groups, by_class.T)
 
 
 def _silhouette_value(within: FloatArray, between: FloatArray) -> FloatArray:
