@@ -116,18 +116,20 @@ def _power(powers: dict[Scenario, tuple[float, float]]) -> list[str]:
 
 
 def _broken(found: dict[Scenario, list[Covered]], draws: dict[int, int]) -> list[str]:
-    """What lies outside the promise by more than the chance of so many draws (two standard errors)."""
+    """What lies outside the promise by more than two standard errors of so many draws at the promise's end."""
     broken = []
     for scenario, figures in found.items():
-        number = draws[scenario.notes]
+
+        def slack(promised: float, number: int = draws[scenario.notes]) -> float:
+            return 2.0 * (promised * (1 - promised) / number) ** 0.5
+
         for one in figures:
-            slack = 2 * (one.covered * (1 - one.covered) / number) ** 0.5
-            if not LOWEST - slack <= one.covered <= HIGHEST + slack:
+            if not LOWEST - slack(LOWEST) <= one.covered <= HIGHEST + slack(HIGHEST):
                 broken.append(
                     f"{_name(scenario)}: {one.model} {_label(*one.metric)} covers {one.covered:.1%}"
                 )
             false = one.above_zero if scenario.equal and one.model == DIFFERENCE else 0.0
-            if false > LARGEST_FALSE + 2 * (false * (1 - false) / number) ** 0.5:
+            if false > LARGEST_FALSE + slack(LARGEST_FALSE):
                 broken.append(f"{_name(scenario)}: {_label(*one.metric)} is above zero in {false:.1%}")
     return broken
 
