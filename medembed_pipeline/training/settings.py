@@ -114,7 +114,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         "validation notes that keeps what must be kept is taken. []: no averaging.",
     )
     keep_similarities: float = Field(
-        0.9,
+        0.95,
         ge=-1,
         le=1,
         description="Least correlation with the base model's similarities, between phrases of the validation notes.",
