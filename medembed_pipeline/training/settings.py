@@ -70,7 +70,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         description="Learn from the specialties; false: from passages and anchoring alone, for notes without labels.",
     )
     map_steps: int = Field(
-        15,
+        10,
         ge=0,
         le=100_000,
         description="Steps in which a linear map of the base model's vectors is fitted, before the model itself is "
