@@ -10,6 +10,8 @@ from medembed_pipeline.verdict.settings import VerdictSettings
 # Above this many validation notes the scores are those of a seeded sample: it costs the same each epoch
 # however large the corpus is, and the standard error of P@5 is below 0.005.
 SCORED_NOTES = 4000
+# Fewer passages say nothing of a model, as in the task of the verdict: then none has to be kept.
+SMALLEST_PASSAGES = 20
 # Similarities nearer to each other than this are equal: float32 says no more.
 _SAME = 1e-6
 

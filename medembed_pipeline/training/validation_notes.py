@@ -16,6 +16,7 @@ from medembed_pipeline.training.objective import loss_of_labels
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import (
     SCORED_NOTES,
+    SMALLEST_PASSAGES,
     EpochChoice,
     passage_rank_scores,
     retrieval_columns,
@@ -148,8 +149,8 @@ class ValidationNotes:
 
 
 def _low(changes: npt.NDArray[np.float64]) -> float | None:
-    """Lower end of the 95% interval of the mean change; None with fewer than two."""
-    if len(changes) < 2:
+    """Lower end of the 95% interval of the mean change; None with fewer than SMALLEST_PASSAGES."""
+    if len(changes) < SMALLEST_PASSAGES:
         return None
     found = intervals(mean_jackknife(changes, np.arange(len(changes))))
     return float(found.low[0])

@@ -322,3 +322,13 @@ def test_a_share_out_of_range_is_named() -> None:
         validate(TrainingSettings, {"average_shares": [0.0]}, where="here")
     with pytest.raises(MedembedError, match="average_shares"):
         validate(TrainingSettings, {"average_shares": [0.5, 0.5]}, where="here")
+
+
+def test_a_handful_of_passages_binds_nobody() -> None:
+    from medembed_pipeline.training.validation import SMALLEST_PASSAGES
+    from medembed_pipeline.training.validation_notes import _low
+
+    fallen = np.linspace(-0.9, 0.1, SMALLEST_PASSAGES, dtype=np.float64)
+    low = _low(fallen)
+    assert low is not None and -0.9 < low < fallen.mean()
+    assert _low(fallen[1:]) is None
