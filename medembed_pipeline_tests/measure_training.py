@@ -3,8 +3,8 @@
     python -m medembed_pipeline_tests.measure_training LAKE [--seeds 3] [--variants recipe former ...]
 
 LAKE is a data lake in which `make run` has been; a person's own tasks are taken from its folder `tasks/`. Nothing is
-written there. Every variant trains on the same notes, in one process, one after the other. Seconds are processor time of
-the training with its validation: with one thread (OMP_NUM_THREADS=1) they hardly depend on what else runs.
+written there. Every variant trains on the same notes, in one process, one after the other. Seconds are processor time
+of the training with its validation: with one thread (OMP_NUM_THREADS=1) they hardly depend on what else runs.
 """
 
 from __future__ import annotations
