@@ -80,7 +80,7 @@ def test_the_lineage_reads_from_left_to_right_no_arrow_between_groups_runs_back(
 
 
 def test_the_readme_shows_every_asset_in_its_group() -> None:
-    shown = {}
+    shown: dict[str, str] = {}
     for group, names in re.findall(r'"<b>(\w+)</b><br>([\w<>]+)"', (ROOT / "README.md").read_text()):
         shown |= dict.fromkeys(names.split("<br>"), group)
     assert shown == GROUPS

@@ -162,7 +162,8 @@ def test_cleaning_by_newer_rules_changes_no_split(graph: SmallGraph, monkeypatch
 
     monkeypatch.setattr(merging, "clean_text", newer)
     monkeypatch.setattr(assets, "prepared_version", lambda redact: "newer")
-    work = stage.asset_work
+    from medembed_pipeline.lake.publishing import asset_work as work
+
     monkeypatch.setattr(stage, "asset_work", lambda context, _, *sections: work(context, "newer", *sections))
     graph.run()
     after = graph.split_of_text()
