@@ -3,8 +3,8 @@
 Reference: E. J. Hu et al., "LoRA: low-rank adaptation of large language models", ICLR 2022.
 
 The product is added to the weight before each use, so that a layer costs one multiplication forward and one backward,
-and its gradient is never computed whole: only its two thin projections are. On a CPU a step takes three fifths of the time that
-it takes with the adapters beside the weight.
+and its gradient is never computed whole: only its two thin projections are. On a CPU a step takes three fifths of
+the time that it takes with the adapters beside the weight.
 """
 
 from __future__ import annotations
