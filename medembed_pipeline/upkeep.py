@@ -34,7 +34,14 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
 from medembed_pipeline.verdict.errors import VerdictError
-from medembed_pipeline.verdict.released import RELEASED, TABLE, pointer_name, released_version
+from medembed_pipeline.verdict.released import (
+    RELEASED,
+    TABLE,
+    pointer_name,
+    released_version,
+    withdrawn_versions,
+)
+from medembed_pipeline.verdict.verification import verify_withdrawn
 
 PRECISIONS = ("float32", "bfloat16")
 LONG_NOTES = get_args(Literal["cut", "windows"])
@@ -43,7 +50,8 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, every checkpoint and its card, the pointers to the current and the released one, and the page.
+    """Check every table, every checkpoint and its card, the pointers to the current and the released one, what was
+    taken back, and the page.
 
     Returns:
         A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.
@@ -53,7 +61,7 @@ def verify_lake(lake: Lake) -> list[Finding]:
     findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *verify_cards(lake, checkpoints), *_released(lake, checkpoints)]
-    findings += verify_report(lake)
+    findings += [*verify_withdrawn(lake), *verify_report(lake)]
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -144,7 +152,11 @@ def _verdict_releases(lake: Lake) -> str | None:
         return None
     if table is None or table.footer.facts.get("verdict") != "deploy":
         return None
-    return str(table.footer.facts["checkpoint"])
+    version = str(table.footer.facts["checkpoint"])
+    try:
+        return None if version in withdrawn_versions(lake) else version
+    except VerdictError:
+        return None  # that file has a finding of its own
 
 
 def _stale_checkpoint(lake: Lake, pointer: dict[str, Any]) -> list[Finding]:
