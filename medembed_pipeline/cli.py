@@ -77,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_exploring_commands(commands: Any) -> None:
-    """The commands that work without Dagster."""
-    from medembed_pipeline.report import atlas, visualize
+    """The commands that look at a model, and have no part in making one."""
+    from medembed_pipeline.report import atlas
+    from medembed_pipeline.visualize import options as visualize
 
     visualize.add_arguments(
         commands.add_parser("visualize", help="figures and the page for any model folder and labelled file")
@@ -121,7 +122,7 @@ def run_command(options: argparse.Namespace) -> int:
             print("\n".join(rollback(Lake(data_lake_url()), options.version)))
             return 0
         case "visualize":
-            from medembed_pipeline.report import visualize
+            from medembed_pipeline.visualize import command as visualize
 
             return visualize.run(options)
         case "export-atlas":

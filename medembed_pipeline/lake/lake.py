@@ -254,6 +254,13 @@ class Lake:
             for file in sorted(files, key=lambda path: path.name == last):
                 self.filesystem.put_file(str(file), self.path(*parts, file.relative_to(staged).as_posix()))
 
+    @contextlib.contextmanager
+    def scratch_folder(self, name: str) -> Iterator[Path]:
+        """A local folder that is gone when the block ends; what a killed process left, `clear_staging` removes."""
+        with self._staging(name) as folder:
+            folder.mkdir()
+            yield folder
+
     def _publish_local_folder(self, staged: Path, target: Path) -> None:
         for file in staged.rglob("*"):
             _sync(file)

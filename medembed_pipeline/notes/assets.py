@@ -21,6 +21,7 @@ from medembed_pipeline.lake.publishing import (
     column_schema,
     launchpad_schema,
     launchpad_settings,
+    launchpad_value,
 )
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable
@@ -150,11 +151,17 @@ def reader_options(settings: LandingSettings) -> ReaderOptions:
 def cleaned_notes(work: AssetWork, settings: CleaningSettings) -> dg.MaterializeResult[Any]:
     """Different notes: cleaned text, set of specialties, source rows, near-duplicate group, identifier counts."""
     raw = work.input("raw_transcriptions")
-    refuse_unusable_slices(raw, SETTINGS.evaluation.slices)
+    refuse_unusable_slices(raw, slices_of_run(work.context))
     result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
     for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
         work.context.log.info(line)
     return result
+
+
+def slices_of_run(context: dg.AssetExecutionContext) -> list[str]:
+    """The slices that this run is asked for."""
+    slices: list[str] = launchpad_value(context, "slice_metrics", "slices", SETTINGS.evaluation.slices)
+    return slices
 
 
 def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:

@@ -30,9 +30,7 @@ from medembed_pipeline.report.page_file import (
     PAGE,
     PageFooter,
     find_made_page,
-    publish_page,
     sweep_texts,
-    texts_file_name,
 )
 from medembed_pipeline.report.page_revision import page_revision
 from medembed_pipeline.report.settings import ReportSettings
@@ -118,9 +116,8 @@ def _build(
     settings: ReportSettings,
 ) -> PageFooter:
     from medembed_pipeline.report.made import made_part, model_name
-    from medembed_pipeline.report.notes_part import shown_texts
-    from medembed_pipeline.report.page import render_page, render_texts_file
     from medembed_pipeline.report.payload import HELD_OUT, build_payload
+    from medembed_pipeline.report.writing import write_page
 
     shown = {name: shown_table(table) for name, table in tables.items()}
     manifest = checkpoint.manifest()
@@ -141,12 +138,4 @@ def _build(
         history=checkpoint.history(),
         trade_off=checkpoint.trade_off(),
     )
-    texts = shown_texts(tables["cleaned_notes"].strings("text"), settings.note_text)
-    beside = None
-    if texts is not None and len(texts) > settings.notes_in_page:
-        beside = render_texts_file(texts)
-    texts_file = texts_file_name(beside) if beside is not None else None
-    page = render_page(payload, None if beside is not None else texts, texts_file=texts_file)
-    return publish_page(
-        work.lake, work.recipe(), page, texts=beside, texts_file=texts_file, notes=len(payload["notes"]["id"])
-    )
+    return write_page(work.lake, work.recipe(), payload, tables["cleaned_notes"].strings("text"), settings)

@@ -145,7 +145,7 @@ def test_pictures_are_in_the_metadata_and_small(finished_project: Project) -> No
     wanted = {
         "finetuned_checkpoint": ["training_curve"],
         "embedding_metrics": ["before_and_after", "change_by_specialty"],
-        "projections": ["umap_map", "tsne_map"],
+        "projections": ["umap_map", "tsne_map", "pca_map"],
     }
     for asset, names in wanted.items():
         materialization = finished_project.materializations(asset)[0].asset_materialization

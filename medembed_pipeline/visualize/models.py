@@ -1,25 +1,19 @@
-"""Model folders named on the command line: how each is loaded, what it is called, its vectors of some notes."""
+"""Models named on the command line: how each is loaded, and what it is called."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
+from medembed_pipeline.encoder import EncoderSpec, read_spec
 from medembed_pipeline.encoder.modules import read_json
-from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.encoder.spec import BUNDLED
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.store import KeyedStore
-from medembed_pipeline.lake.tables import vectors
-from medembed_pipeline.report.errors import ReportError
+from medembed_pipeline.visualize.errors import VisualizeError
 
 BUNDLED_NAME = "all-MiniLM-L6-v2"
 BUNDLED_WINDOW = 512
@@ -61,18 +55,18 @@ def named_model(option: str, base: str) -> NamedModel:
         base: a model folder, a hub id (owner/name), or `bundled`.
 
     Raises:
-        ReportError: there is no such model, or it is none that can be loaded.
+        VisualizeError: there is no such model, or it is none that can be loaded.
     """
     folder = Path(base).expanduser()
     if base != BUNDLED and not folder.is_dir() and not _HUB_ID.fullmatch(base):
-        raise ReportError(
+        raise VisualizeError(
             f"{option} {base}: there is no such folder. Give a model folder in sentence-transformers or "
             "transformers format, a hub id (owner/name), or `bundled`."
         )
     try:
         spec = read_spec(folder if folder.is_dir() else Path(base))
     except MedembedError as error:
-        raise ReportError(f"{option} {base}: {error}") from None
+        raise VisualizeError(f"{option} {base}: {error}") from None
     spec = replace(spec, max_tokens=min(spec.max_tokens, positions(Path(spec.base))))
     if base == BUNDLED:
         return NamedModel(BUNDLED_NAME, spec, None)
@@ -115,57 +109,3 @@ def with_different_names(models: Sequence[NamedModel]) -> list[NamedModel]:
         used.add(unique)
         renamed.append(replace(model, name=unique))
     return renamed
-
-
-def encoded(
-    lake: Lake,
-    model: NamedModel,
-    notes: Mapping[str, Sequence[str]],
-    settings: EncoderSettings,
-    *,
-    batch_size: int | None,
-    progress: bool,
-) -> np.ndarray:
-    """The vectors of all notes, float32 [n, d], L2-normalised; a text whose vector is kept is not encoded again.
-
-    Args:
-        lake: keeps the vectors.
-        model: loaded only where a vector is missing.
-        notes: columns note_id and text.
-        settings: device and precision, and the token budget where there is no batch size.
-        batch_size: notes that fill the model's window in one batch; shorter notes go in larger batches. None: the
-            settings' token budget.
-        progress: show a bar.
-
-    Raises:
-        MedembedError: the model cannot be loaded, or the device is not there.
-    """
-    from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_table
-    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
-
-    precision = resolve_precision(settings.precision, resolve_device(settings.device))
-    store = KeyedStore(lake, "vectors", encoder_fingerprint(model.spec, precision=precision))
-    budget = batch_size * model.spec.max_tokens if batch_size is not None else settings.token_budget
-
-    def load() -> TextEncoder:
-        from medembed_pipeline.encoder.model import load_encoder
-
-        return _Budgeted(
-            load_encoder(model.spec, device=settings.device, precision=precision), budget, progress
-        )
-
-    table, _ = embeddings_table(notes["note_id"], notes["text"], load_encoder=load, store=store)
-    return vectors(table.column("embedding"))
-
-
-class _Budgeted:
-    """An encoder with its token budget and its bar."""
-
-    def __init__(self, encoder: Any, token_budget: int, progress: bool) -> None:
-        self._encoder, self._token_budget, self._progress = encoder, token_budget, progress
-
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
-        found: np.ndarray = self._encoder.encode(
-            texts, token_budget=self._token_budget, progress=self._progress
-        )
-        return found

@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.report import visualize
-from medembed_pipeline.report.compared_models import default_baseline, named_model, with_different_names
-from medembed_pipeline.report.errors import ReportError
-from medembed_pipeline.report.labelled_file import read_labelled_notes, sampled
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.notes.cleaning import clean_text, note_id
 from medembed_pipeline.samples.corpus import write_sample_corpus
-from medembed_pipeline.settings import SETTINGS_VARIABLE, Settings
+from medembed_pipeline.settings import SETTINGS_VARIABLE
+from medembed_pipeline.visualize import command
+from medembed_pipeline.visualize.data_file import land, sampled
+from medembed_pipeline.visualize.models import default_baseline, named_model, with_different_names
+from medembed_pipeline.visualize.options import add_arguments
 from medembed_pipeline_tests.encoder.small_models import make_bert, make_roberta
 from medembed_pipeline_tests.report.small_lake import make_lake, packed_parts
 
@@ -25,7 +27,9 @@ SETTINGS = """
 [projections]
 dimensions = [2]
 [tasks]
-families = ["everyday_language"]
+families = ["passages", "everyday_language"]
+[evaluation]
+slices = ["no_column_of_the_file"]
 """
 
 
@@ -63,7 +67,7 @@ def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(*arguments: object) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    visualize.add_arguments(parser)
+    add_arguments(parser)
     return parser.parse_args([str(argument) for argument in arguments])
 
 
@@ -83,7 +87,7 @@ def test_end_to_end(
     ]
     compare = ["--compare", models["narrow"], models["second"]]
     assert (
-        visualize.run(options(*arguments, *compare, "--skip-tsne", "--batch-size", 4, "--device", "cpu")) == 0
+        command.run(options(*arguments, *compare, "--skip-tsne", "--batch-size", 4, "--device", "cpu")) == 0
     )
     printed = capsys.readouterr().out
     assert "60 different notes. All are scored; which of them first was trained on is not known." in printed
@@ -122,7 +126,7 @@ def test_end_to_end(
 
     # A second call on the same folder: vectors are kept, what is no longer asked for goes.
     kept = sorted((output / "store" / "vectors").rglob("*.parquet"))
-    assert visualize.run(options(*arguments, "--skip-tsne", "--skip-umap", "--max-notes", 40)) == 0
+    assert command.run(options(*arguments, "--skip-tsne", "--skip-umap", "--max-notes", 40)) == 0
     assert sorted((output / "store" / "vectors").rglob("*.parquet")) == kept
     payload = json.loads(packed_parts((output / "report.html").read_bytes())["payload"])
     assert payload["comparison"] is None and len(payload["notes"]["id"]) == 40
@@ -167,7 +171,7 @@ def _check_comparison(output: Path, payload: dict[str, Any], printed: str) -> No
 def test_models_of_different_dimensions(models: dict[str, Path], data: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     assert (
-        visualize.run(
+        command.run(
             options(
                 *("--model", models["narrow"], "--baseline", models["first"], "--data", data),
                 *("--output", output, "--max-notes", 50, "--skip-tsne", "--skip-umap"),
@@ -206,8 +210,8 @@ def test_bad_options_are_named(
     stand_ins = {"FIRST": models["first"], "DATA": data, "DATA_FOLDER": data.parent, "LAKE": lake}
     given = [stand_ins.get(argument, argument) for argument in arguments]
     more = [] if "--output" in arguments else ["--output", tmp_path / "out"]
-    with pytest.raises(ReportError, match=message):
-        visualize.run(options("--data", data, *given, *more))
+    with pytest.raises(MedembedError, match=message):
+        command.run(options("--data", data, *given, *more))
 
 
 @pytest.mark.parametrize(
@@ -232,26 +236,29 @@ def test_data_that_cannot_be_used_is_named(
     if content is not None:
         path.write_text(content)
     with pytest.raises(MedembedError, match=message) as caught:
-        visualize.run(options("--model", models["first"], "--data", path, "--output", tmp_path / "out"))
+        command.run(options("--model", models["first"], "--data", path, "--output", tmp_path / "out"))
     assert "chest pain" not in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
-def test_every_format_gives_the_same_notes(data: Path, tmp_path: Path, suffix: str) -> None:
-    settings = Settings()
-    expected = read_labelled_notes(data, settings.landing, settings.cleaning)
-    frame = pd.read_csv(data, dtype=str, keep_default_na=False)
-    path = tmp_path / f"notes.{suffix}"
-    if suffix == "jsonl":
-        frame.to_json(path, orient="records", lines=True)
-    elif suffix == "parquet":
-        frame.to_parquet(path)
-    else:
-        frame.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
-    found = read_labelled_notes(path, settings.landing, settings.cleaning)
-    columns = ["note_id", "text", "specialties", "duplicate_group"]
-    assert found.notes.select(columns).equals(expected.notes.select(columns))
-    assert found.left_out == 0 and found.rows == len(frame)
+def test_a_file_is_landed_by_its_name_also_where_the_landing_folder_would_pass_it_over(
+    data: Path, tmp_path: Path
+) -> None:
+    for name, landed in (
+        ("notes.csv", "notes.csv"),
+        (".notes.csv", "data_notes.csv"),
+        ("README.csv", "data_README.csv"),
+    ):
+        given = tmp_path / name
+        given.write_bytes(data.read_bytes())
+        linked = tmp_path / f"link_to_{landed}"
+        linked.symlink_to(given)
+        for number, path in enumerate((given, linked)):
+            lake = Lake(str(tmp_path / f"lake_{landed}_{number}"))
+            land(path, lake)
+            (found,) = lake.names("landing")
+            assert found == (landed if path == given else linked.name)
+            file = Path(lake.path("landing", found))
+            assert not file.is_symlink() and file.read_bytes() == data.read_bytes()
 
 
 def test_a_sample_depends_on_the_notes_alone() -> None:
@@ -286,15 +293,82 @@ def test_equal_names_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_a_checkpoint_of_ours_says_what_it_was_trained_on(
-    models: dict[str, Path], data: Path, capsys: pytest.CaptureFixture[str]
+def test_a_checkpoint_of_ours_says_what_it_was_trained_on_and_nothing_of_the_notes_stays_but_the_page(
+    models: dict[str, Path], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = Settings()
-    found = read_labelled_notes(data, settings.landing, settings.cleaning)
-    trained = models["second"] / "trained_notes.json"
-    trained.write_text(json.dumps(found.notes["note_id"].to_pylist()[:25]))
+    """All notes are scored all the same; what the checkpoint tells of its training reaches the page."""
+    rows = pd.read_csv(data, dtype=str, keep_default_na=False)
+    rows["mrn"] = [f"MRN-{number // 2:06d}" for number in range(len(rows))]
+    path = tmp_path / "with_patients.csv"
+    rows.to_csv(path, index=False)
+    output = tmp_path / "out"
+    known = _note_ids(path)[:25]
+    history = [
+        {"epoch": 0, "train_loss": None, "validation_map": 0.4},
+        {"epoch": 1, "train_loss": 0.5, "validation_map": 0.5},
+    ]
+    ours = {
+        "trained_notes.json": known,
+        "history.json": history,
+        "manifest.json": {"best_epoch": 1, "base": "tiny", "files": {"model.safetensors": "ab"}},
+    }
+    for name, content in ours.items():
+        (models["second"] / name).write_text(json.dumps(content))
     try:
-        text = visualize._reading(found, named_model("--model", str(models["second"])))
+        assert command.run(options(*_quick(models["second"], models["first"], path, output))) == 0
     finally:
-        trained.unlink()
-    assert "25 of which second was trained on" in text
+        for name in ours:
+            (models["second"] / name).unlink()
+    printed = capsys.readouterr()
+    assert "25 of which second was trained on: its figures on them are memory, too." in printed.out
+
+    page = (output / "report.html").read_bytes()
+    payload = json.loads(packed_parts(page)["payload"])
+    assert payload["scored"] == "all notes (25 of them the model was trained on)"
+    labelled = [bool(names) for names in payload["notes"]["specialties"]]
+    assert [bool(one) for one in payload["notes"]["scored"]] == labelled
+    assert payload["split_names"] == ["all notes"]
+    assert [row["epoch"] for row in payload["history"]] == [0, 1]
+    assert payload["made"]["checkpoint"]["manifest"]["base"] == "tiny"
+    assert not payload["slices"] and "slice_metrics" not in payload["tables"]
+    assert set(pd.read_parquet(output / "embedding_metrics.parquet")["split"]) == {"all"}
+    assert set(pd.read_parquet(output / "label_review.parquet")["split"]) == {"all"}
+    tasks = pd.read_parquet(output / "task_metrics.parquet")
+    assert set(tasks["family"]) == {"everyday_language"} and not tasks["decides"].any()
+
+    words = ["MRN-0000", str(tmp_path), *(text[40:90] for text in rows["transcription"][:20])]
+    files = [file for file in output.rglob("*") if file.is_file() and file.name != "report.html"]
+    assert {file.suffix for file in files} == {".parquet", ".png", ".svg", ".lock"}
+    for file in files:
+        content = file.read_bytes()
+        if file.suffix == ".parquet":
+            table = pq.read_table(file)
+            content += repr(table.schema.metadata).encode() + repr(table.to_pylist()).encode()
+        for word in words:
+            assert word.encode() not in content, file
+
+
+def _note_ids(path: Path) -> list[str]:
+    """Ids of the notes of a file, as the cleaning gives them."""
+    texts = pd.read_csv(path, dtype=str, keep_default_na=False)["transcription"]
+    return sorted({note_id(clean_text(text)) for text in texts})
+
+
+def _quick(model: Path, baseline: Path, data: Path, output: Path) -> list[object]:
+    given = ["--model", model, "--baseline", baseline, "--data", data, "--output", output]
+    return [*given, "--skip-tsne", "--skip-umap", "--device", "cpu"]
+
+
+def test_a_stage_that_fails_is_named_with_its_message(
+    models: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in models["first"].iterdir():
+        if file.is_file():
+            (broken / file.name).write_bytes(file.read_bytes())
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(MedembedError, match=r"^baseline_embeddings: ") as caught:
+        command.run(options(*_quick(models["first"], broken, data, tmp_path / "out")))
+    assert "dagster" not in str(caught.value)
+    assert not list((tmp_path / "out" / ".staging").iterdir())
