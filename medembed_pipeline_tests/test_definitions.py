@@ -24,6 +24,8 @@ HEAVY = [
     "numba",
     "ftfy",
     "scipy",
+    "fsspec",
+    "pyarrow.compute",
 ]
 
 

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
-from fsspec.implementations.local import LocalFileSystem
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.publication import (
@@ -45,6 +43,9 @@ class Lake:
     """
 
     def __init__(self, url: str) -> None:
+        import fsspec
+        from fsspec.implementations.local import LocalFileSystem
+
         self.url = url.rstrip("/") or url
         self.filesystem, self.root = fsspec.core.url_to_fs(self.url)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)

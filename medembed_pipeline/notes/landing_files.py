@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
+if TYPE_CHECKING:
+    import fsspec
+
 
 FormatKind = Literal["delimited", "json_lines", "parquet"]
 
@@ -78,7 +79,7 @@ def list_landing_files(filesystem: fsspec.AbstractFileSystem, root: str) -> list
     folders that bear the name of a data file and hold no file, come back rejected too, and so do names of
     unknown formats.
     """
-    if isinstance(filesystem, LocalFileSystem):
+    if _is_local(filesystem):
         folder = Path(root).resolve()
         found = list(_walk_local(folder, folder)) if folder.is_dir() else []
     else:
@@ -92,9 +93,15 @@ def landing_file_opener(filesystem: fsspec.AbstractFileSystem, file: LandingFile
     On a local filesystem it refuses (OSError) a symbolic link or anything but a regular file, also when it
     took the file's place after the listing.
     """
-    if isinstance(filesystem, LocalFileSystem):
+    if _is_local(filesystem):
         return partial(_open_local, file.path)
     return lambda: cast(BinaryIO, filesystem.open(file.path, "rb"))
+
+
+def _is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(filesystem, LocalFileSystem)
 
 
 def _open_local(path: str) -> BinaryIO:
