@@ -191,8 +191,8 @@
   }
 
   /**
-   * A cell of CSV. What a spreadsheet would run as a formula has an apostrophe before it, which makes it text there:
-   * https://owasp.org/www-community/attacks/CSV_Injection
+   * A cell of CSV. What a spreadsheet would run as a formula has an apostrophe before it, which makes it text there (OWASP,
+   * "CSV Injection").
    */
   function cell(value) {
     const plain = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(value) ? `'${value}` : value;

@@ -53,5 +53,5 @@
     ];
   }
 
-  page.sections = { ...page.sections, made };
+  page.section({ id: "made", title: "Settings, versions, hashes", short: "Settings and versions", after: "comparison", show: made });
 })((globalThis.medembedPage ??= {}));
