@@ -65,8 +65,8 @@ def launchpad_settings(context: dg.AssetExecutionContext, section: type[SectionT
 
 def launchpad_value(context: dg.AssetExecutionContext, asset: str, field: str, default: Any) -> Any:
     """What the launchpad of this run says of a field of another asset; the default where it says nothing."""
-    config = context.run.run_config.get("ops", {}).get(asset, {}).get("config", {})
-    return config.get(field, default)
+    ops: Any = context.run.run_config.get("ops", {})
+    return ops.get(asset, {}).get("config", {}).get(field, default)
 
 
 def launchpad_config(sections: Iterable[Section]) -> dict[str, Any]:
