@@ -14,6 +14,7 @@ ORDER = (
     "encoder",
     "triplets",
     "training",
+    "study",
     "embeddings",
     "evaluation",
     "maps",
