@@ -28,6 +28,7 @@ ORDER = (
     "history",
     "card",
     "report",
+    "tracking",
     "lake",
     "automation",
 )

@@ -145,7 +145,7 @@ def _described(parameter: Parameter) -> dict[str, Any]:
             "low": None,
             "high": None,
             "log": False,
-            "options": list(parameter.options),
+            "options": ", ".join(map(str, parameter.options)),
         }
     kind = "whole" if isinstance(parameter, Whole) else "real"
     return {
@@ -154,7 +154,7 @@ def _described(parameter: Parameter) -> dict[str, Any]:
         "low": parameter.low,
         "high": parameter.high,
         "log": parameter.log,
-        "options": [],
+        "options": "",
     }
 
 

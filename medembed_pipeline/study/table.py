@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -45,30 +45,43 @@ _RESERVED = {field.name for field in [*_BEFORE, *_AFTER]}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def trials_schema(space: Space, about: dict[str, str] | None = None) -> pa.Schema:
-    """The columns of a study's table; the searched parameters stand in the middle, under their own names.
+def trials_schema(
+    space: Space, about: Mapping[str, str] | None = None, figures: Mapping[str, str] | None = None
+) -> pa.Schema:
+    """The columns of a study's table; parameters and figures stand in the middle, under their own names.
 
     Args:
         space: what is searched.
         about: what each parameter is, by name.
+        figures: what each figure is that trials note, by name.
 
     Raises:
-        StudyError: a parameter has the name of another column, or is not named in small letters.
+        StudyError: a parameter or figure has the name of another column, or is not named in small letters.
     """
-    for name in space.names:
-        if name in _RESERVED or not _NAME.fullmatch(name):
+    names = [*space.names, *(figures or {})]
+    for name in names:
+        if name in _RESERVED or not _NAME.fullmatch(name) or names.count(name) > 1:
             raise StudyError(
-                f"parameter {name!r}: expected small letters, digits and _, and none of {sorted(_RESERVED)}."
+                f"parameter or figure {name!r}: expected small letters, digits and _, each once, and none of "
+                f"{sorted(_RESERVED)}."
             )
     parameters = [
         _field(one.name, _type(one), f"searched: {(about or {}).get(one.name, 'a parameter')}")
         for one in space
     ]
-    return pa.schema([*_BEFORE, *parameters, *_AFTER])
+    noted = [
+        _field(name, pa.float64(), f"{what}; null unless noted", nullable=True)
+        for name, what in (figures or {}).items()
+    ]
+    return pa.schema([*_BEFORE, *parameters, *noted, *_AFTER])
 
 
-def trial_table(records: Sequence[TrialRecord], space: Space, schema: pa.Schema | None = None) -> pa.Table:
-    """The trials as a table, by number."""
+def trial_table(
+    records: Sequence[TrialRecord], space: Space, figures: Mapping[str, str] | None = None
+) -> pa.Table:
+    """The trials as a table, by number; without `figures`, those that were noted are the columns."""
+    if figures is None:
+        figures = {name: "noted by the objective" for one in records for name in sorted(one.figures)}
     ordered = sorted(records, key=lambda record: record.number)
     best = best_trial(ordered)
     rows: list[dict[str, Any]] = []
@@ -85,6 +98,7 @@ def trial_table(records: Sequence[TrialRecord], space: Space, schema: pa.Schema 
                 "broken": one.broken,
                 "best": best is not None and one.number == best.number,
                 **{name: one.values[name] for name in space.names},
+                **{name: one.figures.get(name) for name in figures},
                 "steps": list(one.steps),
                 "step_scores": list(one.steps.values()),
                 "looks": one.looks,
@@ -93,7 +107,7 @@ def trial_table(records: Sequence[TrialRecord], space: Space, schema: pa.Schema 
                 "problem": one.problem,
             }
         )
-    return pa.Table.from_pylist(rows, schema=schema or trials_schema(space))
+    return pa.Table.from_pylist(rows, schema=trials_schema(space, figures=figures))
 
 
 def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
