@@ -77,14 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_exploring_commands(commands: Any) -> None:
-    """The commands that work without Dagster."""
+    """The commands that try something out."""
     from medembed_pipeline.report import atlas, visualize
+    from medembed_pipeline.study import command as study
 
     visualize.add_arguments(
         commands.add_parser("visualize", help="figures and the page for any model folder and labelled file")
     )
     atlas.add_arguments(
         commands.add_parser("export-atlas", help="write a Parquet that Apple's embedding-atlas opens")
+    )
+    study.add_arguments(
+        commands.add_parser(
+            "study", help="search settings on train and validation notes, or show what was found"
+        )
     )
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
@@ -128,6 +134,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.report import atlas
 
             return atlas.run(options)
+        case "study":
+            from medembed_pipeline.study import command as study
+
+            return study.run(options)
         case "experiment":
             from medembed_pipeline.evidence.leakage import command
 
