@@ -70,6 +70,11 @@ def default_values(space: Space) -> Values:
     return space.held(TrainingSettings().model_dump())
 
 
+def fixed_values(training: TrainingSettings, space: Space) -> dict[str, Any]:
+    """What every trial has of the recipe in force; what is searched is no part of it."""
+    return {name: value for name, value in training.weight_values().items() if name not in space.names}
+
+
 def recipe_objective(
     data: TrainingData,
     training: TrainingSettings,

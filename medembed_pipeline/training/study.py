@@ -11,6 +11,7 @@ from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.recipe_trials import (
     FIGURES,
     default_values,
+    fixed_values,
     recipe_objective,
     recipe_space,
     training_block,
@@ -27,8 +28,7 @@ CHOICE = EpochChoice(
     main_metric=SETTINGS.verdict.main_metric, passages_tolerance=SETTINGS.tasks.passages_tolerance
 )
 SPACE = recipe_space(SETTINGS.recipe_study, SETTINGS.training)
-FIXED = {name: value for name, value in SETTINGS.training.weight_values().items() if name not in SPACE.names}
-"""What every trial has of the recipe in force."""
+FIXED = fixed_values(SETTINGS.training, SPACE)
 
 
 def prepare(work: AssetWork) -> Prepared:

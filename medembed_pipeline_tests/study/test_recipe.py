@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 import torch
 
+import medembed_pipeline.definitions  # noqa: F401 (rooms are described in their order, whoever comes first)
 import medembed_pipeline.study.assets as study_assets
 import medembed_pipeline.training.study as declared
 from medembed_pipeline.encoder.settings import EncoderSettings
@@ -30,6 +31,7 @@ from medembed_pipeline.training import loop as training_loop
 from medembed_pipeline.training.averaging import beyond
 from medembed_pipeline.training.recipe_trials import (
     default_values,
+    fixed_values,
     recipe_objective,
     recipe_space,
     training_block,
@@ -127,6 +129,14 @@ def test_what_is_searched_follows_the_settings() -> None:
         default_values(recipe_space(RecipeStudySettings(), TrainingSettings())).keys()
         == RecipeStudySettings().ranges().keys()
     )
+
+
+def test_taking_over_what_won_leaves_the_study_as_it_is() -> None:
+    space = recipe_space(RecipeStudySettings(), TrainingSettings())
+    before = fixed_values(TrainingSettings(), space)
+    assert fixed_values(TrainingSettings(learning_rate=2e-3, lora_rank=8, epochs=4), space) == before
+    assert fixed_values(TrainingSettings(log_every_steps=3, keep_epochs=True), space) == before
+    assert fixed_values(TrainingSettings(notes_per_batch=16), space) != before
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,10 @@ def test_a_trial_is_kept_to_the_last_bit(scores: list[float], steps: dict[int, f
         (lambda: Choice("a", ("x", 1)), "one type"),
         (lambda: Space([]), "one parameter or more"),
         (lambda: Space([Real("a", 0, 1), Real("a", 0, 2)]), "each named once"),
-        (lambda: search(Space([Real("seconds", 0, 1)]), hill, trials=0, seed=1), "parameter 'seconds'"),
+        (
+            lambda: search(Space([Real("seconds", 0, 1)]), hill, trials=0, seed=1),
+            "parameter or figure 'seconds'",
+        ),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_refused(make: Any, words: str) -> None:
