@@ -66,7 +66,6 @@ import dagster as dg
 import pyarrow as pa
 from medembed_pipeline.definitions import defs
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.report.inputs import shown_tables
 from medembed_pipeline.tables_page import render_tables_page
@@ -76,7 +75,6 @@ lake = Lake(sys.argv[1] + "/lake")
 lake.write_table(Recipe("cleaned_notes", "1", {}, {}), pa.table({"text": ["eel", "tea", "a bee"]}))
 made = dg.materialize(
     [defs.resolve_assets_def(key)],
-    resources={"lake": LakeResource(url=lake.url)},
     run_config={"ops": {"toy_study": {"config": {"trials": 12, "which": ["toy"]}}}},
 )
 table = lake.table("toy_study")
@@ -104,6 +102,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     (room / "study.py").write_text(STUDY)
     (folder / "medembed.toml").write_text("")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment[DATA_LAKE_VARIABLE] = str(folder / "lake")
     command = [sys.executable, "-c", LOOK, str(folder)]
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
@@ -148,7 +147,7 @@ def records(trials: int, objective: Any = hill) -> list[TrialRecord]:
 
 
 def test_what_matters_is_told_apart_from_what_does_not() -> None:
-    found = importances(records(40), SPACE, seed=7)
+    found = importances(records(25), SPACE, seed=7)
     shares = {one["parameter"]: one["importance"] for one in found}
     assert sum(shares.values()) == pytest.approx(1) and found[0]["parameter"] == "rate"
     assert shares["rank"] < 0.1
