@@ -77,8 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_exploring_commands(commands: Any) -> None:
-    """The commands that look at a model, and have no part in making one."""
+    """The commands that try something out."""
     from medembed_pipeline.report import atlas
+    from medembed_pipeline.study import command as study
     from medembed_pipeline.visualize import options as visualize
 
     visualize.add_arguments(
@@ -86,6 +87,11 @@ def add_exploring_commands(commands: Any) -> None:
     )
     atlas.add_arguments(
         commands.add_parser("export-atlas", help="write a Parquet that Apple's embedding-atlas opens")
+    )
+    study.add_arguments(
+        commands.add_parser(
+            "study", help="search settings on train and validation notes, or show what was found"
+        )
     )
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
@@ -129,6 +135,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.report import atlas
 
             return atlas.run(options)
+        case "study":
+            from medembed_pipeline.study import command as study
+
+            return study.run(options)
         case "experiment":
             from medembed_pipeline.evidence.leakage import command
 

@@ -14,6 +14,7 @@ ORDER = (
     "encoder",
     "triplets",
     "training",
+    "study",
     "embeddings",
     "evaluation",
     "maps",
@@ -27,6 +28,7 @@ ORDER = (
     "history",
     "card",
     "report",
+    "tracking",
     "lake",
     "automation",
 )

@@ -18,7 +18,7 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.automation.retraining import CHECKPOINT, TRAINING, RetrainingPolicy
+from medembed_pipeline.automation.retraining import CHECKPOINT, TRAINING, RetrainingPolicy, studies
 from medembed_pipeline.automation.state import GraphState, state_of_tick
 
 TUNED = dg.AssetKey("tuned_embeddings")
@@ -222,7 +222,7 @@ def follow_changes(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:
 
 
 def follow_changes_when_due(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:
-    """The rule of triplets and checkpoint: the same, when the retraining policy allows it."""
+    """The rule of triplets, checkpoint and studies: the same, when the retraining policy allows it."""
     return _may_run() & OUT_OF_DATE & PolicyAllows(policy) & _inputs_ready(policy)
 
 
@@ -245,7 +245,8 @@ def with_conditions(assets: Any, policy: RetrainingPolicy) -> list[Any]:
     ordinary, training, landing = follow_changes(policy), follow_changes_when_due(policy), follow_code()
 
     def condition(spec: dg.AssetSpec) -> dg.AssetSpec:
-        rule = training if spec.key in TRAINING else ordinary if list(spec.deps) else landing
+        due = spec.key in TRAINING or spec.key in studies()
+        rule = training if due else ordinary if list(spec.deps) else landing
         return spec.replace_attributes(automation_condition=rule)
 
     return list(dg.map_asset_specs(condition, assets))

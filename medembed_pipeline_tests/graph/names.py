@@ -7,6 +7,7 @@ GROUPS = {
     "note_splits": "notes",
     "triplets": "training",
     "finetuned_checkpoint": "training",
+    "recipe_study": "study",
     "baseline_embeddings": "baseline",
     "tuned_embeddings": "tuned",
     "neighbors": "evaluation",

@@ -17,6 +17,7 @@ TABLES = {
     "cleaned_notes": {"note_id", "text", "specialties", "document_types", "source_rows", "duplicate_group"},
     "note_splits": {"note_id", "split", "group"},
     "triplets": {"anchor_id", "positive_id", "negative_id", "split", "strategy", "positive_similarity"},
+    "recipe_study": {"number", "state", "score", "learning_rate", "looks"},
     "baseline_embeddings": {"note_id", "embedding"},
     "tuned_embeddings": {"note_id", "embedding"},
     "neighbors": {"model", "note_id", "rank", "neighbor_id", "similarity"},
