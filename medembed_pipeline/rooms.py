@@ -27,6 +27,7 @@ ORDER = (
     "history",
     "card",
     "report",
+    "serving",
     "lake",
     "automation",
 )
