@@ -82,7 +82,7 @@ def encoded_vectors(vectors: np.ndarray, encoding: str) -> list[Any]:
     """As numbers, or as base64 of their little-endian float32 bytes."""
     if encoding == "base64":
         return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
-    return list(vectors.astype(np.float64).tolist())
+    return [row.tolist() for row in vectors.astype(np.float64)]
 
 
 def filters_of(request: FilterRequest) -> Filters:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medembed_pipeline.serving.audit import AuditLog
-from medembed_pipeline.serving.keys import ANYBODY, Key, Keyring
+from medembed_pipeline.serving.keys import ANYBODY, NOBODY, Key, Keyring
 from medembed_pipeline.serving.metrics import ServiceMetrics
 from medembed_pipeline.serving.private import safe_words
 from medembed_pipeline.serving.rates import RateLimit
@@ -112,7 +112,7 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asking = Asking(ANYBODY)
+        asking = Asking(NOBODY)
         scope[STATE] = asking
         status = 0
 
@@ -208,8 +208,8 @@ class Gate:
         if route in PUBLIC or route.startswith(PUBLIC_FOLDER):
             return
         self._audit.write(
-            key=asking.key.name if status != 401 else "nobody",
-            scope=asking.key.scope if status != 401 else "",
+            key=asking.key.name,
+            scope=asking.key.scope,
             route=route,
             status=status,
             texts=asking.texts,

@@ -53,6 +53,10 @@ ANYBODY = Key("anybody", "text", "")
 """Who asks a service without keys, which listens to this machine alone."""
 
 
+NOBODY = Key("nobody", "ids", "")
+"""Who has not said yet who they are."""
+
+
 class Keyring:
     """The keys of a service.
 

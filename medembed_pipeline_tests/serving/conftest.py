@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from medembed_pipeline.serving.audit import AuditLog
@@ -50,6 +51,9 @@ class Running:
     audit: Path
     said: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.http = httpx.Client(base_url=self.url, trust_env=False, verify=False, timeout=30)
+
     def wait_for(self, holds: Callable[[], Any], seconds: float = 20) -> None:
         """Until it holds."""
         deadline = time.monotonic() + seconds
@@ -80,6 +84,7 @@ def running(
         made.wait_for(lambda: server.started and service.is_ready)
         yield made
     finally:
+        made.http.close()
         server.should_exit = True
         thread.join(20)
         audit.close()

@@ -43,7 +43,7 @@ class SmallLake:
         self.lake = Lake(str(folder / "lake"))
         data = make_data(notes=notes)
         self.texts = list(data.texts.values())
-        self.specialties = list(data.specialties.values())
+        self.specialties = [sorted(own) for own in data.specialties.values()]
 
     def add_checkpoint(self, version: str, *, seed: int) -> Checkpoint:
         """Put a model into the lake, as a training does, and make it the current one."""
