@@ -19,7 +19,8 @@ def docs_page(document: dict[str, Any]) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><title>{_text(info["title"])}: the API</title>
-<link rel="icon" href="data:,"><link rel="stylesheet" href="/page/style.css"></head>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/page/report.css"><link rel="stylesheet" href="/page/style.css"></head>
 <body class="docs"><header class="masthead"><h1>{_text(info["title"])}: the API</h1>
 <p>{_text(info.get("summary", ""))} The same as <a href="/openapi.json">OpenAPI</a>; <a href="/">the page</a>.</p>
 </header><main><section><h2>Paths</h2>{paths}</section>
