@@ -6,6 +6,7 @@ that does not belong together: the vectors are those that this very checkpoint g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -89,12 +90,15 @@ class SnapshotParts:
         return self.map is None and {**own, VECTORS: "", MAP: ""} == {**theirs, VECTORS: "", MAP: ""}
 
 
-def read_parts(lake: Lake, settings: EncoderSettings) -> SnapshotParts:
+def read_parts(
+    lake: Lake, settings: EncoderSettings, find: Callable[[str], LakeTable | None] | None = None
+) -> SnapshotParts:
     """What a snapshot of the lake as it stands would be made of.
 
     Args:
         lake: read and not written.
         settings: of the encoder: handling of long notes, device, precision.
+        find: the table of a name, None where there is none; by default the lake's.
 
     Raises:
         NothingReleasedError: no checkpoint was released yet.
@@ -105,8 +109,9 @@ def read_parts(lake: Lake, settings: EncoderSettings) -> SnapshotParts:
         raise NothingReleasedError(
             "no checkpoint has been released in this lake yet: `medembed run` releases one when its verdict is deploy"
         )
-    notes = lake.table(NOTES)
-    vectors = lake.find_table(VECTORS)
+    find = find or lake.find_table
+    notes = find(NOTES) or lake.table(NOTES)
+    vectors = find(VECTORS)
     is_measured = vectors is not None and _input(vectors, "finetuned_checkpoint") == checkpoint.data_version
     precision = _precision(settings, vectors if is_measured else None)
     spec = checkpoint.encoder_spec(settings.long_notes)
@@ -114,12 +119,12 @@ def read_parts(lake: Lake, settings: EncoderSettings) -> SnapshotParts:
     is_measured = is_measured and _input(vectors, "model") == fingerprint
     if not is_measured or _input(vectors, NOTES) != notes.data_version:
         vectors = None
-    splits, places = lake.find_table(SPLITS), lake.find_table(MAP)
+    splits, places = find(SPLITS), find(MAP)
     if splits is not None and _input(splits, NOTES) != notes.data_version:
         splits = None
     if vectors is None or places is None or _input(places, VECTORS) != vectors.data_version:
         places = None
-    rows = lake.find_table(ROWS)
+    rows = find(ROWS)
     if rows is not None and _input(notes, ROWS) != rows.data_version:
         rows = None
     awaited = [rows, splits, *([vectors, places] if is_measured else [])]

@@ -26,6 +26,7 @@ class ServingSettings(Section, table="serving"):
             "request_megabytes",
             "requests_per_second",
             "threads",
+            "url",
         }
     )
 
@@ -59,6 +60,10 @@ class ServingSettings(Section, table="serving"):
     request_megabytes: float = Field(8.0, gt=0, le=1024, description="Size of one request.")
     requests_per_second: float = Field(
         50.0, ge=0, le=100_000, description="Of one key, or one address without keys; 0: no limit."
+    )
+    url: str = Field(
+        "",
+        description="Where the graph finds the running service, to say which snapshot it answers from; empty: nowhere.",
     )
     threads: int = Field(
         0, ge=0, le=256, description="Processor threads that encode; 0: as many as there are cores."
