@@ -59,7 +59,7 @@
         if (column.at_least !== null && column.at_least !== undefined) {
           return between(column, Array.isArray(wanted) ? {} : wanted ?? {}, (next) => setColumn(column.name, next));
         }
-        return column.values
+        return column.values && column.values.length > 1
           ? choice(column.name, column.values, Array.isArray(wanted) ? wanted : [], (next) => setColumn(column.name, next))
           : null;
       }),

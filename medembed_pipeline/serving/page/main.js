@@ -86,7 +86,8 @@
       at("map").hidden = !readsText;
       at("labels").hidden = labels === null;
       answered = true;
-      page.shown.nearest(found.results[0], from, found.results[0].stored_as);
+      const same = (model.columns ?? []).filter((column) => column.values?.length === 1).map((column) => column.name);
+      page.shown.nearest(found.results[0], from, found.results[0].stored_as, new Set(same));
       if (labels) page.shown.labels(labels);
       if (readsText) page.map.show(found.results[0]);
       tellModel(found.snapshot, found.checkpoint);

@@ -5,20 +5,25 @@
   const { element, refill, number, percent, words, shortened, plural } = page.base;
   const LABELS_SHOWN = 8;
 
-  /** @param {any} found of POST /search @param {(id: string) => void} from @param {string} asked the note asked about */
-  function nearest(found, from, asked) {
+  /**
+   * @param {any} found of POST /search
+   * @param {(id: string) => void} from
+   * @param {string} asked the stored note asked about, or none
+   * @param {Set<string>} same columns in which all notes say the same
+   */
+  function nearest(found, from, asked, same) {
     const place = document.querySelector("#near .content");
     if (!found.hits.length) {
       refill(place, element("p", {}, "No stored note passes the filters."));
       return;
     }
-    refill(place, element("ol", { class: "near" }, found.hits.map((hit, rank) => one(hit, rank, from, asked))));
+    refill(place, element("ol", { class: "near" }, found.hits.map((hit, rank) => one(hit, rank, from, asked, same))));
   }
 
-  function one(hit, rank, from, asked) {
+  function one(hit, rank, from, asked, same) {
     const facts = [
       hit.split,
-      ...Object.entries(hit.columns ?? {}).map(([name, values]) => `${words(name)} ${values.join(", ")}`),
+      ...Object.entries(hit.columns ?? {}).filter(([name]) => !same.has(name)).map(([name, values]) => `${words(name)} ${values.join(", ")}`),
     ].filter(Boolean);
     const name = hit.labels === null || hit.labels === undefined ? hit.note_id : hit.labels.join(", ") || "no label";
     return element("li", {},
