@@ -178,15 +178,17 @@ def classify_answer(snapshot: Snapshot, outcome: Outcome) -> dict[str, Any]:
     return {
         **named(snapshot),
         "classifier": snapshot.parts.classifier,
+        "set_misses": 0.0 if snapshot.classifier is None else snapshot.classifier.misses,
         "results": [
             {
                 "probabilities": [
                     {"label": label, "probability": probability}
                     for label, probability in one.probabilities.items()
                 ],
-                "chosen": one.chosen,
-                "abstains": one.abstains,
-                "reason": one.reason,
+                "labels": one.labels,
+                "label_set": one.label_set,
+                "abstains": bool(one.abstained),
+                "reason": one.abstained,
             }
             for one in outcome.predictions
         ],

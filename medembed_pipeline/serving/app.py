@@ -21,7 +21,6 @@ from medembed_pipeline.serving.metrics import CONTENT_TYPE
 from medembed_pipeline.serving.page_files import PAGE_FILES, page_file
 from medembed_pipeline.serving.refused import refused_request
 from medembed_pipeline.serving.service import Service
-from medembed_pipeline.serving.texts import PreparedText
 
 Value = TypeVar("Value")
 
@@ -152,11 +151,13 @@ def _add_questions(app: FastAPI, service: Service) -> None:
                 "The released checkpoint has no classifier in this lake.", status=503, kind="no_classifier"
             )
 
-        def prepare() -> list[PreparedText]:
-            return answers.prepared(asked.texts, settings, snapshot)
+        def prepare() -> Job:
+            texts = answers.prepared(asked.texts, settings, snapshot)
+            rows = [answers.own_row(snapshot, text) for text in texts]
+            return Job(snapshot, answers.wanted_vectors(texts, rows, "document"), classify=True)
 
-        texts = await _beside(sum(map(len, asked.texts)), prepare)
-        outcome = await service.compute(Job(snapshot, [text.text for text in texts], classify=True))
+        job = await _beside(sum(map(len, asked.texts)), prepare)
+        outcome = await service.compute(job)
         return JSONResponse(answers.classify_answer(snapshot, outcome))
 
     @app.get("/model", response_model=schemas.ModelAnswer, tags=["model"])

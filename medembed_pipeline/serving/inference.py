@@ -53,7 +53,7 @@ class Job:
         texts: prepared texts, or notes of the snapshot.
         role: as which the texts are encoded.
         search: what is looked for with each; None for vectors alone.
-        classify: whether the texts' labels are asked for (then `texts` holds texts alone).
+        classify: whether the texts' labels are asked for.
         count_tokens: whether the tokens read are counted.
     """
 
@@ -245,11 +245,24 @@ def compute(jobs: Sequence[Job]) -> list[Outcome]:
                 own,
                 mine,
                 [next(places) for _ in job.texts] if _needs_more(job.search) else mine,
-                snapshot.classifier.predict(texts) if job.classify and snapshot.classifier else [],
+                _predictions(snapshot, job, own) if job.classify else [],
                 snapshot.encoder.tokens(texts, job.role) if job.count_tokens else 0,
             )
         )
     return outcomes
+
+
+def _predictions(snapshot: Snapshot, job: Job, vectors: npt.NDArray[np.float32]) -> list[Prediction]:
+    if snapshot.classifier is None:
+        return []
+    texts = [snapshot.text(text.row) if isinstance(text, Stored) else text for text in job.texts]
+    return snapshot.classifier.predict(texts, vectors)
+
+
+def _needs_vectors(job: Job) -> bool:
+    """Whether anything looks at its vectors: a classifier of words alone does not."""
+    asks = job.snapshot.classifier
+    return not job.classify or job.search is not None or (asks is not None and asks.uses_vectors)
 
 
 def _needs_more(search: Searched | None) -> bool:
@@ -268,7 +281,7 @@ def _vectors(snapshot: Snapshot, jobs: Sequence[Job]) -> list[npt.NDArray[np.flo
         places = [
             (place, position)
             for place, job in enumerate(jobs)
-            if job.role == role and not (job.classify and job.search is None)
+            if job.role == role and _needs_vectors(job)
             for position, text in enumerate(job.texts)
             if isinstance(text, str)
         ]

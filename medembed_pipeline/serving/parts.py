@@ -138,7 +138,7 @@ def read_parts(
         rows=rows,
         vectors=vectors,
         map=places,
-        classifier=classifier_version(lake, checkpoint),
+        classifier=classifier_version(lake, checkpoint, precision=precision, long_notes=settings.long_notes),
         settled=all(table is not None for table in awaited),
     )
 

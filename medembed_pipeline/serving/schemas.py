@@ -128,7 +128,8 @@ class Classified(BaseModel):
     """What the classifier says of one note."""
 
     probabilities: list[LabelProbability] = Field(description="The most probable first.")
-    chosen: list[str] = Field(description="The set of labels that it stands by.")
+    labels: list[str] = Field(description="Those that it gives; none where it abstains.")
+    label_set: list[str] = Field(description="Those that hold the true ones as often as it promises.")
     abstains: bool = Field(description="Whether a person should look instead.")
     reason: str = Field(description="Why it abstains.")
 
@@ -136,7 +137,11 @@ class Classified(BaseModel):
 class ClassifyAnswer(Answered):
     """Labels of each text."""
 
-    classifier: str = Field(description="Version of the classifier.")
+    classifier: str = Field(description="Version and hash of the classifier.")
+    set_misses: float = Field(
+        description="Share of its true labels that the set of a note lacks at most, on average, as was found on "
+        "validation notes."
+    )
     results: list[Classified]
 
 

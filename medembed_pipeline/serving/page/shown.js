@@ -55,11 +55,13 @@
     const shown = found.probabilities.slice(0, LABELS_SHOWN);
     refill(place,
       found.abstains
-        ? element("p", { class: "abstains" }, element("strong", {}, "A person should look. "), found.reason)
-        : element("p", {}, found.chosen.length ? `Stands by ${plural(found.chosen.length, "label")}: ` : "Stands by no label.",
-          element("strong", {}, found.chosen.join(", "))),
+        ? element("p", { class: "abstains" }, element("strong", {}, "A person should look: "), `${found.reason}.`)
+        : element("p", {}, element("strong", {}, found.labels.join(", ") || "No label is probable enough.")),
+      element("p", { class: "reading" }, found.label_set.length
+        ? `Marked: the ${plural(found.label_set.length, "label")} of its set, which lacks at most ${percent(answer.set_misses)} of a note's true labels on average.`
+        : "Its set of possible labels is empty."),
       element("table", { class: "probable" }, element("tbody", {}, shown.map((one) =>
-        element("tr", { class: found.chosen.includes(one.label) ? "in-set" : null },
+        element("tr", { class: found.label_set.includes(one.label) ? "in-set" : null },
           element("th", { scope: "row" }, one.label),
           element("td", {}, element("meter", { min: 0, max: 1, value: one.probability, "aria-hidden": "true" })),
           element("td", { class: "numeric" }, percent(one.probability)))))),
