@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medembed_pipeline.serving.classifier import Prediction
 from medembed_pipeline.serving.keys import Key, Keyring, hash_of
 from medembed_pipeline_tests.report.conftest import chromium
 from medembed_pipeline_tests.report.opened_page import Opened, needs_chromium
 from medembed_pipeline_tests.serving.conftest import Running, running
-from medembed_pipeline_tests.serving.small_lake import SmallLake, make_lake, new_note
+from medembed_pipeline_tests.serving.small_lake import Guess, SmallLake, make_lake, new_note
 
 pytestmark = needs_chromium
 __all__ = ["chromium"]
 
 EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'> chest pain and fever"
 SECRET = "seen for zqpagesecretzq with fever and chest pain"
-
-
-class Guess:
-    """A classifier that is sure of a note with `valve` in it, and of no other."""
-
-    uses_vectors, misses = True, 0.1
-
-    def predict(self, texts: Sequence[str], vectors: Any) -> list[Prediction]:
-        assert vectors.shape == (len(texts), 32)
-        probabilities = {"Cardiology": 0.71, "Radiology": 0.2, "Orthopedic": 0.06, "Pulmonary": 0.03}
-        two = ["Cardiology", "Radiology"]
-        return [
-            Prediction(probabilities, two[:1], two, "")
-            if "valve" in text
-            else Prediction(probabilities, [], two, "it is far from all train notes")
-            for text in texts
-        ]
 
 
 @pytest.fixture(scope="module")
