@@ -35,6 +35,10 @@ study: .venv/installed ## search the recipe's settings on train and validation n
 ui: .venv/installed ## open the Dagster UI with its daemon on http://127.0.0.1:3000
 	$(BIN)/medembed ui
 
+.PHONY: serve
+serve: .venv/installed ## answer over HTTP from the released checkpoint, with a page on http://127.0.0.1:8000
+	$(BIN)/medembed serve
+
 .PHONY: test
 test: .venv/installed-test ## format, lint, types and tests
 	$(BIN)/ruff format --check .
@@ -62,6 +66,15 @@ faults: .venv/installed-test ## kill, fill the disk and run twice at once; count
 .PHONY: incremental
 incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per asset (ten minutes)
 	$(BIN)/python -m medembed_pipeline_tests.measure_incremental
+
+.PHONY: bench-serving
+bench-serving: .venv/installed-test ## the service against its parts and against a plain one; writes docs/serving.md (thirty minutes)
+	$(BIN)/python -m medembed_pipeline_tests.serving.bench --write docs/serving.md
+
+.PHONY: fuzz-serving
+fuzz-serving: .venv/installed-test ## 10,000 made-up requests to the service; none may be an error of it (ten minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m medembed_pipeline_tests.serving.fuzz --cases 10000
 
 .PHONY: demonstration
 demonstration: .venv/installed-test ## automation on: files are dropped, nobody touches anything; seconds per asset (ten minutes)

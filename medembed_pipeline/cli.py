@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rollback.add_argument(
         "version", nargs="?", help="the checkpoint to release again, by how its version begins"
     )
+    add_serving_commands(commands)
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
     ui.add_argument("--port", type=int, default=3000, help="port on 127.0.0.1 (default 3000)")
     add_exploring_commands(commands)
@@ -99,6 +100,20 @@ def add_exploring_commands(commands: Any) -> None:
     experiment.add_argument("preset", type=Path, help="preset file, or the name of one in presets/")
     experiment.add_argument("--data", type=Path, required=True, help="file of labelled rows")
     experiment.add_argument("--output", type=Path, help="folder for the table and the picture")
+
+
+def add_serving_commands(commands: Any) -> None:
+    """The service, and its keys."""
+    from medembed_pipeline.serving.arguments import add_arguments
+
+    add_arguments(
+        commands.add_parser("serve", help="answer over HTTP from the released checkpoint, with a page at /")
+    )
+    key = commands.add_parser("serve-key", help="make a key for the service, and its hash")
+    key.add_argument("name", help="who it is for; stands in the audit log")
+    key.add_argument(
+        "--scope", default="ids", help="ids (the default): ids alone; text: also text of stored notes"
+    )
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -139,6 +154,14 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.study import command as study
 
             return study.run(options)
+        case "serve":
+            from medembed_pipeline.serving.supervisor import serve
+
+            return serve(options)
+        case "serve-key":
+            from medembed_pipeline.serving.supervisor import print_new_key
+
+            return print_new_key(options.name, options.scope)
         case "experiment":
             from medembed_pipeline.evidence.leakage import command
 

@@ -18,6 +18,7 @@ from medembed_pipeline.console import progress_logger
 from medembed_pipeline.encoder.precision import with_resolved_precision
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.rooms import modules_of_rooms
+from medembed_pipeline.serving.resource import ServingResource
 from medembed_pipeline.settings import data_lake_url, load_settings
 
 # Steps are forked from a process that has this module loaded: a step that has nothing to do then takes one second,
@@ -38,6 +39,7 @@ defs = dg.Definitions(
     schedules=[nightly_schedule(POLICY), retraining_schedule(POLICY)],
     resources={
         "lake": LakeResource(url=LAKE_URL),
+        "serving": ServingResource(url=SETTINGS.serving.url),
         "encoder": launchpad_resource("encoder", SETTINGS.encoder, with_resolved_precision),
     },
     executor=dg.multiprocess_executor.configured(EXECUTION),

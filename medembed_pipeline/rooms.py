@@ -29,6 +29,7 @@ ORDER = (
     "card",
     "report",
     "tracking",
+    "serving",
     "lake",
     "automation",
 )

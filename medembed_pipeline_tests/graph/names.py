@@ -27,9 +27,12 @@ GROUPS = {
     "checkpoint_history": "verdict",
     "model_card": "verdict",
     "report": "report",
+    "served_snapshot": "serving",
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
 EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
-EVALUATED = {name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report")}
+EVALUATED = {
+    name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report", "serving")
+}
 TABLES = set(GROUPS) - {"finetuned_checkpoint", "model_card", "report"}

@@ -1,0 +1,35 @@
+"""The asset `served_snapshot`: where the lineage ends, with what people are answered from."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.serving import REVISION
+from medembed_pipeline.serving.manifest import SERVED_SNAPSHOT_SCHEMA, manifest
+from medembed_pipeline.serving.parts import TABLES
+from medembed_pipeline.stage import stage
+from medembed_pipeline.verdict.released import released_version
+
+
+@stage(
+    group="serving",
+    inputs=["release_verdict", *TABLES],
+    one_row="a part of the snapshot that the service answers from; none before the first release",
+    schema=SERVED_SNAPSHOT_SCHEMA,
+    revision=REVISION,
+    resources=["encoder", "serving"],
+)
+def served_snapshot(work: AssetWork) -> dg.MaterializeResult[Any]:
+    """What `medembed serve` answers from: the released checkpoint and the tables that belong to it, by version."""
+    settings: EncoderSettings = work.context.resources.encoder
+    work.uses(settings)
+    tables = {name: work.input(name) for name in TABLES}
+    # The pointer, not the verdict: a person may have put another one back.
+    work.note_input("released", released_version(work.lake) or "none")
+    return work.publish(
+        lambda: manifest(work.lake, settings, tables.get),
+        SERVED_SNAPSHOT_SCHEMA,
+        lambda table: {"answers": work.context.resources.serving.answers(table.footer.facts["snapshot"])},
+    )

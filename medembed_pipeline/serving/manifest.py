@@ -1,0 +1,55 @@
+"""The parts of a snapshot as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.serving.errors import NothingReleasedError
+from medembed_pipeline.serving.parts import read_parts
+
+SERVED_SNAPSHOT_SCHEMA = pa.schema(
+    [
+        pa.field(
+            "part",
+            pa.string(),
+            False,
+            {"description": "checkpoint, checkpoint_files, encoder, a table, or specialty_classifier"},
+        ),
+        pa.field(
+            "version",
+            pa.string(),
+            False,
+            {
+                "description": "version or hash; empty where it is of another checkpoint, of other notes, or not there"
+            },
+        ),
+    ]
+)
+
+
+def manifest(
+    lake: Lake, settings: EncoderSettings, find: Callable[[str], LakeTable | None]
+) -> tuple[pa.Table, dict[str, Any]]:
+    """What the service would answer from.
+
+    Args:
+        lake, settings, find: see `read_parts`.
+
+    Returns:
+        SERVED_SNAPSHOT_SCHEMA, a row per part; and the facts `snapshot` (its id, as answers name it), `checkpoint` and
+        `notes`. Without rows before the first release.
+    """
+    try:
+        parts = read_parts(lake, settings, find)
+    except NothingReleasedError:
+        return SERVED_SNAPSHOT_SCHEMA.empty_table(), {"snapshot": "none", "checkpoint": "none", "notes": 0}
+    versions = parts.versions()
+    table = pa.table({"part": list(versions), "version": list(versions.values())}, SERVED_SNAPSHOT_SCHEMA)
+    facts = {"snapshot": parts.id, "checkpoint": parts.checkpoint.version, "notes": parts.notes.rows}
+    return table, facts

@@ -1,0 +1,161 @@
+"""What a snapshot is made of: the released checkpoint and the tables that belong to it, named by their hashes.
+
+Everything is opened once, so that a table which is replaced meanwhile does not disturb; and nothing is put together
+that does not belong together: the vectors are those that this very checkpoint gave to these very notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder.precision import with_resolved_precision
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.serving import REVISION
+from medembed_pipeline.serving.classifier import CLASSIFIER, classifier_version
+from medembed_pipeline.serving.errors import NothingReleasedError
+from medembed_pipeline.training.checkpoints import Checkpoint
+from medembed_pipeline.verdict.released import released_checkpoint
+
+NOTES, SPLITS, ROWS, VECTORS, MAP = (
+    "cleaned_notes",
+    "note_splits",
+    "raw_transcriptions",
+    "tuned_embeddings",
+    "projections",
+)
+TABLES = (ROWS, NOTES, SPLITS, VECTORS, MAP)
+
+
+@dataclass(frozen=True)
+class SnapshotParts:
+    """What one snapshot is made of.
+
+    Attributes:
+        checkpoint: the released one.
+        spec: how its encoder is loaded.
+        precision: the number format its vectors are computed in.
+        fingerprint: of the encoder; vectors of another one are never taken.
+        notes: `cleaned_notes`.
+        splits: `note_splits`, where it is of these notes.
+        rows: `raw_transcriptions`, whose other columns are filters.
+        vectors: `tuned_embeddings`, where this checkpoint made it of these notes; else None, and the vectors are found
+            by their texts in the store, or computed.
+        map: `projections`, where it is of these vectors; else None, and the map is the vectors' own PCA.
+        classifier: version of the classifier that belongs to this checkpoint, "" where there is none.
+        settled: False while a run is on its way from new notes to their map.
+    """
+
+    checkpoint: Checkpoint
+    spec: EncoderSpec
+    precision: Literal["float32", "bfloat16"]
+    fingerprint: str
+    notes: LakeTable
+    splits: LakeTable | None
+    rows: LakeTable | None
+    vectors: LakeTable | None
+    map: LakeTable | None
+    classifier: str
+    settled: bool
+
+    def versions(self) -> dict[str, str]:
+        """Name and version of every part, in one order."""
+        tables = {SPLITS: self.splits, ROWS: self.rows, VECTORS: self.vectors, MAP: self.map}
+        return {
+            "checkpoint": self.checkpoint.version,
+            "checkpoint_files": self.checkpoint.data_version,
+            "encoder": self.fingerprint,
+            NOTES: self.notes.data_version,
+            **{name: "" if table is None else table.data_version for name, table in tables.items()},
+            CLASSIFIER: self.classifier,
+        }
+
+    @property
+    def id(self) -> str:
+        """Names the snapshot: 16 hex over the versions of what decides its answers.
+
+        The vectors follow from the encoder and the notes, whether a table holds them or not.
+        """
+        return digest([REVISION, {**self.versions(), VECTORS: ""}])[:16]
+
+    def only_lacks_what(self, other: SnapshotParts) -> bool:
+        """Whether it is the other one without its map: a training that was not released has taken the map's table."""
+        own, theirs = self.versions(), other.versions()
+        return self.map is None and {**own, VECTORS: "", MAP: ""} == {**theirs, VECTORS: "", MAP: ""}
+
+
+def read_parts(
+    lake: Lake, settings: EncoderSettings, find: Callable[[str], LakeTable | None] | None = None
+) -> SnapshotParts:
+    """What a snapshot of the lake as it stands would be made of.
+
+    Args:
+        lake: read and not written.
+        settings: of the encoder: handling of long notes, device, precision.
+        find: the table of a name, None where there is none; by default the lake's.
+
+    Raises:
+        NothingReleasedError: no checkpoint was released yet.
+        MedembedError: the released checkpoint is gone, or there are no cleaned notes.
+    """
+    checkpoint = released_checkpoint(lake)
+    if checkpoint is None:
+        raise NothingReleasedError(
+            "no checkpoint has been released in this lake yet: `medembed run` releases one when its verdict is deploy"
+        )
+    find = find or lake.find_table
+    notes = find(NOTES) or lake.table(NOTES)
+    vectors = find(VECTORS)
+    is_measured = vectors is not None and _input(vectors, "finetuned_checkpoint") == checkpoint.data_version
+    precision = _precision(settings, vectors if is_measured else None)
+    spec = checkpoint.encoder_spec(settings.long_notes)
+    fingerprint = _fingerprint(checkpoint.data_version, spec, precision)
+    is_measured = is_measured and _input(vectors, "model") == fingerprint
+    if not is_measured or _input(vectors, NOTES) != notes.data_version:
+        vectors = None
+    splits, places = find(SPLITS), find(MAP)
+    if splits is not None and _input(splits, NOTES) != notes.data_version:
+        splits = None
+    if vectors is None or places is None or _input(places, VECTORS) != vectors.data_version:
+        places = None
+    rows = find(ROWS)
+    if rows is not None and _input(notes, ROWS) != rows.data_version:
+        rows = None
+    awaited = [rows, splits, *([vectors, places] if is_measured else [])]
+    return SnapshotParts(
+        checkpoint=checkpoint,
+        spec=spec,
+        precision=precision,
+        fingerprint=fingerprint,
+        notes=notes,
+        splits=splits,
+        rows=rows,
+        vectors=vectors,
+        map=places,
+        classifier=classifier_version(lake, checkpoint, precision=precision, long_notes=settings.long_notes),
+        settled=all(table is not None for table in awaited),
+    )
+
+
+def _input(table: LakeTable | None, name: str) -> str | None:
+    return None if table is None else table.footer.recipe.inputs.get(name)
+
+
+def _precision(settings: EncoderSettings, vectors: LakeTable | None) -> Literal["float32", "bfloat16"]:
+    stated = None if vectors is None else vectors.footer.facts.get("precision")
+    # A query is computed as the notes were, whatever this machine would choose for itself.
+    if settings.precision == "auto" and stated in ("float32", "bfloat16"):
+        return "bfloat16" if stated == "bfloat16" else "float32"
+    return "bfloat16" if with_resolved_precision(settings).precision == "bfloat16" else "float32"
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(_: str, spec: EncoderSpec, precision: str) -> str:
+    """By the checkpoint's hash: its files are hashed once, not at every look."""
+    return encoder_fingerprint(spec, precision=precision)

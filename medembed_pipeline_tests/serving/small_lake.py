@@ -1,0 +1,196 @@
+"""A lake with tiny released checkpoints, their vectors and maps, made on the spot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medembed_pipeline.embeddings.vectors import text_key
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.evaluation.neighbors import neighbors_table
+from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.store import KeyedStore
+from medembed_pipeline.lake.tables import Recipe, vector_column, vectors
+from medembed_pipeline.maps.tables import PROJECTIONS_SCHEMA, Projection, projections_table
+from medembed_pipeline.notes.merging import prepare_texts
+from medembed_pipeline.serving.classifier import Prediction
+from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, Checkpoint, checkpoint_of, point_to
+from medembed_pipeline.verdict.released import put_back, released_version
+from medembed_pipeline_tests.encoder.small_models import make_bert
+from medembed_pipeline_tests.training.small_corpus import SPECIALTIES, make_data
+
+ENCODER = EncoderSettings(device="cpu", precision="float32", max_tokens=32)
+SITES = ("North", "South", "West")
+
+
+class SmallLake:
+    """A lake that checkpoints are released in.
+
+    Args:
+        folder: of the lake and its models.
+        notes: how many it begins with.
+    """
+
+    def __init__(self, folder: Path, notes: int = 60) -> None:
+        self.folder = folder
+        self.lake = Lake(str(folder / "lake"))
+        data = make_data(notes=notes)
+        self.texts = list(data.texts.values())
+        self.specialties = [sorted(own) for own in data.specialties.values()]
+
+    def add_checkpoint(self, version: str, *, seed: int) -> Checkpoint:
+        """Put a model into the lake, as a training does, and make it the current one."""
+        from medembed_pipeline.encoder.folder import save_encoder
+        from medembed_pipeline.encoder.model import load_encoder
+
+        base = make_bert(self.folder / f"base-{version}", seed=seed)
+        with self.lake.staged_folder(FOLDER, version, last=MANIFEST) as staged:
+            save_encoder(load_encoder(EncoderSpec(base=str(base), max_tokens=32), device="cpu"), staged)
+            files = {
+                path.relative_to(staged).as_posix(): file_sha256(path)
+                for path in staged.rglob("*")
+                if path.is_file()
+            }
+            (staged / MANIFEST).write_text(json.dumps({"files": files, "version": version}))
+        shutil.rmtree(base)
+        checkpoint = checkpoint_of(self.lake, version)
+        point_to(self.lake, checkpoint, Recipe("finetuned_checkpoint", "1", {"version": version}, {}))
+        return checkpoint
+
+    def release(self, version: str) -> None:
+        """Point to it."""
+        if released_version(self.lake) != version:
+            put_back(self.lake, version)
+
+    def write_notes(self) -> None:
+        """`raw_transcriptions`, `cleaned_notes` and `note_splits` of the texts."""
+        prepared = prepare_texts(self.texts)
+        ids: list[str] = prepared["note_id"].to_pylist()
+        rows = [f"{number:032x}" for number in range(len(ids))]
+        raw = pa.table(
+            {
+                "source_file": ["notes.csv"] * len(ids),
+                "row_id": rows,
+                "text": self.texts,
+                "label": [", ".join(own) for own in self.specialties],
+                "site": [SITES[number % 3] for number in range(len(ids))],
+                "age": [str(20 + number % 60) for number in range(len(ids))],
+                "patient_id": [f"P{number:04}" for number in range(len(ids))],
+                "summary": [f"summary of row {number}" for number in range(len(ids))],
+            }
+        )
+        version = self._write("raw_transcriptions", raw, {})
+        cleaned = pa.table(
+            {
+                "note_id": ids,
+                "text": prepared["text"],
+                "specialties": pa.array(self.specialties, pa.list_(pa.string())),
+                "source_rows": pa.array([[row] for row in rows], pa.list_(pa.string())),
+            }
+        ).sort_by("note_id")
+        version = self._write("cleaned_notes", cleaned, {"raw_transcriptions": version})
+        sorted_ids: list[str] = cleaned["note_id"].to_pylist()
+        splits = pa.table(
+            {
+                "note_id": sorted_ids,
+                "split": ["test" if int(one[:8], 16) % 3 == 0 else "train" for one in sorted_ids],
+                "group": sorted_ids,
+            }
+        )
+        self._write("note_splits", splits, {"cleaned_notes": version})
+
+    def embed(self, checkpoint: Checkpoint, *, with_map: bool = True) -> None:
+        """`tuned_embeddings`, `neighbors` and `projections` by a checkpoint, and its vectors in the store."""
+        from medembed_pipeline.encoder.model import load_encoder
+
+        spec = checkpoint.encoder_spec("cut")
+        fingerprint = encoder_fingerprint(spec, precision="float32")
+        notes = self.lake.table("cleaned_notes")
+        ids, texts = notes.strings("note_id"), notes.strings("text")
+        store = KeyedStore(self.lake, "vectors", fingerprint)
+        encoder = load_encoder(spec, device="cpu", precision="float32")
+
+        def encode(positions: list[int]) -> pa.Table:
+            return pa.table({"embedding": vector_column(encoder.encode([texts[one] for one in positions]))})
+
+        rows, _ = store.get_or_compute([text_key(text) for text in texts], encode, block=1000)
+        matrix = vectors(rows["embedding"])
+        inputs = {
+            "cleaned_notes": notes.data_version,
+            "finetuned_checkpoint": checkpoint.data_version,
+            "model": fingerprint,
+        }
+        table = pa.table({"note_id": ids, "embedding": vector_column(matrix)})
+        version = self._write("tuned_embeddings", table, inputs, {"precision": "float32"})
+        self._write(
+            "neighbors",
+            neighbors_table("tuned", ids, matrix, scored_note_ids=[], k=10),
+            {"tuned_embeddings": version},
+        )
+        if with_map:
+            self.draw_map()
+
+    def draw_map(self) -> None:
+        """`projections` of the vectors that stand."""
+        table = self.lake.table("tuned_embeddings")
+        ids, matrix = table.strings("note_id"), vectors(table.read()["embedding"])
+        flat = (matrix[:, :2] * 7).astype(np.float32)
+        maps = projections_table([Projection("tuned", "umap", 2, flat)], note_ids=ids)
+        self._write("projections", maps.cast(PROJECTIONS_SCHEMA), {"tuned_embeddings": table.data_version})
+
+    def _write(
+        self, name: str, table: pa.Table, inputs: dict[str, str], facts: dict[str, Any] | None = None
+    ) -> str:
+        settings = {"CleaningSettings": {"redact": False}} if name == "cleaned_notes" else {}
+        return self.lake.write_table(Recipe(name, "1", settings, inputs), table, facts=facts).data_version
+
+
+def make_lake(folder: Path, notes: int = 60) -> SmallLake:
+    """With two checkpoints, `aaaa` and `bbbb`; all tables are of the first, which is released."""
+    small = SmallLake(folder, notes)
+    small.write_notes()
+    second = small.add_checkpoint("bbbb", seed=2)
+    small.embed(second)
+    first = small.add_checkpoint("aaaa", seed=1)
+    small.embed(first)
+    small.release("aaaa")
+    return small
+
+
+def new_note(seed: int) -> str:
+    """A note that the lake does not hold."""
+    words = np.random.default_rng(1000 + seed).choice(
+        [word for own in SPECIALTIES.values() for word in own], size=9
+    )
+    return f"seen {' '.join(words)} with fever"
+
+
+def spec_of(checkpoint: Checkpoint) -> EncoderSpec:
+    """How a checkpoint is loaded here."""
+    return replace(read_spec(checkpoint.folder), long_notes="cut")
+
+
+class Guess:
+    """A classifier that is sure of a note with `valve` in it, and of no other."""
+
+    uses_vectors, misses = True, 0.1
+
+    def predict(self, texts: Sequence[str], vectors: Any) -> list[Prediction]:
+        assert vectors.shape == (len(texts), 32)
+        probabilities = {"Cardiology": 0.71, "Radiology": 0.2, "Orthopedic": 0.06, "Pulmonary": 0.03}
+        two = ["Cardiology", "Radiology"]
+        return [
+            Prediction(probabilities, two[:1], two, "")
+            if "valve" in text
+            else Prediction(probabilities, [], two, "it is far from all train notes")
+            for text in texts
+        ]
