@@ -24,6 +24,7 @@ ORDER = (
     "evidence.labels",
     "evidence.leakage",
     "verdict",
+    "classification",
     "history",
     "card",
     "report",

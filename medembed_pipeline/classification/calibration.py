@@ -41,9 +41,7 @@ class Calibration:
         return expit(logit(probabilities) * self.slope + self.shift)
 
 
-def fit_calibration(
-    probabilities: FloatArray, membership: FloatArray, *, own_from: int
-) -> Calibration:
+def fit_calibration(probabilities: FloatArray, membership: FloatArray, *, own_from: int) -> Calibration:
     """Fit slope and shift by maximum likelihood.
 
     Args:

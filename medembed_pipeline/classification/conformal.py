@@ -11,7 +11,12 @@ EVERYTHING = 0.0
 
 
 def risk_threshold(
-    probabilities: FloatArray, membership: FloatArray, groups: IntArray, *, misses: float, outside: FloatArray | None = None
+    probabilities: FloatArray,
+    membership: FloatArray,
+    groups: IntArray,
+    *,
+    misses: float,
+    outside: FloatArray | None = None,
 ) -> float:
     """The highest threshold whose sets miss at most a share of the true labels of a note to come, on average.
 
@@ -62,9 +67,7 @@ def label_sets(probabilities: FloatArray, threshold: float) -> BoolArray:
     return np.asarray(probabilities >= threshold)
 
 
-def covered_shares(
-    sets: BoolArray, membership: FloatArray, outside: FloatArray | None = None
-) -> FloatArray:
+def covered_shares(sets: BoolArray, membership: FloatArray, outside: FloatArray | None = None) -> FloatArray:
     """The share of each note's true labels that its set holds; NaN for a note without any. float64 [n]."""
     carried = membership.sum(axis=1) + (0.0 if outside is None else outside)
     held = (sets * membership).sum(axis=1)

@@ -51,7 +51,9 @@ RUNGS = (
     Rung("tuned", "linear", "tuned", False, "logistic regression on tuned vectors"),
     Rung("tuned_tfidf", "linear", "tuned", True, "logistic regression on tuned vectors + TF-IDF"),
 )
-ADAPTERS = Rung("adapters", "adapters", None, False, "base model with adapters (LoRA) and a classification head")
+ADAPTERS = Rung(
+    "adapters", "adapters", None, False, "base model with adapters (LoRA) and a classification head"
+)
 """Made where the settings ask for it; see `adapters.py`."""
 
 RUNG_OF = {rung.name: rung for rung in (*RUNGS, ADAPTERS)}
@@ -187,9 +189,7 @@ class Climbed:
     out_of_fold: FloatArray
 
 
-def climb(
-    rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner = grid_tuner
-) -> Climbed:
+def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner = grid_tuner) -> Climbed:
     """Tune a rung by grouped cross-validation within the train notes, and fit it on all of them.
 
     The same folds for every rung and parameter. Words are weighed anew within each fold.
@@ -207,7 +207,9 @@ def climb(
     divided = _Folds(rung, train.take(parts), folds=folds, seed=seed)
     trials = tuner(divided.score, rung.kind)
     best = min(trials, key=lambda trial: trial.score)
-    all_notes = divided if len(parts) == len(train.membership) else _Folds(rung, train, folds=folds, seed=seed)
+    all_notes = (
+        divided if len(parts) == len(train.membership) else _Folds(rung, train, folds=folds, seed=seed)
+    )
     features = fit_features(rung, train.notes)
     head = fit_head(rung, features.rows(train.notes), train.membership, best.parameter)
     return Climbed(

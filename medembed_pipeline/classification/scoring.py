@@ -33,7 +33,11 @@ LABEL_METRICS: tuple[MetricKey, ...] = (
     ("average_precision", None),
 )
 OVERALL_METRICS: tuple[MetricKey, ...] = (
-    *((f"{mean}_{name}", None) for mean in ("macro", "micro", "weighted") for name in ("precision", "recall", "f1")),
+    *(
+        (f"{mean}_{name}", None)
+        for mean in ("macro", "micro", "weighted")
+        for name in ("precision", "recall", "f1")
+    ),
     ("map", None),
     *NOTE_METRICS,
     ("calibration_error", None),
@@ -253,9 +257,7 @@ def _average_precision(scores: FloatArray, hits: BoolArray, groups: IntArray, co
         lost_hits = np.bincount(step_of[gone], weights=hits[gone], minlength=steps)
         number, correct = above - np.cumsum(lost), right - np.cumsum(lost_hits)
         if correct[-1] > 0:
-            kept = (positives - lost_hits) * np.divide(
-                correct, number, out=np.zeros(steps), where=number > 0
-            )
+            kept = (positives - lost_hits) * np.divide(correct, number, out=np.zeros(steps), where=number > 0)
             found[1 + group] = float(kept.sum()) / float(correct[-1])
     return found
 
@@ -379,4 +381,3 @@ def metric_range(metric: str) -> tuple[float, float]:
     if metric in UNBOUNDED:
         return 0.0, float("inf")
     return (-1.0, 1.0) if metric.endswith("correlation") else (0.0, 1.0)
-

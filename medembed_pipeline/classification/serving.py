@@ -14,7 +14,13 @@ from medembed_pipeline.classification.calibration import Calibration, cross_cali
 from medembed_pipeline.classification.conformal import EVERYTHING, label_sets, risk_threshold
 from medembed_pipeline.classification.decisions import fit_thresholds, predicted_labels
 from medembed_pipeline.classification.ladder import RUNG_OF, WORDS
-from medembed_pipeline.classification.scoring import Answers, Truth, metric_range, overall_figures
+from medembed_pipeline.classification.scoring import (
+    LOWER_IS_BETTER,
+    Answers,
+    Truth,
+    metric_range,
+    overall_figures,
+)
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference, intervals
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import FloatArray
@@ -28,6 +34,7 @@ CHOICES: Mapping[str, tuple[MetricKey, str]] = {
     "macro_f1": (("macro_f1", None), "macro-F1"),
     "top_1": (("top", 1), "top-1 accuracy"),
     "ranking": (("ranking", None), "label ranking average precision"),
+    "log_loss": (("log_loss", None), "log loss"),
 }
 """What `[classification] choose_by` can be, and what it is called."""
 
@@ -56,9 +63,7 @@ class Decision:
         )
 
 
-def decide(
-    scores: FloatArray, validation: Truth, *, misses: float, own_from: int, seed: int
-) -> Decision:
+def decide(scores: FloatArray, validation: Truth, *, misses: float, own_from: int, seed: int) -> Decision:
     """Calibration, thresholds and sets of a rung, from its scores on validation notes.
 
     Thresholds and sets are found on probabilities that each fold of groups got from the calibration by the others, so
@@ -123,13 +128,14 @@ def choose(
     found: dict[str, Jackknife] = {
         name: overall_figures(validation, decisions[name].answers(own))[key] for name, own in scores.items()
     }
+    lower = key[0] in LOWER_IS_BETTER
     lowest, highest = metric_range(key[0])
     ladder, better = [], []
     for name, figure in found.items():
         ends = intervals(figure, confidence=confidence, lowest=lowest, highest=highest)
         change = difference(figure, found[WORDS])
         over = intervals(change, confidence=confidence)
-        if name != WORDS and over.low[0] > 0:
+        if name != WORDS and (over.high[0] < 0 if lower else over.low[0] > 0):
             better.append(name)
         ladder.append(
             {
@@ -144,7 +150,7 @@ def choose(
             }
         )
     if not better:
-        best = max(found, key=lambda name: (_or_lowest(found[name].value[0]), name == WORDS))
+        best = max(found, key=lambda name: (_goodness(found[name].value[0], lower), name == WORDS))
         why = (
             f"Nothing is better than TF-IDF + logistic regression by its interval on {len(validation.membership)} "
             f"validation notes ({shown}), so that is served."
@@ -153,7 +159,7 @@ def choose(
             change = float(found[best].value[0] - found[WORDS].value[0])
             why += f" The best by its value alone is {RUNG_OF[best].shown} ({change:+.3f})."
         return Choice(WORDS, why, ladder)
-    served = max(better, key=lambda name: float(found[name].value[0]))
+    served = max(better, key=lambda name: _goodness(found[name].value[0], lower))
     record = next(one for one in ladder if one["rung"] == served)
     why = (
         f"The best of those that are better than TF-IDF by their interval on {len(validation.membership)} validation "
@@ -167,5 +173,6 @@ def _number(value: Any) -> float | None:
     return round(float(value), 9) if math.isfinite(value) else None
 
 
-def _or_lowest(value: float) -> float:
-    return float(value) if math.isfinite(value) else -math.inf
+def _goodness(value: float, lower_is_better: bool) -> float:
+    """Higher is better; what is undefined is worst."""
+    return -math.inf if not math.isfinite(value) else float(-value if lower_is_better else value)

@@ -18,12 +18,16 @@ class ClassificationSettings(Section, table="classification"):
         le=1000,
         description="A label with fewer train notes is not predicted: it is named and counted.",
     )
-    choose_by: Literal["map", "macro_f1", "top_1", "ranking"] = Field(
-        "map",
-        description="What the best on validation notes is best in, and what has to beat TF-IDF by its interval: mean "
-        "average precision over the labels, macro-F1, top-1 accuracy, or label ranking average precision.",
+    choose_by: Literal["log_loss", "ranking", "top_1", "map", "macro_f1"] = Field(
+        "log_loss",
+        description="What the best on validation notes is best in, and what has to beat TF-IDF by its interval: log loss, "
+        "label ranking average precision, top-1 accuracy, mean average precision over the labels, or macro-F1. In the "
+        "first every label of every note counts, so it tells rungs apart with the fewest notes; the last two hang on the "
+        "rarest labels.",
     )
-    folds: int = Field(5, ge=2, le=20, description="Folds of train notes by group, for tuning and out-of-fold.")
+    folds: int = Field(
+        5, ge=2, le=20, description="Folds of train notes by group, for tuning and out-of-fold."
+    )
     calibrate_label_from: int = Field(
         20,
         ge=5,
@@ -73,6 +77,9 @@ class ClassificationSettings(Section, table="classification"):
 class ClassifierVerdictSettings(Section, table="classifier_verdict"):
     """The rules of the classifier's own verdict: deploy, keep or inconclusive."""
 
+    main_metric: Literal["log_loss", "ranking", "top_1", "map", "macro_f1"] = Field(
+        "map", description="In which it has to be better than TF-IDF, and than the classifier in service."
+    )
     label_tolerance: float = Field(
         0.1,
         ge=0,
