@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def add_exploring_commands(commands: Any) -> None:
     """The commands that work without Dagster."""
+    from medembed_pipeline.classification import classify
     from medembed_pipeline.report import atlas, visualize
 
     visualize.add_arguments(
@@ -86,6 +87,7 @@ def add_exploring_commands(commands: Any) -> None:
     atlas.add_arguments(
         commands.add_parser("export-atlas", help="write a Parquet that Apple's embedding-atlas opens")
     )
+    classify.add_arguments(commands.add_parser("classify", help="the specialties of every row of a file"))
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
     )
@@ -128,6 +130,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.report import atlas
 
             return atlas.run(options)
+        case "classify":
+            from medembed_pipeline.classification import classify
+
+            return classify.run(options)
         case "experiment":
             from medembed_pipeline.evidence.leakage import command
 

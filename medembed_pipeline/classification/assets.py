@@ -12,8 +12,8 @@ from medembed_pipeline.classification.classifiers import (
     classifier_in_service,
     current_classifier,
     point_to,
-    put_in_service,
     published,
+    put_in_service,
 )
 from medembed_pipeline.classification.errors_table import ERRORS_SCHEMA
 from medembed_pipeline.classification.folder import MANIFEST

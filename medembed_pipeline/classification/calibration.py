@@ -1,7 +1,7 @@
 """From scores to probabilities that are as often right as they say, on validation notes alone.
 
-The vectors of train notes come from a checkpoint that was taught their labels: they lie further apart than those of notes
-to come, and a head that is calibrated on them is too sure.
+The vectors of train notes come from a checkpoint that was taught their labels: they lie further apart than those of
+notes to come, and a head that is calibrated on them is too sure.
 """
 
 from __future__ import annotations

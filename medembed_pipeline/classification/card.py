@@ -18,7 +18,8 @@ def classifier_card(parts: Parts, facts: Mapping[str, Any]) -> str:
         facts: of the table `label_probabilities`.
     """
     if not parts.labels:
-        return f"# Specialty classifier\n\nIt has learned nothing: {facts['why_empty']}. It leaves every text to people.\n"
+        why = facts["why_empty"]
+        return f"# Specialty classifier\n\nIt has learned nothing: {why}. It leaves every text to people.\n"
     rare = facts["labels_not_predicted"]
     not_predicted = ", ".join(f"{one['label']} ({one['train_notes']})" for one in rare) or "none"
     encoder = parts.encoder
@@ -50,7 +51,7 @@ answer.labels, answer.probabilities, answer.label_set, answer.abstained
 ```
 
 - **Labels**: those from their threshold on; the likeliest where none reaches it.
-- **Probabilities**: calibrated on {facts["validation_notes"]} validation notes, whose labels neither head nor checkpoint saw.
+- **Probabilities**: calibrated on {facts["validation_notes"]} validation notes, which neither head nor checkpoint saw.
 - **Sets**: the labels from {parts.decision.set_threshold:.4f} on. Of the true labels of a note to come they hold
   {1 - parts.misses:.0%} on average, as long as it is drawn like the validation notes (conformal risk control).
 - **Not predicted**, with fewer train notes than it takes: {not_predicted}.
@@ -61,8 +62,8 @@ It leaves to people, with the reason:
 
 The figures on held-out notes stand in `classification_metrics`, the verdict in `classifier_verdict`.
 
-**Keep it like the notes.** `words.json` holds words of train notes (each of at least two), and `train_notes.safetensors` what
-the model sees of every train note.
+**Keep it like the notes.** `words.json` holds words of train notes (each of at least two), and
+`train_notes.safetensors` what the model sees of every train note.
 
 | label | threshold | calibration |
 |---|---|---|

@@ -20,6 +20,8 @@ from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spe
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.notes.cleaning import clean_text
+from medembed_pipeline.notes.identifiers import mask_identifiers
 
 BLOCK = 1_024
 """Texts that are answered at once."""
@@ -107,7 +109,7 @@ class SpecialtyClassifier:
         """Answer some texts.
 
         Args:
-            texts: any number, of any length.
+            texts: any number, of any length; they are cleaned as notes are.
             explain: how many of the nearest train notes to name.
         """
         return list(self.predictions(texts, explain=explain))
@@ -115,8 +117,13 @@ class SpecialtyClassifier:
     def predictions(self, texts: Sequence[str], *, explain: int = 0) -> Iterator[Prediction]:
         """The same, as they come, BLOCK texts at a time."""
         for start in range(0, len(texts), BLOCK):
-            block = list(texts[start : start + BLOCK])
+            block = [self.cleaned(text) for text in texts[start : start + BLOCK]]
             yield from self.answer(block, self.rows(block), explain=explain)
+
+    def cleaned(self, text: str) -> str:
+        """The text as the train notes were cleaned, identifiers masked where theirs are."""
+        cleaned = clean_text(text)
+        return mask_identifiers(cleaned) if self.manifest.get("redact") else cleaned
 
     def rows(self, texts: Sequence[str], vectors: FloatArray | None = None) -> NoteRows:
         """What the classifier sees of texts.

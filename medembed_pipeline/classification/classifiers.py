@@ -1,4 +1,4 @@
-"""Classifiers of the lake: folders named by their recipe, a pointer to the current one, and one to the one in service."""
+"""Classifiers of the lake: folders named by their recipe, pointers to the current one and to that in service."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def coverage_by_division(
     own_from: int,
     seeds: Iterable[int],
 ) -> list[dict[str, Any]]:
-    """Divide the notes that neither head nor checkpoint saw anew, by groups: sets are found on a part, and counted on the
-    rest.
+    """Divide the notes that neither head nor checkpoint saw anew, by groups: sets are found on a part, and counted
+    on the rest.
 
     The head stays as it is. With n notes in the part and m in the rest, chance moves the coverage by about
     sqrt(a (1 - a) (1 / n + 1 / m)) for a share a of misses.

@@ -155,7 +155,7 @@ class Features:
 
     @classmethod
     def fit(cls, notes: NoteRows, *, model: str | None, words: bool) -> Features:
-        """Fitted on some notes. Where both are seen, they weigh alike: rows of either have a mean squared length of 1."""
+        """Fitted on some notes. Where both are seen, they weigh alike: the mean squared length of either is 1."""
         return cls(
             model,
             Scaling.fit(notes.vectors[model]) if model is not None else None,

@@ -1,6 +1,6 @@
 """The classifier as a folder: plain arrays and JSON, no code and no pickle.
 
-- `manifest.json`: what it is, the checkpoint that it belongs to, versions, settings, and the sha256 of every other file;
+- `manifest.json`: what it is, the checkpoint that it belongs to, versions, settings, the sha256 of every other file;
 - `head.safetensors`: what the head learned, calibration and thresholds;
 - `words.json`: the words that it knows, where it sees words. They are words of train notes;
 - `train_notes.safetensors`, `train_notes.json`: what it sees of the train notes, and their ids: how far a text is from

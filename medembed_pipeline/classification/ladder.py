@@ -51,9 +51,7 @@ RUNGS = (
     Rung("tuned", "linear", "tuned", False, "logistic regression on tuned vectors"),
     Rung("tuned_tfidf", "linear", "tuned", True, "logistic regression on tuned vectors + TF-IDF"),
 )
-ADAPTERS = Rung(
-    "adapters", "adapters", None, False, "base model with adapters (LoRA) and a classification head"
-)
+ADAPTERS = Rung("adapters", "adapters", None, False, "adapters (LoRA) and a head on the base model")
 """Made where the settings ask for it; see `adapters.py`."""
 
 RUNG_OF = {rung.name: rung for rung in (*RUNGS, ADAPTERS)}
@@ -63,7 +61,7 @@ GRID: Mapping[str, Sequence[float]] = {
     "neighbors": (5, 10, 20, 40, 80),
     "prevalence": (0,),
 }
-"""What is tried of each kind: the inverse regularisation C of a logistic regression, the voters of the nearest notes."""
+"""What is tried of each kind: the inverse regularisation C of a logistic regression, or how many neighbours vote."""
 
 MOST_TUNING_NOTES = 5_000
 """The grid is tried on at most so many train notes, evenly spaced by note id."""
@@ -130,7 +128,7 @@ class FittedRung:
 
 
 def fit_features(rung: Rung, notes: NoteRows) -> Features:
-    """How a rung sees notes; fitted on some of them. The vectors of neighbours are seen as they are, for their cosines."""
+    """How a rung sees notes; fitted on some of them. Neighbours see vectors as they are, for their cosines."""
     if rung.kind == "linear":
         return Features.fit(notes, model=rung.model, words=rung.words)
     return Features(rung.model, None, None)
@@ -201,7 +199,7 @@ def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner 
         seed: of the folds.
         tuner: what tries the parameters.
     """
-    parts = np.arange(len(train.membership))
+    parts: IntArray = np.arange(len(train.membership))
     if len(parts) > MOST_TUNING_NOTES:
         parts = np.unique(np.linspace(0, len(parts) - 1, MOST_TUNING_NOTES).astype(np.int64))
     divided = _Folds(rung, train.take(parts), folds=folds, seed=seed)

@@ -73,6 +73,11 @@ def make_classifier(
             "parameter": facts.get("parameter"),
             "labels_not_predicted": facts["labels_not_predicted"],
             "why_served": facts.get("why_served", ""),
+            "redact": bool(
+                work.input("cleaned_notes")
+                .footer.recipe.settings.get("CleaningSettings", {})
+                .get("redact", False)
+            ),
             "data_versions": recipe.inputs,
             "settings": recipe.settings,
         },

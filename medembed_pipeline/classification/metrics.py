@@ -61,7 +61,7 @@ METRICS_SCHEMA = pa.schema(
         _field(
             "over",
             pa.string(),
-            "null: the figure of the model; else the model that it is compared with: the row is their paired difference",
+            "null: the figure of the model; else what it is compared with: the row is their paired difference",
             nullable=True,
         ),
         _field(

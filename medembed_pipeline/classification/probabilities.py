@@ -41,7 +41,7 @@ PROBABILITIES_SCHEMA = pa.schema(
         _field(
             "source",
             pa.string(),
-            "out_of_fold: a train note, by heads that saw neither it nor its group (its tuned vector still comes from a "
+            "out_of_fold: a train note, by heads that saw neither it nor its group (its tuned vector is still of a "
             "checkpoint that did, which makes the tuned rungs too sure here); held_out: neither head nor checkpoint "
             "learned from its group; seen: the checkpoint did",
         ),

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from medembed_pipeline.classification.settings import ClassifierVerdictSettings
 from medembed_pipeline.classification.ladder import PREVALENCE, RUNG_OF, WORDS
 from medembed_pipeline.classification.metrics import ALL, IN_SERVICE, LABEL
 from medembed_pipeline.classification.scoring import LOWER_IS_BETTER
 from medembed_pipeline.classification.serving import CHOICES
+from medembed_pipeline.classification.settings import ClassifierVerdictSettings
 from medembed_pipeline.verdict.outcomes import Kind, Outcome
 from medembed_pipeline.verdict.scopes import ScopeFigure, scope_tests
 
@@ -217,8 +217,8 @@ def _calibrated(evidence: Evidence, settings: ClassifierVerdictSettings) -> Outc
         return _undefined("classifier_is_calibrated", limit, "the calibration error")
     passed = row["value"] <= limit
     reason = (
-        f"The expected calibration error over all pairs of note and label is {row['value']:.3f}, of the likeliest label "
-        f"alone {top['value']:.3f}; the limit for the former is {limit:g}."
+        f"The expected calibration error over all pairs of note and label is {row['value']:.3f}, of the likeliest "
+        f"label alone {top['value']:.3f}; the limit for the former is {limit:g}."
     )
     clause = "" if passed else f"the probabilities are off by {row['value']:.3f} on average"
     return Outcome(

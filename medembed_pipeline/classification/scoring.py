@@ -8,8 +8,10 @@ group. Nothing is resampled; see `medembed_pipeline.evaluation.jackknife`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from medembed_pipeline.classification.conformal import covered_shares
 from medembed_pipeline.evaluation.jackknife import Jackknife, mean_jackknife, sum_by_group, undefined
@@ -118,12 +120,13 @@ def note_scores(truth: Truth, answers: Answers) -> dict[MetricKey, FloatArray]:
     sorted_truth = np.take_along_axis(member, order, axis=1)
     found: dict[MetricKey, FloatArray] = {}
     for k in (1, 3, 5):
-        found["top", k] = sorted_truth[:, :k].any(axis=1).astype(np.float64)
+        found["top", k] = np.asarray(sorted_truth[:, :k].any(axis=1), dtype=np.float64)
     found["ranking", None] = _ranking(member, answers.probabilities, truth.outside, labels)
     wrong = (answers.chosen != (member > 0)).any(axis=1) | (truth.outside > 0)
     found["exact_match", None] = (~wrong).astype(np.float64)
     inside = np.clip(answers.probabilities, 1e-12, 1 - 1e-12)
-    found["log_loss", None] = -(member * np.log(inside) + (1 - member) * np.log1p(-inside)).sum(axis=1)
+    likelihood = member * np.log(inside) + (1 - member) * np.log1p(-inside)
+    found["log_loss", None] = np.asarray(-likelihood.sum(axis=1))
     found["covered", None] = covered_shares(answers.sets, member, truth.outside)
     found["set_size", None] = answers.sets.sum(axis=1).astype(np.float64)
     return {key: np.where(labelled, values, np.nan) for key, values in found.items()}
@@ -163,15 +166,15 @@ class LabelCounts:
         labelled = (truth.carried > 0)[:, None]
         said, true = chosen * labelled.astype(np.float64), truth.membership
 
-        def without(values: FloatArray) -> FloatArray:
-            sums = sum_by_group(values, truth.groups, truth.group_count)
+        def without(values: npt.NDArray[Any]) -> FloatArray:
+            sums = sum_by_group(np.asarray(values, dtype=np.float64), truth.groups, truth.group_count)
             total = sums.sum(axis=0)
             return np.vstack([total, total - sums])
 
         return cls(without(said * true), without(said), without(true))
 
     def figures(self) -> dict[str, FloatArray]:
-        """precision, recall, f1: float64 [1 + groups, labels], 0 where undefined, as in scikit-learn (zero_division=0)."""
+        """precision, recall, f1: float64 [1 + groups, labels]; 0 where undefined, as in scikit-learn."""
         return {
             "precision": _share(self.hits, self.said),
             "recall": _share(self.hits, self.true),
@@ -239,8 +242,8 @@ def _average_precision(scores: FloatArray, hits: BoolArray, groups: IntArray, co
     before = np.concatenate([[0.0], np.cumsum(terms)])
     less = np.maximum(above - 1, 1)
     tails = []
-    for hit in (0.0, 1.0):
-        behind = positives * (right - hit) / less
+    for lost_one in (0.0, 1.0):
+        behind = positives * (right - lost_one) / less
         tails.append(np.concatenate([np.cumsum(behind[::-1])[::-1], [0.0]]))
     hit = hits.astype(np.float64)
     own = (positives[step_of] - hit) * (right[step_of] - hit) / less[step_of]

@@ -99,7 +99,7 @@ class Choice:
     Attributes:
         served: its name.
         why: a sentence.
-        ladder: a record per rung: `rung`, `shown`, `value` on validation notes, and `over_tfidf` with `ci_low`, `ci_high`.
+        ladder: a record per rung: `rung`, `shown`, `value` on validation notes and `over_tfidf`, with intervals.
     """
 
     served: str
@@ -125,15 +125,15 @@ def choose(
         confidence: of the intervals.
     """
     key, shown = CHOICES[by]
-    found: dict[str, Jackknife] = {
+    figures: dict[str, Jackknife] = {
         name: overall_figures(validation, decisions[name].answers(own))[key] for name, own in scores.items()
     }
     lower = key[0] in LOWER_IS_BETTER
     lowest, highest = metric_range(key[0])
     ladder, better = [], []
-    for name, figure in found.items():
+    for name, figure in figures.items():
         ends = intervals(figure, confidence=confidence, lowest=lowest, highest=highest)
-        change = difference(figure, found[WORDS])
+        change = difference(figure, figures[WORDS])
         over = intervals(change, confidence=confidence)
         if name != WORDS and (over.high[0] < 0 if lower else over.low[0] > 0):
             better.append(name)
@@ -150,16 +150,16 @@ def choose(
             }
         )
     if not better:
-        best = max(found, key=lambda name: (_goodness(found[name].value[0], lower), name == WORDS))
+        best = max(figures, key=lambda name: (_goodness(figures[name].value[0], lower), name == WORDS))
         why = (
             f"Nothing is better than TF-IDF + logistic regression by its interval on {len(validation.membership)} "
             f"validation notes ({shown}), so that is served."
         )
-        if best != WORDS and math.isfinite(found[best].value[0]):
-            change = float(found[best].value[0] - found[WORDS].value[0])
-            why += f" The best by its value alone is {RUNG_OF[best].shown} ({change:+.3f})."
+        if best != WORDS and math.isfinite(figures[best].value[0]):
+            gap = float(figures[best].value[0] - figures[WORDS].value[0])
+            why += f" The best by its value alone is {RUNG_OF[best].shown} ({gap:+.3f})."
         return Choice(WORDS, why, ladder)
-    served = max(better, key=lambda name: _goodness(found[name].value[0], lower))
+    served = max(better, key=lambda name: _goodness(figures[name].value[0], lower))
     record = next(one for one in ladder if one["rung"] == served)
     why = (
         f"The best of those that are better than TF-IDF by their interval on {len(validation.membership)} validation "

@@ -20,10 +20,10 @@ class ClassificationSettings(Section, table="classification"):
     )
     choose_by: Literal["log_loss", "ranking", "top_1", "map", "macro_f1"] = Field(
         "log_loss",
-        description="What the best on validation notes is best in, and what has to beat TF-IDF by its interval: log loss, "
-        "label ranking average precision, top-1 accuracy, mean average precision over the labels, or macro-F1. In the "
-        "first every label of every note counts, so it tells rungs apart with the fewest notes; the last two hang on the "
-        "rarest labels.",
+        description="What the best on validation notes is best in, and in what it has to beat TF-IDF by its interval: "
+        "log loss, label ranking average precision, top-1 accuracy, mean average precision over the labels, or "
+        "macro-F1. In the first every label of every note counts, so it tells rungs apart with the fewest notes; the "
+        "last two hang on the rarest labels.",
     )
     folds: int = Field(
         5, ge=2, le=20, description="Folds of train notes by group, for tuning and out-of-fold."
@@ -32,15 +32,15 @@ class ClassificationSettings(Section, table="classification"):
         20,
         ge=5,
         le=100_000,
-        description="Validation notes of a label from which it has a calibration and a threshold of its own; the others "
-        "share one, which fewer notes could not give them.",
+        description="Validation notes of a label from which it has a calibration and a threshold of its own; the "
+        "others share one, which fewer notes could not give them.",
     )
     misses: float = Field(
         0.1,
         gt=0,
         lt=1,
-        description="Share of its true labels that the set of a note to come may lack, on average: 0.1 promises sets that "
-        "hold 90% of them.",
+        description="Share of its true labels that the set of a note to come may lack, on average: 0.1 promises sets "
+        "that hold 90% of them.",
     )
     largest_set: int = Field(
         6,
@@ -52,20 +52,20 @@ class ClassificationSettings(Section, table="classification"):
         0.6,
         ge=0,
         le=1,
-        description="A text of which a smaller share of the words is known from train notes is left to people: it is of "
-        "another language, or no note. Of 165 validation notes of MTSamples the lowest has 0.87.",
+        description="A text of which a smaller share of the words is known from train notes is left to people: it is "
+        "of another language, or no note.",
     )
     far_share: float = Field(
         0.01,
         ge=0,
         le=0.5,
-        description="A text that lies further from all train notes than all but this share of the validation notes do is "
-        "left to people.",
+        description="A text that lies further from all train notes than all but this share of the validation notes do "
+        "is left to people.",
     )
     adapters: bool = Field(
         False,
-        description="Also train the base model with adapters (LoRA) and a classification head, the top of the ladder. An "
-        "hour on two cores; minutes on a GPU.",
+        description="Also train the base model with adapters (LoRA) and a classification head, the top of the "
+        "ladder: long on a CPU.",
     )
     adapter_epochs: int = Field(4, ge=1, le=100, description="Passes over the train notes, of these.")
     adapter_rank: int = Field(8, ge=1, le=256, description="Rank of the adapters.")

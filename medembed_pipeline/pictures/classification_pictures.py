@@ -175,7 +175,7 @@ def reliability_picture(pooled: Sequence[Record], top: Sequence[Record]) -> Pict
     with new_figure(
         height=height,
         title="Are the probabilities right?",
-        subtitle="On the diagonal they are as often true as they say. The area of a point is its number of predictions.",
+        subtitle="On the diagonal they are as often true as they say. The area of a point: its predictions.",
     ) as figure:
         panels = np.atleast_1d(figure.subplots(1, 2))
         figure.subplots_adjust(left=0.08, right=0.97, top=1 - 1.1 / height, bottom=0.6 / height, wspace=0.22)
