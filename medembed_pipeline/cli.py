@@ -135,11 +135,20 @@ def run_command(options: argparse.Namespace) -> int:
 
             return classify.run(options)
         case "experiment":
-            from medembed_pipeline.evidence.leakage import command
-
-            return command.run(options.preset, options.data, options.output)
+            return experiment(options.preset, options.data, options.output)
         case _:
             return open_ui(options.port)
+
+
+def experiment(preset: Path, data: Path, output: Path | None) -> int:
+    """Run an experiment: of a classifier where its preset has a table `rows`, else of an embedding model."""
+    from medembed_pipeline.classification.row_protocol import is_row_protocol, run_row_protocol
+    from medembed_pipeline.evidence.leakage import command
+
+    path = command.preset_path(preset)
+    if path.is_file() and is_row_protocol(path):
+        return run_row_protocol(path, data, output)
+    return command.run(preset, data, output)
 
 
 def write_samples(notes: int, seed: int, output: Path | None) -> int:
