@@ -49,7 +49,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, checkpoint, card and classifier, the pointers to those that are current or in use, and the page.
+    """Check every table, checkpoint, card and classifier, the pointers to those in use, and the page.
 
     Returns:
         A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.

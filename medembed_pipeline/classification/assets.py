@@ -22,9 +22,11 @@ from medembed_pipeline.classification.metrics import METRICS_SCHEMA
 from medembed_pipeline.classification.probabilities import PROBABILITIES_SCHEMA
 from medembed_pipeline.classification.settings import ClassificationSettings, ClassifierVerdictSettings
 from medembed_pipeline.described import OnPage
+from medembed_pipeline.encoder import spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import measured_checkpoint
 from medembed_pipeline.evaluation.settings import SliceSettings
+from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
@@ -56,11 +58,34 @@ SLICES = SliceSettings(**SETTINGS.evaluation.model_dump())
 def label_probabilities(work: AssetWork, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
     """Every rung of the ladder on every note: out of fold for train notes, by heads fitted on these for the others."""
     notes = read_notes(work, settings)
+    encoder: EncoderSettings = work.context.resources.encoder
+    if settings.adapters:
+        work.uses(encoder)
 
     def build() -> Built:
+        from medembed_pipeline.classification.adapters import adapter_scores
         from medembed_pipeline.classification.probabilities import probabilities_table
 
-        return probabilities_table(notes, read_rows(work, notes).rows, settings)
+        seen = read_rows(work, notes)
+
+        def adapters() -> FloatArray:
+            return adapter_scores(
+                spec_of_settings(encoder),
+                seen.texts,
+                notes.membership,
+                notes.learned_from(),
+                settings,
+                device=encoder.device,
+                precision=encoder.precision,
+                token_budget=encoder.token_budget,
+                on_epoch=lambda epoch, loss: work.context.log.info(
+                    f"adapters, epoch {epoch} of {settings.adapter_epochs}: loss {loss:.3f} a note"
+                ),
+            )
+
+        return probabilities_table(
+            notes, seen.rows, settings, adapters=adapters if settings.adapters else None
+        )
 
     for name in INPUTS:
         work.input(name)

@@ -56,7 +56,11 @@ PROBABILITIES_SCHEMA = pa.schema(
                 rung.name,
                 pa.float64(),
                 f"score before calibration: {rung.shown}"
-                + ("; null unless [classification] adapters is on" if rung is ADAPTERS else ""),
+                + (
+                    "; null for train notes, and unless [classification] adapters is on"
+                    if rung is ADAPTERS
+                    else ""
+                ),
                 nullable=rung is ADAPTERS,
             )
             for rung in (*RUNGS, ADAPTERS)
@@ -73,7 +77,7 @@ class Ladder:
 
     Attributes:
         climbed: by rung; without the adapters, which are no head on given rows.
-        scores: by rung, float64 [n, labels] of all notes; of train notes out of fold.
+        scores: by rung, float64 [n, labels] of all notes; of train notes out of fold, and NaN of the adapters.
         decisions: by rung.
         choice: which is served.
     """
@@ -183,7 +187,9 @@ def probabilities_table(
             "carries": notes.membership.reshape(-1) > 0,
             "probability": np.round(probability, DECIMALS).reshape(-1),
             **{
-                rung.name: flat.get(rung.name, pa.nulls(count * labels, pa.float64()))
+                rung.name: pa.array(flat[rung.name], from_pandas=True)
+                if rung.name in flat
+                else pa.nulls(count * labels, pa.float64())
                 for rung in (*RUNGS, ADAPTERS)
             },
         }
@@ -212,10 +218,10 @@ def _tuned(climbed: Climbed | None) -> dict[str, Any]:
 
 
 def scores_of(table: pa.Table, notes: ClassifierNotes) -> dict[str, FloatArray]:
-    """The scores in a table of `label_probabilities`, by rung: float64 [n, labels] in the order of the notes."""
+    """The scores in `label_probabilities`, by rung: float64 [n, labels] in the order of the notes, NaN for null."""
     shape = notes.membership.shape
     return {
         rung.name: table[rung.name].to_numpy().reshape(shape)
         for rung in (*RUNGS, ADAPTERS)
-        if not table[rung.name].null_count and table.num_rows
+        if table[rung.name].null_count < table.num_rows
     }

@@ -13,7 +13,7 @@ import numpy as np
 from medembed_pipeline.classification.calibration import Calibration, cross_calibrated, fit_calibration
 from medembed_pipeline.classification.conformal import EVERYTHING, label_sets, risk_threshold
 from medembed_pipeline.classification.decisions import fit_thresholds, predicted_labels
-from medembed_pipeline.classification.ladder import RUNG_OF, WORDS
+from medembed_pipeline.classification.ladder import ADAPTERS, RUNG_OF, WORDS
 from medembed_pipeline.classification.scoring import (
     LOWER_IS_BETTER,
     Answers,
@@ -117,6 +117,8 @@ def choose(
 ) -> Choice:
     """The best rung on validation notes, of those whose paired interval over TF-IDF lies above zero; else TF-IDF.
 
+    The adapters are compared, and never served (see `adapters`).
+
     Args:
         scores: by rung, float64 [n, labels], in the order of the ladder; TF-IDF among them.
         decisions: by rung, how its scores become answers.
@@ -135,7 +137,7 @@ def choose(
         ends = intervals(figure, confidence=confidence, lowest=lowest, highest=highest)
         change = difference(figure, figures[WORDS])
         over = intervals(change, confidence=confidence)
-        if name != WORDS and (over.high[0] < 0 if lower else over.low[0] > 0):
+        if name not in (WORDS, ADAPTERS.name) and (over.high[0] < 0 if lower else over.low[0] > 0):
             better.append(name)
         ladder.append(
             {
