@@ -78,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_exploring_commands(commands: Any) -> None:
-    """The commands that try something out."""
+    """The commands that use, look at or try something, and have no part in making it."""
+    from medembed_pipeline.classification import classify
     from medembed_pipeline.report import atlas
     from medembed_pipeline.study import command as study
     from medembed_pipeline.visualize import options as visualize
@@ -94,6 +95,7 @@ def add_exploring_commands(commands: Any) -> None:
             "study", help="search settings on train and validation notes, or show what was found"
         )
     )
+    classify.add_arguments(commands.add_parser("classify", help="the specialties of every row of a file"))
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
     )
@@ -162,12 +164,25 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.serving.supervisor import print_new_key
 
             return print_new_key(options.name, options.scope)
-        case "experiment":
-            from medembed_pipeline.evidence.leakage import command
+        case "classify":
+            from medembed_pipeline.classification import classify
 
-            return command.run(options.preset, options.data, options.output)
+            return classify.run(options)
+        case "experiment":
+            return experiment(options.preset, options.data, options.output)
         case _:
             return open_ui(options.port)
+
+
+def experiment(preset: Path, data: Path, output: Path | None) -> int:
+    """Run an experiment: of a classifier where its preset has a table `rows`, else of an embedding model."""
+    from medembed_pipeline.classification.row_protocol import is_row_protocol, run_row_protocol
+    from medembed_pipeline.evidence.leakage import command
+
+    path = command.preset_path(preset)
+    if path.is_file() and is_row_protocol(path):
+        return run_row_protocol(path, data, output)
+    return command.run(preset, data, output)
 
 
 def write_samples(notes: int, seed: int, output: Path | None) -> int:

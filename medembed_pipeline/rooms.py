@@ -25,6 +25,7 @@ ORDER = (
     "evidence.labels",
     "evidence.leakage",
     "verdict",
+    "classification",
     "history",
     "card",
     "report",

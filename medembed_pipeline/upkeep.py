@@ -11,6 +11,12 @@ from typing import Any, Literal, get_args
 
 from medembed_pipeline.card.card_file import NAME as CARD
 from medembed_pipeline.card.verification import verify_cards
+from medembed_pipeline.classification.classifiers import FOLDER as CLASSIFIERS
+from medembed_pipeline.classification.verification import (
+    checkpoints_of_classifiers,
+    used_classifiers,
+    verify_classifiers,
+)
 from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
@@ -50,8 +56,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, every checkpoint and its card, the pointers to the current and the released one, what was
-    taken back, and the page.
+    """Check every table, checkpoint, card and classifier, the pointers to those in use, what was taken back, and the page.
 
     Returns:
         A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.
@@ -61,7 +66,7 @@ def verify_lake(lake: Lake) -> list[Finding]:
     findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *verify_cards(lake, checkpoints), *_released(lake, checkpoints)]
-    findings += [*verify_withdrawn(lake), *verify_report(lake)]
+    findings += [*verify_withdrawn(lake), *verify_classifiers(lake), *verify_report(lake)]
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -207,6 +212,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
     kept, old = _checkpoints(lake, settings.storage.keep_versions, protected)
     return [
         *old,
+        *_classifiers(lake, settings.storage.keep_versions),
         *_vectors(lake, settings, kept),
         *_parsed(lake, settings),
         *_prepared(lake, settings),
@@ -230,7 +236,8 @@ def remove(lake: Lake, items: Collection[Removable]) -> None:
 def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[list[str], list[Removable]]:
     """Versions that are kept, and folders that are not."""
     pointer = lake.read_json(POINTER) or {}
-    always = {pointer.get("version"), released_version(lake), _measured_version(lake), *protected}
+    measured = {pointer.get("version"), released_version(lake), _measured_version(lake)}
+    always = {*measured, *checkpoints_of_classifiers(lake), *protected}
     whole, old = [], []
     for version in _versions(lake):
         if lake.exists(FOLDER, version, MANIFEST):
@@ -244,6 +251,18 @@ def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[lis
         if version not in kept:
             old.append(_found(lake, f"a checkpoint beyond the {keep} that are kept", FOLDER, version))
     return kept, old
+
+
+def _classifiers(lake: Lake, keep: int) -> list[Removable]:
+    """Classifiers beyond the newest; one that is in use never."""
+    used = used_classifiers(lake)
+    newest = sorted(lake.names(CLASSIFIERS), key=lambda version: (_age(lake, CLASSIFIERS, version), version))
+    kept = used | set([version for version in newest if version not in used][: max(0, keep - len(used))])
+    return [
+        _found(lake, f"a classifier beyond the {keep} that are kept", CLASSIFIERS, version)
+        for version in newest
+        if version not in kept
+    ]
 
 
 def _measured_version(lake: Lake) -> str | None:

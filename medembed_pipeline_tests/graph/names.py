@@ -23,6 +23,11 @@ GROUPS = {
     "task_metrics": "evaluation",
     "label_review": "evaluation",
     "leak_meter": "evaluation",
+    "label_probabilities": "classification",
+    "specialty_classifier": "classification",
+    "classification_metrics": "classification",
+    "classification_errors": "classification",
+    "classifier_verdict": "classification",
     "release_verdict": "verdict",
     "checkpoint_history": "verdict",
     "model_card": "verdict",
@@ -33,6 +38,8 @@ LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
 EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
 EVALUATED = {
-    name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report", "serving")
+    name
+    for name, group in GROUPS.items()
+    if group in ("evaluation", "classification", "verdict", "report", "serving")
 }
-TABLES = set(GROUPS) - {"finetuned_checkpoint", "model_card", "report"}
+TABLES = set(GROUPS) - {"finetuned_checkpoint", "specialty_classifier", "model_card", "report"}
