@@ -153,6 +153,24 @@ def write_samples(notes: int, seed: int, output: Path | None) -> int:
     return 0
 
 
+def write_drawn_cases_beside_samples(lake: Lake) -> None:
+    """Put the drawn cases into an empty landing_images, where the sample corpus is all that has landed."""
+    from medembed_pipeline.images.landing import FOLDER
+    from medembed_pipeline.notes.landing_files import list_landing_files
+    from medembed_pipeline.samples.case_plan import CaseCorpus
+    from medembed_pipeline.samples.cases import FOLDER as DRAWN
+    from medembed_pipeline.samples.cases import TABLE, write_drawn_cases
+
+    settings = load_settings().images
+    landed = {file.source_file for file in list_landing_files(lake.filesystem, lake.path("landing"))}
+    if not settings.enabled or not settings.drawn_patients or landed != {SAMPLE_FILE} or lake.names(FOLDER):
+        return
+    print("There are no pictures; the built-in drawn cases go in.")
+    with lake.staged_folder(FOLDER, DRAWN, last=TABLE) as staged:
+        cases = write_drawn_cases(staged, CaseCorpus(patients=settings.drawn_patients))
+    print(f"{cases} drawn cases: {lake.path(FOLDER, DRAWN)}")
+
+
 def print_settings() -> int:
     """Print the settings in force as a documented file."""
     from medembed_pipeline.settings_file import render_settings_file
@@ -234,6 +252,7 @@ def run_everything() -> int:
     if not list_landing_files(lake.filesystem, lake.path("landing")):
         print("The landing folder is empty; the built-in sample corpus goes in.")
         write_samples(SAMPLE_NOTES, SAMPLE_SEED, None)
+    write_drawn_cases_beside_samples(lake)
     import dagster as dg
 
     from medembed_pipeline.definitions import defs

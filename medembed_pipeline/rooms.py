@@ -11,6 +11,7 @@ import medembed_pipeline
 
 ORDER = (
     "notes",
+    "images",
     "encoder",
     "triplets",
     "training",

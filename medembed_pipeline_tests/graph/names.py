@@ -1,6 +1,11 @@
 """The assets by what they are for, as the tests name them."""
 
 GROUPS = {
+    "raw_images": "images",
+    "case_rows": "images",
+    "rejected_images": "images",
+    "paired_cases": "images",
+    "case_splits": "images",
     "raw_transcriptions": "notes",
     "rejected_rows": "notes",
     "cleaned_notes": "notes",
