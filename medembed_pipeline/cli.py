@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def add_exploring_commands(commands: Any) -> None:
     """The commands that work without Dagster."""
+    from medembed_pipeline.image_text import command as image_text
     from medembed_pipeline.report import atlas, visualize
 
     visualize.add_arguments(
@@ -85,6 +86,9 @@ def add_exploring_commands(commands: Any) -> None:
     )
     atlas.add_arguments(
         commands.add_parser("export-atlas", help="write a Parquet that Apple's embedding-atlas opens")
+    )
+    image_text.add_arguments(
+        commands.add_parser("image-text", help="measure pictures against pairs of prompts, without Dagster")
     )
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
@@ -128,6 +132,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.report import atlas
 
             return atlas.run(options)
+        case "image-text":
+            from medembed_pipeline.image_text import command as image_text
+
+            return image_text.run(options)
         case "experiment":
             from medembed_pipeline.evidence.leakage import command
 

@@ -11,8 +11,8 @@ import medembed_pipeline
 
 ORDER = (
     "notes",
-    "images",
     "encoder",
+    "images",
     "triplets",
     "training",
     "embeddings",
@@ -24,6 +24,7 @@ ORDER = (
     "tasks",
     "evidence.labels",
     "evidence.leakage",
+    "image_text",
     "verdict",
     "history",
     "card",

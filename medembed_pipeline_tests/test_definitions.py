@@ -73,7 +73,17 @@ def test_the_lineage_reads_from_left_to_right_no_arrow_between_groups_runs_back(
     for key in graph.get_all_asset_keys():
         for parent in graph.get(key).parent_keys:
             above[GROUPS[key.path[-1]]].add(GROUPS[parent.path[-1]])
-    order = ["notes", "images", "baseline", "training", "tuned", "evaluation", "verdict", "report"]
+    order = [
+        "notes",
+        "images",
+        "image_text",
+        "baseline",
+        "training",
+        "tuned",
+        "evaluation",
+        "verdict",
+        "report",
+    ]
     assert set(order) == set(above)
     for group, parents in above.items():
         assert {order.index(parent) for parent in parents} <= set(range(order.index(group) + 1)), group

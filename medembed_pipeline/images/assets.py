@@ -1,4 +1,4 @@
-"""Assets of the group `images`: what landed, what was rejected, the cases, their splits."""
+"""Assets of the group `images`: what landed, what was rejected, the cases, their splits, the pictures' vectors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,6 +6,12 @@ from typing import Any
 import dagster as dg
 
 from medembed_pipeline.described import DescribedTable, describe_table
+from medembed_pipeline.encoder.image_spec import (
+    BUNDLED_IMAGE_DIMENSIONS,
+    image_encoder_fingerprint,
+    image_spec_of_settings,
+)
+from medembed_pipeline.encoder.settings import ImageEncoderSettings
 from medembed_pipeline.images import REVISION
 from medembed_pipeline.images.case_groups import CASE_SPLITS_SCHEMA, split_cases
 from medembed_pipeline.images.case_rows import CASE_ROWS_SCHEMA
@@ -21,6 +27,7 @@ from medembed_pipeline.images.landing import (
 from medembed_pipeline.images.pairing import PAIRED_CASES_SCHEMA, pair_cases
 from medembed_pipeline.images.rejections import REJECTION_REASONS
 from medembed_pipeline.images.settings import CaseSplitSettings, ImagesSettings
+from medembed_pipeline.images.vectors import image_embeddings_schema, image_embeddings_table
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
     AssetWork,
@@ -31,6 +38,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_schema,
     launchpad_settings,
 )
+from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 
@@ -136,3 +144,28 @@ if SETTINGS.images.enabled:
             )
 
         return work.publish(build, CASE_SPLITS_SCHEMA)
+
+    @stage(
+        group="images",
+        inputs=["raw_images"],
+        one_row="a different picture's vector (1,280 numbers by the bundled model)",
+        schema=image_embeddings_schema(BUNDLED_IMAGE_DIMENSIONS),
+        revision=REVISION,
+        settings=SETTINGS.image_encoder,
+        kinds=["pytorch"],
+    )
+    def image_embeddings(work: AssetWork, settings: ImageEncoderSettings) -> dg.MaterializeResult[Any]:
+        """Every picture as the image encoder sees it; only pictures that it has not seen are encoded."""
+        images = work.input("raw_images")
+        spec = image_spec_of_settings(settings)
+        fingerprint = image_encoder_fingerprint(spec)
+        work.note_input("model", fingerprint)
+        table = work.unchanged()
+        if table is not None:
+            return work.result(table, kept=True)
+        rows, facts = image_embeddings_table(
+            images, spec, settings, KeyedStore(work.lake, "image_vectors", fingerprint)
+        )
+        schema = image_embeddings_schema(facts["dimensions"])
+        table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
+        return work.result(table, kept=False, more=column_schema(schema))

@@ -1,13 +1,16 @@
 """Checks of the group `images`: little was rejected, cases are whole, and nothing crosses splits."""
 
 import dagster as dg
+import numpy as np
 
 from medembed_pipeline.images.case_groups import count_case_crossings
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
+from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.settings import load_settings
 
 SETTINGS = load_settings()
+TOLERANCE = 1e-3
 
 if SETTINGS.images.enabled:
 
@@ -67,4 +70,26 @@ if SETTINGS.images.enabled:
                 passed=not any(counts.values()),
                 description="; ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items()),
                 metadata=counts,
+            )
+
+    @dg.asset_check(
+        asset="image_embeddings",
+        additional_deps=["raw_images"],
+        blocking=True,
+        required_resource_keys={"lake"},
+    )
+    def image_embeddings_are_unit_vectors(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        """Every different picture has one vector, finite and of length 1."""
+        with private_errors():
+            lake: Lake = context.resources.lake.open()
+            table = lake.table("image_embeddings").read()
+            ids = table.column("image_id").to_pylist()
+            wanted = set(lake.table("raw_images").strings("image_id"))
+            lengths = np.linalg.norm(vectors(table.column("embedding")), axis=1)
+            off = int((~(np.abs(lengths - 1) < TOLERANCE)).sum())
+            unmatched = len(wanted ^ set(ids)) + len(ids) - len(set(ids))
+            return dg.AssetCheckResult(
+                passed=not unmatched and not off,
+                description=f"{unmatched} pictures without a vector of their own; {off} vectors not of length 1",
+                metadata={"unmatched": unmatched, "not_of_length_one": off},
             )

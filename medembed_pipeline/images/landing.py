@@ -95,9 +95,13 @@ def unsupported_name(name: str) -> str:
     return "" if suffix_of(name) in known else f"the name does not end in {', '.join(known)}"
 
 
-def landed_images(lake: Lake) -> list[LandedFile]:
-    """Every file of the folder with its hash, sorted by name; none where the folder is not there."""
-    files = list_landing_files(lake.filesystem, lake.path(FOLDER), unsupported=unsupported_name)
+def landed_images(lake: Lake, folder: str | None = None) -> list[LandedFile]:
+    """Every file of the folder with its hash, sorted by name; none where the folder is not there.
+
+    `folder` is landing_images of the lake, or another one of the same file system.
+    """
+    folder = folder or lake.path(FOLDER)
+    files = list_landing_files(lake.filesystem, folder, unsupported=unsupported_name)
     return [LandedFile(file, _sha256(lake, file)) for file in files]
 
 

@@ -88,7 +88,8 @@ def _read_pillow(data: bytes, format_: Format, limits: Limits) -> UInt8Array:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened: Any = Image.open(io.BytesIO(data), formats=[format_.upper()])
-        refuse_size(*opened.size, limits)
+        width, height = opened.size
+        refuse_size(width, height, limits)
         if getattr(opened, "n_frames", 1) > 1:
             raise RejectedPictureError("several_pictures", f"{opened.n_frames} frames")
         if opened.mode not in (*_GREY_MODES, *_COLOUR_MODES):
