@@ -149,6 +149,7 @@ class _Figures:
         sides = [text in asked for text in texts]
         return {
             "prompt_similarity_mean": off_diagonal_mean(rows),
+            "prompt_similarity_with_itself": float(np.square(rows.mean(axis=0)).sum()),
             "picture_similarity_mean": off_diagonal_mean(self._space.pictures),
             "silhouette": silhouette(rows, sides),
             "silhouette_repeated": silhouette(rows, sides, repeats=max(pictures, 1)),
