@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medembed_pipeline.image_text.contrast import Projection, load_projection
+from medembed_pipeline.image_text.contrast import CONFIG, Projection, load_projection
 from medembed_pipeline.image_text.errors import ImageTextError
 from medembed_pipeline.image_text.margins import (
     ShownPicture,
@@ -24,7 +24,7 @@ from medembed_pipeline.image_text.margins import (
 )
 from medembed_pipeline.image_text.metrics import metrics_table
 from medembed_pipeline.image_text.prompts import Prompts, read_prompts
-from medembed_pipeline.image_text.spaces import BUNDLED, hub_space, is_projection, text_vectors
+from medembed_pipeline.image_text.spaces import BUNDLED, hub_space, text_vectors
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 from medembed_pipeline.report.tables_part import without_nan
@@ -148,7 +148,7 @@ def _space(
             "--model: 'bundled' are two models that do not know each other until a projection is trained on readings; "
             "give a folder of image_text_models/ that a run has trained, or a model of pictures and texts."
         )
-    if not is_projection(model):
+    if not (Path(model).expanduser() / CONFIG).is_file():
         return hub_space(lake, model, ids, pixels, texts, settings.image_encoder)
     return _projected(lake, load_projection(Path(model).expanduser())[0], ids, pixels, texts, settings)
 
