@@ -56,15 +56,18 @@ def prompts_of(found: tuple[str, bytes] | None) -> Prompts:
     return built_in_prompts() if found is None else read_prompts(found[1], found[0])
 
 
+def hub_fingerprints(settings: ImageTextSettings, encoder: ImageEncoderSettings) -> set[str]:
+    """Of the models of pictures and texts that the settings name; none for the bundled ones."""
+    named = {name for name in (settings.model, settings.finetuned) if name and name != BUNDLED}
+    return {
+        image_encoder_fingerprint(ImageEncoderSpec(name, encoder.size, encoder.allow_remote_code))
+        for name in named
+    }
+
+
 def models_version(settings: ImageTextSettings, encoder: ImageEncoderSettings) -> str:
     """What identifies the models that pictures and prompts are seen by, besides the image embeddings."""
-    named = [name for name in (settings.model, settings.finetuned) if name and name != BUNDLED]
-    return digest(
-        [
-            image_encoder_fingerprint(ImageEncoderSpec(name, encoder.size, encoder.allow_remote_code))
-            for name in named
-        ]
-    )
+    return digest(sorted(hub_fingerprints(settings, encoder)))
 
 
 @dataclass(frozen=True)

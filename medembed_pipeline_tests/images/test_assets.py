@@ -111,3 +111,21 @@ def test_disabled_there_is_no_asset_of_pictures(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_what_other_settings_or_models_have_made_of_pictures_can_go(tmp_path: Path) -> None:
+    from medembed_pipeline.images.landing import unpacked_version
+    from medembed_pipeline.images.settings import ImagesSettings
+    from medembed_pipeline.settings import Settings
+    from medembed_pipeline.upkeep import removable
+
+    lake = Lake(str(tmp_path))
+    current = unpacked_version(ImagesSettings())
+    old = [
+        ("store", "unpacked_images", "old"),
+        ("store", "image_vectors", "other"),
+        ("image_text_models", "x"),
+    ]
+    for parts in (*old, ("store", "unpacked_images", current)):
+        lake.write_bytes(b"x", *parts, "file")
+    assert {item.parts for item in removable(lake, Settings())} == set(old)
