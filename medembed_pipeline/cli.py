@@ -80,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def add_exploring_commands(commands: Any) -> None:
     """The commands that use, look at or try something, and have no part in making it."""
     from medembed_pipeline.classification import classify
+    from medembed_pipeline.image_text import command as image_text
     from medembed_pipeline.report import atlas
     from medembed_pipeline.study import command as study
     from medembed_pipeline.visualize import options as visualize
@@ -96,6 +97,9 @@ def add_exploring_commands(commands: Any) -> None:
         )
     )
     classify.add_arguments(commands.add_parser("classify", help="the specialties of every row of a file"))
+    image_text.add_arguments(
+        commands.add_parser("image-text", help="measure pictures against pairs of prompts, without Dagster")
+    )
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
     )
@@ -156,6 +160,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.study import command as study
 
             return study.run(options)
+        case "image-text":
+            from medembed_pipeline.image_text import command as image_text
+
+            return image_text.run(options)
         case "serve":
             from medembed_pipeline.serving.supervisor import serve
 
@@ -200,6 +208,24 @@ def write_samples(notes: int, seed: int, output: Path | None) -> int:
         write_sample_corpus(staged, notes=notes, seed=seed)
     print(f"{notes} synthetic notes: {lake.path('landing', SAMPLE_FILE)}")
     return 0
+
+
+def write_drawn_cases_beside_samples(lake: Lake) -> None:
+    """Put the drawn cases into an empty landing_images, where the sample corpus is all that has landed."""
+    from medembed_pipeline.images.landing import FOLDER
+    from medembed_pipeline.notes.landing_files import list_landing_files
+    from medembed_pipeline.samples.case_plan import CaseCorpus
+    from medembed_pipeline.samples.cases import FOLDER as DRAWN
+    from medembed_pipeline.samples.cases import TABLE, write_drawn_cases
+
+    settings = load_settings().images
+    landed = {file.source_file for file in list_landing_files(lake.filesystem, lake.path("landing"))}
+    if not settings.enabled or not settings.drawn_patients or landed != {SAMPLE_FILE} or lake.names(FOLDER):
+        return
+    print("There are no pictures; the built-in drawn cases go in.")
+    with lake.staged_folder(FOLDER, DRAWN, last=TABLE) as staged:
+        cases = write_drawn_cases(staged, CaseCorpus(patients=settings.drawn_patients))
+    print(f"{cases} drawn cases: {lake.path(FOLDER, DRAWN)}")
 
 
 def print_settings() -> int:
@@ -283,6 +309,7 @@ def run_everything() -> int:
     if not list_landing_files(lake.filesystem, lake.path("landing")):
         print("The landing folder is empty; the built-in sample corpus goes in.")
         write_samples(SAMPLE_NOTES, SAMPLE_SEED, None)
+    write_drawn_cases_beside_samples(lake)
     import dagster as dg
 
     from medembed_pipeline.definitions import defs

@@ -12,6 +12,7 @@ import medembed_pipeline
 ORDER = (
     "notes",
     "encoder",
+    "images",
     "triplets",
     "training",
     "study",
@@ -24,6 +25,7 @@ ORDER = (
     "tasks",
     "evidence.labels",
     "evidence.leakage",
+    "image_text",
     "verdict",
     "classification",
     "history",

@@ -56,7 +56,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, checkpoint, card and classifier, the pointers to those in use, what was taken back, and the page.
+    """Check tables, checkpoints, cards, classifiers, the pointers to those in use, what was taken back, and the page.
 
     Returns:
         A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.
@@ -216,6 +216,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_vectors(lake, settings, kept),
         *_parsed(lake, settings),
         *_prepared(lake, settings),
+        *_of_pictures(lake, settings),
         *_states(lake, settings.storage.keep_versions),
         *_ledger(lake),
         *_abandoned(lake),
@@ -325,6 +326,31 @@ def _prepared(lake: Lake, settings: Settings) -> list[Removable]:
         _found(lake, "texts cleaned by other code or settings", "store", "prepared_texts", version)
         for version in lake.names("store", "prepared_texts")
         if version != current
+    ]
+
+
+def _of_pictures(lake: Lake, settings: Settings) -> list[Removable]:
+    """Pictures and their vectors by other settings or models, and projections that no table names."""
+    from medembed_pipeline.image_text.inputs import hub_fingerprints
+    from medembed_pipeline.image_text.spaces import FOLDER as PROJECTIONS
+    from medembed_pipeline.images.landing import unpacked_version
+
+    made = {name: lake.find_table(name) for name in ("image_embeddings", "image_text_vectors")}
+    facts = {name: table.footer.facts if table else {} for name, table in made.items()}
+    models = {facts["image_embeddings"].get("vectors_kept_as", "")}
+    if any(lake.names("store", name) for name in ("image_vectors", "prompt_vectors")):
+        models |= hub_fingerprints(settings.image_text, settings.image_encoder)
+    used = {
+        ("store", "unpacked_images"): {unpacked_version(settings.images)},
+        ("store", "image_vectors"): models,
+        ("store", "prompt_vectors"): models,
+        (PROJECTIONS,): {facts["image_text_vectors"].get("projection", "")},
+    }
+    return [
+        _found(lake, "of pictures, by another model or other settings", *folder, name)
+        for folder, current in used.items()
+        for name in lake.names(*folder)
+        if name not in current
     ]
 
 

@@ -80,6 +80,8 @@ def test_the_lineage_reads_from_left_to_right_no_arrow_between_groups_runs_back(
             above[GROUPS[key.path[-1]]].add(GROUPS[parent.path[-1]])
     order = [
         "notes",
+        "images",
+        "image_text",
         "baseline",
         "training",
         "study",

@@ -1,6 +1,17 @@
 """The assets by what they are for, as the tests name them."""
 
 GROUPS = {
+    "raw_images": "images",
+    "case_rows": "images",
+    "rejected_images": "images",
+    "paired_cases": "images",
+    "case_splits": "images",
+    "image_embeddings": "images",
+    "prompt_pairs": "image_text",
+    "image_text_vectors": "image_text",
+    "preference_margins": "image_text",
+    "image_text_metrics": "image_text",
+    "image_text_examples": "image_text",
     "raw_transcriptions": "notes",
     "rejected_rows": "notes",
     "cleaned_notes": "notes",
