@@ -62,7 +62,7 @@ def stage(
 
     def declare(build: Callable[..., dg.MaterializeResult[Any]]) -> dg.AssetsDefinition:
         name = build.__name__
-        describe_table(name, DescribedTable(one_row, schema, page))
+        describe_table(name, DescribedTable(one_row, schema, page), module=build.__module__)
 
         @dg.asset(
             name=name,

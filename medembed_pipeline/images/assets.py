@@ -68,7 +68,7 @@ if SETTINGS.images.enabled:
             f"| `{reason}` | {when} |\n" for reason, when in REJECTION_REASONS.items()
         )
         more = reasons if name == REJECTED_IMAGES else ""
-        describe_table(name, DescribedTable(one_row, schema, more=more))
+        describe_table(name, DescribedTable(one_row, schema, more=more), module=__name__)
 
     @dg.multi_asset(
         name="landing_images",

@@ -73,6 +73,7 @@ describe_table(
         "a row as it landed; every further column of the landing files follows as a string column",
         raw_schema({}),
     ),
+    module=__name__,
 )
 describe_table(
     "rejected_rows",
@@ -82,6 +83,7 @@ describe_table(
         more="\nReasons:\n\n| reason | when |\n|---|---|\n"
         + "".join(f"| `{reason}` | {when} |\n" for reason, when in REJECTION_REASONS.items()),
     ),
+    module=__name__,
 )
 
 
@@ -358,4 +360,5 @@ describe_table(
         "be made again: keep copies",
         MEMORY_SCHEMA,
     ),
+    module=__name__,
 )
