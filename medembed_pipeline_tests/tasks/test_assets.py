@@ -32,6 +32,7 @@ class SomeCheckpoint:
     """Stands in for the checkpoint, trained on no note."""
 
     data_version: str = "checkpoint"
+    is_given: bool = False
 
     def trained_note_ids(self) -> list[str]:
         return []
