@@ -9,6 +9,7 @@ from medembed_pipeline.classification.classifiers import (
     ASSET,
     FOLDER,
     PublishedClassifier,
+    can_answer,
     classifier_in_service,
     current_classifier,
     point_to,
@@ -180,9 +181,15 @@ def classification_metrics(work: AssetWork, settings: ClassificationSettings) ->
         work.input(name)
     classifier = measured_classifier(work)
     standing = classifier_in_service(work.lake, instead_of=classifier.version)
+    if standing is not None and not can_answer(work.lake, standing):
+        work.context.log.warning(
+            f"the classifier in service, {standing.version}, needs a checkpoint that is gone: it is not compared"
+        )
+        standing = None
     if standing is not None:
         work.note_input("classifier_in_service", standing.data_version)
     encoder: EncoderSettings = work.context.resources.encoder
+    work.uses(encoder)  # how much of a note the model reads
 
     def build() -> Built:
         return measure(work, notes, table, classifier, standing, settings, SLICES.slices, encoder)

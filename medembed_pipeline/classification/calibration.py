@@ -6,7 +6,7 @@ notes to come, and a head that is calibrated on them is too sure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,72 +15,96 @@ from medembed_pipeline.classification.heads import LARGEST_LOGIT, expit, logit
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 
 PENALTY = 1e-2
-"""On the slope's distance from 1 and on the shift: with a handful of notes, hardly anything is changed."""
+"""On the distance from changing nothing: with a handful of notes, hardly anything is changed."""
 
 _STEPS = 100
+_AS_IT_IS = np.array([1.0, 0.0, 0.0])
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logit -> slope * logit + shift, pooled over all labels, and of a label's own where it has enough positives.
+    """Logit -> slope * logit + shift + total * log(sum of the note's probabilities).
+
+    Pooled over all labels, and of a label's own where it has enough positives. The last term is what one head for each
+    label cannot know: that a note has a label. Where all of a note's probabilities are low, its likeliest label is more
+    likely than it says; with a slope of 1 and a total of -1 the probabilities would be shares of their sum. It changes
+    no order within a note.
 
     Reference: J. Platt, "Probabilistic outputs for support vector machines", 1999.
 
     Attributes:
         slope: float64 [labels].
         shift: float64 [labels].
+        total: float64 [labels].
         own: bool [labels], which have their own.
     """
 
     slope: FloatArray
     shift: FloatArray
-    own: BoolArray = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    total: FloatArray
+    own: BoolArray
+
+    @classmethod
+    def unchanged(cls, labels: int) -> Calibration:
+        """One that leaves every probability as it is."""
+        return cls(np.ones(labels), np.zeros(labels), np.zeros(labels), np.zeros(labels, dtype=np.bool_))
 
     def apply(self, probabilities: FloatArray) -> FloatArray:
         """float64 [n, labels], calibrated."""
-        return expit(logit(probabilities) * self.slope + self.shift)
+        if not probabilities.shape[1]:
+            return probabilities
+        found = logit(probabilities) * self.slope + self.shift + _log_totals(probabilities) * self.total
+        return expit(found)
+
+
+def _log_totals(probabilities: FloatArray) -> FloatArray:
+    """float64 [n, 1]: the log of the sum of each note's probabilities."""
+    return np.asarray(np.log(np.maximum(probabilities.sum(axis=1, keepdims=True), 1e-9)))
 
 
 def fit_calibration(probabilities: FloatArray, membership: FloatArray, *, own_from: int) -> Calibration:
-    """Fit slope and shift by maximum likelihood.
+    """Fit slope, shift and total by maximum likelihood.
 
     Args:
         probabilities: float64 [n, labels] of notes that the head has not seen.
         membership: float64 [n, labels].
-        own_from: positives from which a label has slope and shift of its own.
+        own_from: positives from which a label has its own.
     """
     labels = membership.shape[1]
     logits = logit(probabilities)
-    slope, shift = _platt(logits.reshape(-1), membership.reshape(-1))
-    slopes, shifts = np.full(labels, slope), np.full(labels, shift)
+    totals = np.broadcast_to(_log_totals(probabilities), logits.shape)
+    fitted = np.tile(_platt(logits.reshape(-1), totals.reshape(-1), membership.reshape(-1)), (labels, 1))
     own = membership.sum(axis=0) >= own_from
     for column in np.flatnonzero(own):
-        slopes[column], shifts[column] = _platt(logits[:, column], membership[:, column])
-    return Calibration(slopes, shifts, own)
+        fitted[column] = _platt(logits[:, column], totals[:, column], membership[:, column])
+    return Calibration(fitted[:, 0], fitted[:, 1], fitted[:, 2], own)
 
 
-def _platt(logits: FloatArray, truth: FloatArray) -> tuple[float, float]:
-    """Newton's method on the penalised likelihood, which is strictly convex."""
-    slope, shift = 1.0, 0.0
+def _platt(logits: FloatArray, totals: FloatArray, truth: FloatArray) -> FloatArray:
+    """Slope, shift and total: Newton's method on the penalised likelihood, which is strictly convex. float64 [3]."""
+    seen = np.stack([logits, np.ones_like(logits), totals], axis=1)
+    found = _AS_IT_IS.copy()
 
-    def objective(slope: float, shift: float) -> float:
-        z = np.clip(slope * logits + shift, -LARGEST_LOGIT, LARGEST_LOGIT)
-        return float((np.logaddexp(0.0, z) - truth * z).sum()) + PENALTY * ((slope - 1.0) ** 2 + shift**2)
+    def objective(values: FloatArray) -> float:
+        z = np.clip(seen @ values, -LARGEST_LOGIT, LARGEST_LOGIT)
+        return float((np.logaddexp(0.0, z) - truth * z).sum()) + PENALTY * float(
+            np.square(values - _AS_IT_IS).sum()
+        )
 
     for _ in range(_STEPS):
-        found = expit(slope * logits + shift)
-        error, weight = found - truth, found * (1.0 - found)
-        gradient = np.array([error @ logits, error.sum()]) + 2 * PENALTY * np.array([slope - 1.0, shift])
-        cross = float(weight @ logits)
-        curvature = np.array([[weight @ logits**2, cross], [cross, weight.sum()]]) + 2 * PENALTY * np.eye(2)
+        said = expit(seen @ found)
+        gradient = seen.T @ (said - truth) + 2 * PENALTY * (found - _AS_IT_IS)
+        weight = said * (1.0 - said)
+        curvature = (seen * weight[:, None]).T @ seen + 2 * PENALTY * np.eye(3)
         step = np.linalg.solve(curvature, gradient)
-        size, now = 1.0, objective(slope, shift)
-        while size > 1e-6 and objective(slope - size * step[0], shift - size * step[1]) > now:
+        size, now = 1.0, objective(found)
+        while size > 1e-6 and objective(found - size * step) > now:
             size /= 2
-        slope, shift = slope - size * float(step[0]), shift - size * float(step[1])
+        found = found - size * step
         if float(np.abs(size * step).max()) < 1e-9:
             break
-    return max(slope, 1e-3), shift
+    found[0] = max(found[0], 1e-3)
+    return found
 
 
 def cross_calibrated(

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from medembed_pipeline.classification.errors import ClassificationError
-from medembed_pipeline.classification.folder import MANIFEST
+from medembed_pipeline.classification.folder import MANIFEST, read_manifest
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.training.checkpoints import FOLDER as CHECKPOINTS
 
 FOLDER = "classifiers"
 ASSET = "specialty_classifier"
@@ -44,8 +45,6 @@ class PublishedClassifier:
 
 def published(lake: Lake, version: str) -> PublishedClassifier:
     """A classifier by its version."""
-    from medembed_pipeline.classification.folder import read_manifest
-
     folder = lake.local_copy(FOLDER, version, last=MANIFEST)
     manifest = read_manifest(folder)
     return PublishedClassifier(version, digest(manifest["files"]), folder, manifest)
@@ -98,6 +97,12 @@ def classifier_in_service(lake: Lake, *, instead_of: str | None = None) -> Publi
     if version is None or not lake.exists(FOLDER, version, MANIFEST):
         return None
     return published(lake, version)
+
+
+def can_answer(lake: Lake, classifier: PublishedClassifier) -> bool:
+    """Whether the checkpoint that it needs, if any, is still in the lake."""
+    version = classifier.manifest["encoder"].get("version")
+    return version is None or lake.exists(CHECKPOINTS, version, MANIFEST)
 
 
 def put_in_service(lake: Lake, version: str) -> None:

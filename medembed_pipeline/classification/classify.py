@@ -20,6 +20,7 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.notes.landing_files import file_format
 from medembed_pipeline.notes.reader import ReaderOptions, read_landing_file
 from medembed_pipeline.settings import data_lake_url, load_settings
+from medembed_pipeline.training.checkpoints import checkpoint_of
 
 UNREADABLE = "unreadable"
 SEPARATOR = "; "
@@ -258,5 +259,5 @@ def _classifier(folder: Path | None) -> SpecialtyClassifier:
     needed = found.manifest["encoder"]
     checkpoint = None
     if needed["kind"] == "checkpoint":
-        checkpoint = lake.local_copy("checkpoints", needed["version"], last="manifest.json")
+        checkpoint = checkpoint_of(lake, needed["version"]).folder
     return SpecialtyClassifier.from_folder(found.folder, checkpoint=checkpoint)

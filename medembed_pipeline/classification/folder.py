@@ -173,7 +173,7 @@ def read_classifier(folder: Path) -> tuple[Parts, dict[str, Any]]:
     scaling = Scaling(arrays["center"], float(arrays["scale"][0])) if "center" in arrays else None
     weights = WordWeights(arrays["columns"], arrays["idf"]) if "idf" in arrays else None
     decision = Decision(
-        Calibration(arrays["slope"], arrays["shift"], arrays["own"] > 0),
+        Calibration(arrays["slope"], arrays["shift"], arrays["total"], arrays["own"] > 0),
         arrays["thresholds"],
         float(manifest["set_threshold"]),
     )
@@ -197,6 +197,7 @@ def _head_arrays(parts: Parts) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {
         "slope": decision.calibration.slope,
         "shift": decision.calibration.shift,
+        "total": decision.calibration.total,
         "own": decision.calibration.own.astype(np.uint8),
         "thresholds": decision.thresholds,
     }

@@ -40,6 +40,7 @@ from medembed_pipeline.evaluation.vectors import BoolArray, IntArray
 from medembed_pipeline.lake.publishing import AssetWork, Built
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.slices import ordered_values
+from medembed_pipeline.training.checkpoints import checkpoint_of
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 from medembed_pipeline.verdict.summary import verdict_table
 
@@ -185,13 +186,9 @@ def _against_standing(
 
     A label that it does not know has probability 0 with it.
     """
-    checkpoints = standing.folder.parent.parent / "checkpoints"
-    needed = standing.manifest["encoder"]
-    place = (
-        work.lake.local_copy("checkpoints", needed["version"], last="manifest.json")
-        if needed["kind"] == "checkpoint"
-        else checkpoints
-    )
+    needed, place = standing.manifest["encoder"], None
+    if needed["kind"] == "checkpoint":
+        place = checkpoint_of(work.lake, needed["version"]).folder
     loaded = SpecialtyClassifier.from_folder(standing.folder, checkpoint=place, device=encoder.device)
     learned = set(loaded.parts.train.note_ids)
     groups = {

@@ -23,7 +23,7 @@ from medembed_pipeline.classification.features import Scaling, WordWeights, coun
 from medembed_pipeline.classification.heads import fit_linear
 from medembed_pipeline.classification.scoring import Answers, Truth, overall_figures
 from medembed_pipeline.evaluation.jackknife import group_numbers, intervals
-from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 from medembed_pipeline.evidence.leakage.experiment_rows import (
     ExperimentRows,
     held_out_rows,
@@ -216,7 +216,7 @@ def _label_sets(rows: ExperimentRows, member: FloatArray) -> FloatArray:
 
 
 def _figures(
-    scores: FloatArray, member: FloatArray, groups: Sequence[int], preset: RowProtocolPreset
+    scores: FloatArray, member: FloatArray, groups: IntArray, preset: RowProtocolPreset
 ) -> dict[str, tuple[float, float, float]]:
     """Accuracy and macro-F1 of the likeliest label; of equally likely ones, one at random by a fixed seed."""
     nothing = (float("nan"),) * 3
@@ -230,7 +230,7 @@ def _figures(
     truth = Truth(
         member,
         np.zeros(len(member)),
-        group_numbers(list(groups)),
+        group_numbers(groups.tolist()),
         np.flatnonzero(member.sum(axis=0) > 0),
         np.ones(member.shape[1]),
     )

@@ -104,7 +104,7 @@
 
   function wrong(app) {
     const rows = app.report.table("classification_errors");
-    if (!rows?.length) return null;
+    if (!rows?.length) return [];
     return [element("h3", {}, "Wrong notes, the surest first"), table([
       { name: "Note, and how it is filed", cell: (row) => noteButton(app, row.note_id), by: (row) => row.expected.join(", ") },
       { name: "Came", cell: (row) => row.came.join(", "), by: (row) => row.came.join(", ") },
@@ -140,7 +140,7 @@
         `On other divisions of the same notes: ${(fact("divisions") ?? []).map((one) => percent(one.coverage, 1)).join(", ") || "–"}. ` +
         `Left to people: ${people.join(", ") || "none"} of ${count(fact("held_out_notes"))}.` +
         (rare.length ? ` Not predicted, with too few train notes: ${rare.map((one) => `${one.label} (${one.train_notes})`).join(", ")}.` : "")),
-      slider(fact), reliability(fact), confusion(fact("confusions") ?? []), byLabel(rows, served), wrong(app),
+      slider(fact), reliability(fact), confusion(fact("confusions") ?? []), byLabel(rows, served), ...wrong(app),
       rules.length ? table([
         { name: "Rule", cell: (row) => words(row.rule) },
         { name: "Holds", cell: (row) => (row.kind === "information" ? "does not apply" : row.passed === null ? "not judged" : row.passed ? "yes" : "no") },

@@ -78,8 +78,7 @@ def decide(scores: FloatArray, validation: Truth, *, misses: float, own_from: in
     """
     labels = scores.shape[1]
     if not len(scores) or not labels:
-        plain = Calibration(np.ones(labels), np.zeros(labels), np.zeros(labels, dtype=np.bool_))
-        return Decision(plain, np.full(labels, 0.5), EVERYTHING)
+        return Decision(Calibration.unchanged(labels), np.full(labels, 0.5), EVERYTHING)
     folds = min(FOLDS, validation.group_count)
     fold_of = stratified_group_folds(validation.membership, validation.groups, folds=folds, seed=seed)
     crossed = cross_calibrated(scores, validation.membership, fold_of, own_from=own_from)

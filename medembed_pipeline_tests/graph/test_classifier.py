@@ -145,7 +145,7 @@ def test_a_leak_is_seen(prepared: PlantedLake, tmp_path: Path) -> None:
                 vectors[row, place[name]] = 1.0
             vectors[row] /= np.linalg.norm(vectors[row])
     lake.change_splits(dict.fromkeys(leaked, "train"))
-    lake.plant(vectors)
+    lake.plant(vectors, version="b" * 16, seed=1)
     lake.change_splits(dict.fromkeys(leaked, "test"))
     found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
     rows = found.rows("label_probabilities", split="test")
@@ -167,7 +167,6 @@ def test_without_labels_the_group_says_so_and_the_graph_goes_on(
 ) -> None:
     lake = prepared.copy(tmp_path / "lake")
     lake.change_notes(specialties={note: [] for note in lake.notes.ids})
-    lake.plant(lake.notes.vectors(TUNED))
     found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
     assert "nothing to learn" in found.facts("classification_metrics")["why_empty"]
     assert found.facts("classifier_verdict")["verdict"] == "inconclusive"

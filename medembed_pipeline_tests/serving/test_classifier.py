@@ -48,7 +48,9 @@ def put_classifier_in_service(small: SmallLake, version: str, encoder: dict[str,
         words=words,
         head=LinearHead(random.normal(size=(3, width)), np.zeros(3)),
         decision=Decision(
-            Calibration(np.ones(3), np.zeros(3), np.zeros(3, dtype=np.bool_)), np.full(3, 0.5), 0.4
+            Calibration(np.ones(3), np.zeros(3), np.zeros(3), np.zeros(3, dtype=np.bool_)),
+            np.full(3, 0.5),
+            0.4,
         ),
         guards=Guards(-1.0, 0.2, 3),
         train=TrainRows([f"{number:032x}" for number in range(5)], rows),
