@@ -40,6 +40,7 @@ GROUPS = {
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
+PICTURES = {name for name, group in GROUPS.items() if group in ("images", "image_text")}
 EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
 EVALUATED = {name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report")}
 TABLES = set(GROUPS) - {"finetuned_checkpoint", "model_card", "report"}
