@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow.compute as pc
 import pytest
@@ -71,7 +73,7 @@ def test_sides_follow_labels_and_say_nothing_where_both_or_none_are_there() -> N
 
 
 def test_a_picture_of_several_cases_stands_once_with_all_labels() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"case_id": "c1", "image_id": "i1", "findings": ["opacity"]},
         {"case_id": "c2", "image_id": "i1", "findings": ["large heart"]},
         {"case_id": "c3", "image_id": None, "findings": []},
