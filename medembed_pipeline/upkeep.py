@@ -17,7 +17,7 @@ from medembed_pipeline.classification.verification import (
     used_classifiers,
     verify_classifiers,
 )
-from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
 from medembed_pipeline.history.table import NAME as HISTORY
@@ -333,6 +333,7 @@ def _of_pictures(lake: Lake, settings: Settings) -> list[Removable]:
     """Pictures and their vectors by other settings or models, and projections that no table names."""
     from medembed_pipeline.image_text.inputs import hub_fingerprints
     from medembed_pipeline.image_text.spaces import FOLDER as PROJECTIONS
+    from medembed_pipeline.image_text.spaces import READINGS
     from medembed_pipeline.images.landing import unpacked_version
 
     made = {name: lake.find_table(name) for name in ("image_embeddings", "image_text_vectors")}
@@ -340,7 +341,11 @@ def _of_pictures(lake: Lake, settings: Settings) -> list[Removable]:
     models = {facts["image_embeddings"].get("vectors_kept_as", "")}
     if any(lake.names("store", name) for name in ("image_vectors", "prompt_vectors")):
         models |= hub_fingerprints(settings.image_text, settings.image_encoder)
+    readings = (
+        {encoder_fingerprint(EncoderSpec(), precision="float32")} if lake.names("store", READINGS) else set()
+    )
     used = {
+        ("store", READINGS): readings,
         ("store", "unpacked_images"): {unpacked_version(settings.images)},
         ("store", "image_vectors"): models,
         ("store", "prompt_vectors"): models,

@@ -110,7 +110,7 @@ def train_projection(
         )
     number = {text: place for place, text in enumerate(dict.fromkeys(same))}
     labels = np.array([number[text] for text in same])
-    towers = [_whitened(rows[~held], settings.components) for rows in (pictures, words)]
+    towers = [_components(rows[~held], settings.components) for rows in (pictures, words)]
     random = np.random.default_rng(settings.seed)
     starts = [
         random.standard_normal((basis.shape[1], settings.dimensions)) / np.sqrt(basis.shape[1])
@@ -155,15 +155,19 @@ def train_projection(
     return Trained(before, after, kept_step, (first, best))
 
 
-def _whitened(rows: Matrix, components: int) -> tuple[Matrix, Matrix]:
-    """Mean and a map onto the first principal components, each scaled to variance 1 on these rows."""
+def _components(rows: Matrix, components: int) -> tuple[Matrix, Matrix]:
+    """Mean and a map onto the first principal components, of mean variance 1.
+
+    They keep their sizes: whitened, what hardly varies counts as much as what tells pictures apart.
+    """
     mean = rows.mean(axis=0)
     _, sizes, directions = np.linalg.svd(rows - mean, full_matrices=False)
     usable = min(components, int((sizes > sizes[0] * 1e-6).sum()), len(rows) - 1)
     # The sign of a component is arbitrary; fixed by its largest entry.
     chosen = directions[:usable]
     signs = np.sign(chosen[np.arange(usable), np.abs(chosen).argmax(axis=1)])
-    return mean, (chosen * signs[:, None]).T / sizes[:usable] * np.sqrt(len(rows))
+    scale = np.sqrt(np.square(sizes[:usable]).mean() / len(rows))
+    return mean, (chosen * signs[:, None]).T / scale
 
 
 def save_projection(folder: Path, projection: Projection, about: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from medembed_pipeline.lake.tables import vector_column, vectors
 
 FOLDER: Final = "image_text_models"
 BUNDLED: Final = "bundled"
+READINGS: Final = "reading_vectors"
 BLOCK: Final = 512
 
 IMAGE_TEXT_VECTORS_SCHEMA = pa.schema(
@@ -67,9 +68,9 @@ class ReadPicture:
 
 
 def text_vectors(lake: Lake, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Vectors [n, 384] by the bundled text encoder, kept beside those of the notes."""
+    """Vectors [n, 384] of readings and prompts by the bundled text encoder."""
     spec = EncoderSpec()
-    store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision="float32"))
+    store = KeyedStore(lake, READINGS, encoder_fingerprint(spec, precision="float32"))
 
     def load() -> Any:
         from medembed_pipeline.encoder.model import load_encoder

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from medembed_pipeline.encoder.efficientnet_lite import MEAN, SCALE, SIZE, load_efficientnet_lite0
+from medembed_pipeline.encoder.efficientnet_lite import (
+    MEAN,
+    SCALE,
+    SIZE,
+    EfficientNetLite0,
+    load_efficientnet_lite0,
+)
 from medembed_pipeline.encoder.image_spec import bundled_image_weights
 
 PALACE, DAISY, MILITARY_UNIFORM = 698, 985, 652
 
 
 @pytest.fixture(scope="module")
-def network() -> torch.nn.Module:
+def network() -> EfficientNetLite0:
     return load_efficientnet_lite0(bundled_image_weights())
 
 
-def test_logits_are_those_of_the_authors_network(network: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_logits_are_those_of_the_authors_network(
+    network: EfficientNetLite0, capsys: pytest.CaptureFixture[str]
+) -> None:
     package = pytest.importorskip("efficientnet_lite_pytorch")
     theirs = package.EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=str(bundled_image_weights())
@@ -31,7 +38,7 @@ def test_logits_are_those_of_the_authors_network(network: Any, capsys: pytest.Ca
         assert torch.allclose(network.logits(pictures), theirs(pictures), atol=1e-4)
 
 
-def test_photographs_get_their_classes(network: torch.nn.Module) -> None:
+def test_photographs_get_their_classes(network: EfficientNetLite0) -> None:
     import matplotlib
     from sklearn.datasets import load_sample_images
 

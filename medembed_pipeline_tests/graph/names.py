@@ -47,6 +47,7 @@ GROUPS = {
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
+PICTURES = {name for name, group in GROUPS.items() if group in ("images", "image_text")}
 EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
 EVALUATED = {
     name

@@ -35,6 +35,8 @@ repeats = 1
 repeats = 3
 [projections]
 dimensions = [2]
+[images]
+drawn_patients = 40
 {more}
 """
 

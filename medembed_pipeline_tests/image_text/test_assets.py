@@ -57,7 +57,12 @@ def word_vectors(lake: Lake, texts: list[str]) -> np.ndarray:
 
 
 def materialize(lake: Lake, *definitions: Any) -> dg.ExecuteInProcessResult:
-    return dg.materialize(list(definitions), resources={"lake": LakeResource(url=lake.url)})
+    few = {"image_text_metrics": {"config": {"minimum_patients": 5}}}
+    return dg.materialize(
+        list(definitions),
+        resources={"lake": LakeResource(url=lake.url)},
+        run_config={"ops": few if assets.image_text_metrics in definitions else {}},
+    )
 
 
 def write_vectors(lake: Lake) -> None:
@@ -84,7 +89,7 @@ def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
 
 
 def test_from_landing_to_figures_pictures_and_a_projection_that_says_what_it_is_not(lake: Lake) -> None:
-    write_drawn_cases(Path(lake.path("landing_images", "drawn")), CaseCorpus(patients=110))
+    write_drawn_cases(Path(lake.path("landing_images", "drawn")), CaseCorpus(patients=90))
     materialize(lake, *LANDING)
     write_vectors(lake)
     result = materialize(lake, *ROOM)
@@ -99,7 +104,7 @@ def test_from_landing_to_figures_pictures_and_a_projection_that_says_what_it_is_
     assert rows["finetuned", "as_written", "large_heart", "auc"] > 0.8
     assert rows["finetuned", "as_written", None, "auc"] > rows["base", "as_written", None, "auc"]
     margins = lake.table("preference_margins")
-    assert margins.rows == 220 * 4 * 2
+    assert margins.rows == 180 * 4 * 2
     version = lake.table("image_text_vectors").footer.facts["projection"]
     assert LABEL in Path(lake.path("image_text_models", version, "README.md")).read_text()
     names = {path.stem for path in Path(lake.path("pictures", "image_text_metrics")).glob("*.png")}
@@ -126,10 +131,12 @@ def test_broken_prompts_of_a_person_stop_the_asset_with_pair_and_field(lake: Lak
 
 
 def test_the_command_measures_a_model_of_both_and_its_tuned_weights(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "few.toml").write_text("[image_text]\nminimum_patients = 5\n")
+    monkeypatch.setenv("MEDEMBED_SETTINGS", str(tmp_path / "few.toml"))
     folder = tmp_path / "films"
-    write_drawn_cases(folder, CaseCorpus(patients=45))
+    write_drawn_cases(folder, CaseCorpus(patients=30))
     prompts = tmp_path / "prompts.json"
     pair = {"pair_id": "h", "tumor": "large heart", "healthy": "clear lungs"}
     labels = {"tumor_labels": ["large heart"], "healthy_labels": ["normal heart"]}
@@ -139,7 +146,7 @@ def test_the_command_measures_a_model_of_both_and_its_tuned_weights(
     command = ["image-text", "--images", str(folder), "--prompts", str(prompts), "--model", str(model)]
     assert main([*command, "--finetuned", str(model), "--output", str(output)]) == 0
     results = json.loads((output / "results.json").read_text())
-    assert len(results["pictures"]) == 90 and len(results["margins"]) == 180
+    assert len(results["pictures"]) == 60 and len(results["margins"]) == 120
     auc = {
         row["model"]: row
         for row in results["metrics"]
@@ -152,7 +159,7 @@ def test_the_command_measures_a_model_of_both_and_its_tuned_weights(
         "likeness.png",
         "map.png",
     }
-    assert not list(output.rglob("*.pkl")) and "90 pictures of 45 patients" in capsys.readouterr().out
+    assert not list(output.rglob("*.pkl")) and "60 pictures of 30 patients" in capsys.readouterr().out
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
