@@ -27,6 +27,10 @@ install: .venv/installed ## make .venv with the pinned packages
 run: .venv/installed ## materialize the whole graph (on the sample corpus when the landing folder is empty)
 	$(BIN)/medembed run
 
+.PHONY: study
+study: .venv/installed ## search the recipe's settings on train and validation notes, 20 trials (each a training)
+	$(BIN)/medembed study recipe --trials 20
+
 .PHONY: ui
 ui: .venv/installed ## open the Dagster UI with its daemon on http://127.0.0.1:3000
 	$(BIN)/medembed ui

@@ -78,14 +78,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def add_exploring_commands(commands: Any) -> None:
-    """The commands that work without Dagster."""
-    from medembed_pipeline.report import atlas, visualize
+    """The commands that use, look at or try something, and have no part in making it."""
+    from medembed_pipeline.classification import classify
+    from medembed_pipeline.image_text import command as image_text
+    from medembed_pipeline.report import atlas
+    from medembed_pipeline.study import command as study
+    from medembed_pipeline.visualize import options as visualize
 
     visualize.add_arguments(
         commands.add_parser("visualize", help="figures and the page for any model folder and labelled file")
     )
     atlas.add_arguments(
         commands.add_parser("export-atlas", help="write a Parquet that Apple's embedding-atlas opens")
+    )
+    study.add_arguments(
+        commands.add_parser(
+            "study", help="search settings on train and validation notes, or show what was found"
+        )
+    )
+    classify.add_arguments(commands.add_parser("classify", help="the specialties of every row of a file"))
+    image_text.add_arguments(
+        commands.add_parser("image-text", help="measure pictures against pairs of prompts, without Dagster")
     )
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
@@ -136,13 +149,21 @@ def run_command(options: argparse.Namespace) -> int:
             print("\n".join(rollback(Lake(data_lake_url()), options.version)))
             return 0
         case "visualize":
-            from medembed_pipeline.report import visualize
+            from medembed_pipeline.visualize import command as visualize
 
             return visualize.run(options)
         case "export-atlas":
             from medembed_pipeline.report import atlas
 
             return atlas.run(options)
+        case "study":
+            from medembed_pipeline.study import command as study
+
+            return study.run(options)
+        case "image-text":
+            from medembed_pipeline.image_text import command as image_text
+
+            return image_text.run(options)
         case "serve":
             from medembed_pipeline.serving.supervisor import serve
 
@@ -151,12 +172,25 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.serving.supervisor import print_new_key
 
             return print_new_key(options.name, options.scope)
-        case "experiment":
-            from medembed_pipeline.evidence.leakage import command
+        case "classify":
+            from medembed_pipeline.classification import classify
 
-            return command.run(options.preset, options.data, options.output)
+            return classify.run(options)
+        case "experiment":
+            return experiment(options.preset, options.data, options.output)
         case _:
             return open_ui(options.port)
+
+
+def experiment(preset: Path, data: Path, output: Path | None) -> int:
+    """Run an experiment: of a classifier where its preset has a table `rows`, else of an embedding model."""
+    from medembed_pipeline.classification.row_protocol import is_row_protocol, run_row_protocol
+    from medembed_pipeline.evidence.leakage import command
+
+    path = command.preset_path(preset)
+    if path.is_file() and is_row_protocol(path):
+        return run_row_protocol(path, data, output)
+    return command.run(preset, data, output)
 
 
 def write_samples(notes: int, seed: int, output: Path | None) -> int:
@@ -174,6 +208,24 @@ def write_samples(notes: int, seed: int, output: Path | None) -> int:
         write_sample_corpus(staged, notes=notes, seed=seed)
     print(f"{notes} synthetic notes: {lake.path('landing', SAMPLE_FILE)}")
     return 0
+
+
+def write_drawn_cases_beside_samples(lake: Lake) -> None:
+    """Put the drawn cases into an empty landing_images, where the sample corpus is all that has landed."""
+    from medembed_pipeline.images.landing import FOLDER
+    from medembed_pipeline.notes.landing_files import list_landing_files
+    from medembed_pipeline.samples.case_plan import CaseCorpus
+    from medembed_pipeline.samples.cases import FOLDER as DRAWN
+    from medembed_pipeline.samples.cases import TABLE, write_drawn_cases
+
+    settings = load_settings().images
+    landed = {file.source_file for file in list_landing_files(lake.filesystem, lake.path("landing"))}
+    if not settings.enabled or not settings.drawn_patients or landed != {SAMPLE_FILE} or lake.names(FOLDER):
+        return
+    print("There are no pictures; the built-in drawn cases go in.")
+    with lake.staged_folder(FOLDER, DRAWN, last=TABLE) as staged:
+        cases = write_drawn_cases(staged, CaseCorpus(patients=settings.drawn_patients))
+    print(f"{cases} drawn cases: {lake.path(FOLDER, DRAWN)}")
 
 
 def print_settings() -> int:
@@ -257,6 +309,7 @@ def run_everything() -> int:
     if not list_landing_files(lake.filesystem, lake.path("landing")):
         print("The landing folder is empty; the built-in sample corpus goes in.")
         write_samples(SAMPLE_NOTES, SAMPLE_SEED, None)
+    write_drawn_cases_beside_samples(lake)
     import dagster as dg
 
     from medembed_pipeline.definitions import defs

@@ -10,7 +10,8 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from medembed_pipeline.lake import compute as pc
 
 HEADLINE = [
     ("precision", 5, "P@5"),

@@ -41,15 +41,22 @@ class DescribedTable:
     more: str = ""
 
 
-_tables: dict[str, DescribedTable] = {}
+_tables: dict[str, tuple[str, DescribedTable]] = {}
 
 
 def described_tables() -> dict[str, DescribedTable]:
-    """Every table that a room has declared, by name, in the order of the rooms."""
-    modules_of_rooms("assets")
-    return dict(_tables)
+    """Every table that a room has declared, by name, in the order of the rooms and of their declarations."""
+    places = {module.__name__: place for place, module in enumerate(modules_of_rooms("assets"))}
+    declared = sorted(_tables.items(), key=lambda item: places.get(item[1][0], len(places)))
+    return {name: table for name, (_, table) in declared}
 
 
-def describe_table(name: str, table: DescribedTable) -> None:
-    """Say what a table is that no `@stage` makes."""
-    _tables[name] = table
+def describe_table(name: str, table: DescribedTable, *, module: str) -> None:
+    """Say what a table is that no `@stage` makes.
+
+    Args:
+        name: of the table.
+        table: what it is.
+        module: `__name__` of the room's `assets.py` that makes it.
+    """
+    _tables[name] = (module, table)

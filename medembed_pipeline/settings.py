@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +89,16 @@ def load_settings(path: Path | None = None) -> Settings:
         path = project_root() / "medembed.toml"
         if not path.is_file():
             return Settings()
+    return _parsed(path.read_bytes(), str(path))
+
+
+@cache
+def _parsed(content: bytes, where: str) -> Settings:
+    """The settings in a file's content: every room asks for them while it is loaded."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"{path} is not valid TOML: {error}. Mend the line, or start from a fresh copy."
+            f"{where} is not valid TOML: {error}. Mend the line, or start from a fresh copy."
         ) from None
-    return validate(Settings, values, where=str(path))
+    return validate(Settings, values, where=where)

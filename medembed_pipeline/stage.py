@@ -35,6 +35,7 @@ def stage(
     version: Callable[[str], str] = str,
     kinds: Collection[str] = (),
     resources: Collection[str] = (),
+    pool: str | None = None,
     page: OnPage | None = None,
 ) -> Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]:
     """Make a stage of a function: an asset that publishes one table, under the function's name.
@@ -50,6 +51,7 @@ def stage(
         version: completes the code version where something else reaches the result.
         kinds: shown in the UI, besides parquet.
         resources: Dagster's that it needs, besides the lake.
+        pool: of which Dagster lets one step run at a time.
         page: how the page shows the table.
 
     Returns:
@@ -60,7 +62,7 @@ def stage(
 
     def declare(build: Callable[..., dg.MaterializeResult[Any]]) -> dg.AssetsDefinition:
         name = build.__name__
-        describe_table(name, DescribedTable(one_row, schema, page))
+        describe_table(name, DescribedTable(one_row, schema, page), module=build.__module__)
 
         @dg.asset(
             name=name,
@@ -71,6 +73,7 @@ def stage(
             code_version=version(code_version(revision, *sections)),
             config_schema=launchpad_schema(name, settings) if settings is not None else None,
             metadata=column_schema(schema),
+            pool=pool,
             required_resource_keys={"lake", *resources},
         )
         def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

@@ -11,6 +11,12 @@ from typing import Any, Literal, get_args
 
 from medembed_pipeline.card.card_file import NAME as CARD
 from medembed_pipeline.card.verification import verify_cards
+from medembed_pipeline.classification.classifiers import FOLDER as CLASSIFIERS
+from medembed_pipeline.classification.verification import (
+    checkpoints_of_classifiers,
+    used_classifiers,
+    verify_classifiers,
+)
 from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
@@ -34,7 +40,14 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
 from medembed_pipeline.verdict.errors import VerdictError
-from medembed_pipeline.verdict.released import RELEASED, TABLE, pointer_name, released_version
+from medembed_pipeline.verdict.released import (
+    RELEASED,
+    TABLE,
+    pointer_name,
+    released_version,
+    withdrawn_versions,
+)
+from medembed_pipeline.verdict.verification import verify_withdrawn
 
 PRECISIONS = ("float32", "bfloat16")
 LONG_NOTES = get_args(Literal["cut", "windows"])
@@ -43,7 +56,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check every table, every checkpoint and its card, the pointers to the current and the released one, and the page.
+    """Check tables, checkpoints, cards, classifiers, the pointers to those in use, what was taken back, and the page.
 
     Returns:
         A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.
@@ -53,7 +66,7 @@ def verify_lake(lake: Lake) -> list[Finding]:
     findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *verify_cards(lake, checkpoints), *_released(lake, checkpoints)]
-    findings += verify_report(lake)
+    findings += [*verify_withdrawn(lake), *verify_classifiers(lake), *verify_report(lake)]
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -144,7 +157,11 @@ def _verdict_releases(lake: Lake) -> str | None:
         return None
     if table is None or table.footer.facts.get("verdict") != "deploy":
         return None
-    return str(table.footer.facts["checkpoint"])
+    version = str(table.footer.facts["checkpoint"])
+    try:
+        return None if version in withdrawn_versions(lake) else version
+    except VerdictError:
+        return None  # that file has a finding of its own
 
 
 def _stale_checkpoint(lake: Lake, pointer: dict[str, Any]) -> list[Finding]:
@@ -195,9 +212,11 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
     kept, old = _checkpoints(lake, settings.storage.keep_versions, protected)
     return [
         *old,
+        *_classifiers(lake, settings.storage.keep_versions),
         *_vectors(lake, settings, kept),
         *_parsed(lake, settings),
         *_prepared(lake, settings),
+        *_of_pictures(lake, settings),
         *_states(lake, settings.storage.keep_versions),
         *_ledger(lake),
         *_abandoned(lake),
@@ -218,7 +237,8 @@ def remove(lake: Lake, items: Collection[Removable]) -> None:
 def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[list[str], list[Removable]]:
     """Versions that are kept, and folders that are not."""
     pointer = lake.read_json(POINTER) or {}
-    always = {pointer.get("version"), released_version(lake), _measured_version(lake), *protected}
+    measured = {pointer.get("version"), released_version(lake), _measured_version(lake)}
+    always = {*measured, *checkpoints_of_classifiers(lake), *protected}
     whole, old = [], []
     for version in _versions(lake):
         if lake.exists(FOLDER, version, MANIFEST):
@@ -232,6 +252,18 @@ def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[lis
         if version not in kept:
             old.append(_found(lake, f"a checkpoint beyond the {keep} that are kept", FOLDER, version))
     return kept, old
+
+
+def _classifiers(lake: Lake, keep: int) -> list[Removable]:
+    """Classifiers beyond the newest; one that is in use never."""
+    used = used_classifiers(lake)
+    newest = sorted(lake.names(CLASSIFIERS), key=lambda version: (_age(lake, CLASSIFIERS, version), version))
+    kept = used | set([version for version in newest if version not in used][: max(0, keep - len(used))])
+    return [
+        _found(lake, f"a classifier beyond the {keep} that are kept", CLASSIFIERS, version)
+        for version in newest
+        if version not in kept
+    ]
 
 
 def _measured_version(lake: Lake) -> str | None:
@@ -294,6 +326,31 @@ def _prepared(lake: Lake, settings: Settings) -> list[Removable]:
         _found(lake, "texts cleaned by other code or settings", "store", "prepared_texts", version)
         for version in lake.names("store", "prepared_texts")
         if version != current
+    ]
+
+
+def _of_pictures(lake: Lake, settings: Settings) -> list[Removable]:
+    """Pictures and their vectors by other settings or models, and projections that no table names."""
+    from medembed_pipeline.image_text.inputs import hub_fingerprints
+    from medembed_pipeline.image_text.spaces import FOLDER as PROJECTIONS
+    from medembed_pipeline.images.landing import unpacked_version
+
+    made = {name: lake.find_table(name) for name in ("image_embeddings", "image_text_vectors")}
+    facts = {name: table.footer.facts if table else {} for name, table in made.items()}
+    models = {facts["image_embeddings"].get("vectors_kept_as", "")}
+    if any(lake.names("store", name) for name in ("image_vectors", "prompt_vectors")):
+        models |= hub_fingerprints(settings.image_text, settings.image_encoder)
+    used = {
+        ("store", "unpacked_images"): {unpacked_version(settings.images)},
+        ("store", "image_vectors"): models,
+        ("store", "prompt_vectors"): models,
+        (PROJECTIONS,): {facts["image_text_vectors"].get("projection", "")},
+    }
+    return [
+        _found(lake, "of pictures, by another model or other settings", *folder, name)
+        for folder, current in used.items()
+        for name in lake.names(*folder)
+        if name not in current
     ]
 
 

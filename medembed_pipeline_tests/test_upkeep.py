@@ -17,7 +17,7 @@ from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.training import checkpoints
 from medembed_pipeline.upkeep import removable, remove, verify_lake
-from medembed_pipeline.verdict.released import TABLE, follow_verdict, released_version
+from medembed_pipeline.verdict.released import TABLE, follow_verdict, put_back, released_version
 from medembed_pipeline_tests.graph.project import Project
 from medembed_pipeline_tests.verdict.planted import write_checkpoint
 
@@ -319,6 +319,34 @@ def test_a_pointer_behind_its_verdict_is_stale_which_is_no_error(released: Lake)
     ]
     publish_verdict(released, "retrain", "v4")
     assert pointer_findings(released) == [] and errors(released) == {}
+
+
+def withdrawn_findings(lake: Lake) -> list[tuple[str, str]]:
+    return [
+        (finding.state, finding.detail) for finding in verify_lake(lake) if finding.name == "withdrawn.json"
+    ]
+
+
+def test_what_was_taken_back_is_verified_and_its_verdict_asks_for_nothing(released: Lake) -> None:
+    assert withdrawn_findings(released) == []
+    publish_verdict(released, "deploy", "v4")
+    follow_verdict(released)
+    put_back(released, "v1")
+    # The verdict still says deploy of v4, which no verdict releases again: the pointer is not behind it.
+    assert pointer_findings(released) == [("ok", "points to v1")]
+    assert withdrawn_findings(released) == [("ok", "checkpoints that no verdict releases again: 1")]
+    assert errors(released) == {}
+    released.write_json({"versions": ["v1", "v4"]}, "withdrawn.json")
+    assert withdrawn_findings(released)[0][0] == "stale" and errors(released) == {}
+    released.write_json(["v4"], "withdrawn.json")
+    assert withdrawn_findings(released)[0][0] == "altered"
+    released.remove("withdrawn.json")
+    assert withdrawn_findings(released)[0][0] == "missing"
+    # What the finding says to do.
+    publish_verdict(released, "deploy", "v4")
+    follow_verdict(released)
+    put_back(released, "v1")
+    assert withdrawn_findings(released) == [("ok", "checkpoints that no verdict releases again: 1")]
 
 
 def test_removing_the_link_leaves_what_it_led_to(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 
 import dagster as dg
 
-from medembed_pipeline.automation.retraining import CHECKPOINT, TRAINING, RetrainingPolicy
+from medembed_pipeline.automation.retraining import CHECKPOINT, TRAINING, RetrainingPolicy, studies
+from medembed_pipeline.automation.sensors import LANDED_PICTURES
 from medembed_pipeline.automation.state import GraphState, state_of_tick
 
 TUNED = dg.AssetKey("tuned_embeddings")
@@ -222,8 +223,14 @@ def follow_changes(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:
 
 
 def follow_changes_when_due(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:
-    """The rule of triplets and checkpoint: the same, when the retraining policy allows it."""
+    """The rule of triplets, checkpoint and studies: the same, when the retraining policy allows it."""
     return _may_run() & OUT_OF_DATE & PolicyAllows(policy) & _inputs_ready(policy)
+
+
+def follow_code_from_the_start() -> dg.AutomationCondition[Any]:
+    """The rule of what reads the folder of pictures: an absent one is read, too, so that what depends on it is
+    there."""
+    return _may_run() & (NeverMade() | CodeChanged())
 
 
 def follow_code() -> dg.AutomationCondition[Any]:
@@ -243,9 +250,13 @@ def _inputs_ready(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:
 def with_conditions(assets: Any, policy: RetrainingPolicy) -> list[Any]:
     """The assets of all rooms, each with its rule."""
     ordinary, training, landing = follow_changes(policy), follow_changes_when_due(policy), follow_code()
+    pictures = follow_code_from_the_start()
 
     def condition(spec: dg.AssetSpec) -> dg.AssetSpec:
-        rule = training if spec.key in TRAINING else ordinary if list(spec.deps) else landing
+        due = spec.key in TRAINING or spec.key in studies()
+        rule = training if due else ordinary if list(spec.deps) else landing
+        if spec.key in LANDED_PICTURES:
+            rule = pictures
         return spec.replace_attributes(automation_condition=rule)
 
     return list(dg.map_asset_specs(condition, assets))

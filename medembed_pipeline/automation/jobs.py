@@ -17,7 +17,7 @@ train = dg.define_asset_job(
 )
 evaluate = dg.define_asset_job(
     "evaluate",
-    selection=dg.AssetSelection.groups("tuned", "evaluation", "verdict", "report"),
+    selection=dg.AssetSelection.groups("tuned", "evaluation", "classification", "verdict", "report"),
     description="Vectors, metrics, maps, evidence, verdict, card and page of the current checkpoint.",
 )
 retrain = dg.define_asset_job(
@@ -26,5 +26,10 @@ retrain = dg.define_asset_job(
     | dg.AssetSelection.assets("baseline_embeddings"),
     description="A new checkpoint from the notes as they stand, with all that is measured of it, verdict and page.",
 )
+study = dg.define_asset_job(
+    "study",
+    selection=dg.AssetSelection.groups("study"),
+    description="What [study] of the settings asks for: trials of settings on train and validation notes.",
+)
 
-JOBS = [everything, ingest, train, evaluate, retrain]
+JOBS = [everything, ingest, train, evaluate, retrain, study]

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import dagster as dg
 
 from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.automation.state import GraphState
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.study.declared import declared_studies
 from medembed_pipeline.training.checkpoints import CheckpointError, checkpoint_of, current_checkpoint
 from medembed_pipeline.training.known_notes import known_notes
 
 TRIPLETS = dg.AssetKey("triplets")
 CHECKPOINT = dg.AssetKey("finetuned_checkpoint")
 TRAINING = (TRIPLETS, CHECKPOINT)
+
+
+@cache
+def studies() -> frozenset[dg.AssetKey]:
+    """The studies: hours of work that new notes alone are no reason for."""
+    return frozenset(dg.AssetKey(study.asset) for study in declared_studies().values())
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ def _new_train_notes(lake_url: str, splits_version: str, checkpoint_version: str
 
 @dataclass(frozen=True)
 class RetrainingPolicy:
-    """Decides, for the assets of `TRAINING`, whether they may be made by themselves; all others always may.
+    """Decides, for the assets of `TRAINING` and the studies, whether they may be made by themselves; all others always
+    may. A study may when its own settings or code changed.
 
     The first checkpoint is always made. After it, `when_new_share` draws triplets anew when a tenth of the train
     notes are new, or when the parameters or the code of triplets or training changed, so that a training never
@@ -67,6 +75,8 @@ class RetrainingPolicy:
     def allows(self, state: GraphState, key: dg.AssetKey) -> bool:
         """Whether the policy lets an asset be made now, if it is out of date."""
         policy = self.settings.retraining
+        if key in studies():
+            return state.never_made(key) or state.code_changed(key)
         if key not in TRAINING or policy == "on_change" or state.never_made(CHECKPOINT):
             return True
         if policy in ("on_schedule", "never"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from medembed_pipeline.automation.jobs import everything, retrain
-from medembed_pipeline.automation.retraining import TRAINING, RetrainingPolicy
+from medembed_pipeline.automation.retraining import TRAINING, RetrainingPolicy, studies
 from medembed_pipeline.automation.state import GraphState
 
 
 def nightly_schedule(policy: RetrainingPolicy) -> dg.ScheduleDefinition:
-    """The whole graph; triplets and checkpoint where the retraining policy allows them."""
+    """The whole graph; triplets, checkpoint and studies where the retraining policy allows them."""
 
     @dg.schedule(
         name="nightly",
@@ -22,7 +22,7 @@ def nightly_schedule(policy: RetrainingPolicy) -> dg.ScheduleDefinition:
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         assert context.repository_def is not None
         state = GraphState(context.repository_def.asset_graph, context.instance)
-        kept = {key for key in TRAINING if not policy.allows(state, key)}
+        kept = {key for key in (*TRAINING, *studies()) if not policy.allows(state, key)}
         return dg.RunRequest(asset_selection=[key for key in state.keys if key not in kept])
 
     return nightly

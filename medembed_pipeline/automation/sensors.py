@@ -5,25 +5,32 @@ from __future__ import annotations
 import json
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
 
 from medembed_pipeline.automation.settings import AutomationSettings
 from medembed_pipeline.automation.state import UNFINISHED
+from medembed_pipeline.images.landing import FOLDER as PICTURES_FOLDER
+from medembed_pipeline.images.landing import TABLE_NAMES as PICTURE_TABLES
+from medembed_pipeline.images.landing import unsupported_name
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.notes.landing_files import list_landing_files
+from medembed_pipeline.notes.landing_files import list_landing_files, unknown_format
 
 CHECK_SECONDS = 10
 RUN_TAGS = {"medembed/started_by": "automation"}
 LANDING_TAG = {"medembed/started_by": "landing_sensor"}
 LANDED = [dg.AssetKey("raw_transcriptions"), dg.AssetKey("rejected_rows")]
+LANDED_PICTURES = [dg.AssetKey(name) for name in PICTURE_TABLES]
 
 
-def landing_digest(lake: Lake) -> str | None:
-    """64 hex over name, size and time of every file of the landing folder; None where it holds none."""
-    files = list_landing_files(lake.filesystem, lake.path("landing"))
+def landing_digest(
+    lake: Lake, folder: str = "landing", unsupported: Callable[[str], str] = unknown_format
+) -> str | None:
+    """64 hex over name, size and time of every file of a landing folder; None where it holds none."""
+    files = list_landing_files(lake.filesystem, lake.path(folder), unsupported=unsupported)
     return digest([[file.source_file, file.size, file.modified_ns] for file in files]) if files else None
 
 
@@ -72,41 +79,66 @@ def landing_decision(
     return True, json.dumps({"taken": found, "seen": found, "since": now}), ""
 
 
-def _is_being_read(instance: dg.DagsterInstance) -> bool:
-    """Whether a queued or running run is to read the landing folder."""
+def _is_being_read(instance: dg.DagsterInstance, keys: Sequence[dg.AssetKey] = LANDED) -> bool:
+    """Whether a queued or running run is to read a landing folder, whose tables are `keys`."""
     planned = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
         for record in instance.get_records_for_run(run.run_id, of_type=planned).records:
             event = record.event_log_entry.dagster_event
-            if event is not None and event.asset_key in LANDED:
+            if event is not None and event.asset_key in keys:
                 return True
     return False
 
 
 def landing_sensor(settings: AutomationSettings, lake_url: str) -> dg.SensorDefinition:
     """Watches the landing folder, and has it read when it has changed and stands still."""
+    return _folder_sensor(
+        "landing_folder",
+        settings,
+        LANDED,
+        lambda: landing_digest(Lake(lake_url)),
+        "Reads the landing folder when a file came, changed or went, once all stand still.",
+    )
 
+
+def pictures_sensor(settings: AutomationSettings, lake_url: str) -> dg.SensorDefinition:
+    """Watches the folder of pictures in the same way."""
+    return _folder_sensor(
+        "landing_images_folder",
+        settings,
+        LANDED_PICTURES,
+        lambda: landing_digest(Lake(lake_url), PICTURES_FOLDER, unsupported_name),
+        "Reads the folder landing_images when a file came, changed or went, once all stand still.",
+    )
+
+
+def _folder_sensor(
+    name: str,
+    settings: AutomationSettings,
+    keys: list[dg.AssetKey],
+    look: Callable[[], str | None],
+    description: str,
+) -> dg.SensorDefinition:
     @dg.sensor(
-        name="landing_folder",
-        target=dg.AssetSelection.assets(*LANDED),
+        name=name,
+        target=dg.AssetSelection.assets(*keys),
         minimum_interval_seconds=settings.landing_interval_seconds,
         default_status=_status(settings.enabled),
-        description="Reads the landing folder when a file came, changed or went, once all stand still.",
+        description=description,
     )
-    def landing_folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        found = landing_digest(Lake(lake_url))
+    def folder(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         wanted, cursor, why_not = landing_decision(
             context.cursor,
-            found,
+            look(),
             now=time.time(),
             settle_seconds=settings.landing_settle_seconds,
-            busy=_is_being_read(context.instance),
+            busy=_is_being_read(context.instance, keys),
         )
         if cursor is not None:
             context.update_cursor(cursor)
-        return dg.RunRequest(asset_selection=LANDED, tags=LANDING_TAG) if wanted else dg.SkipReason(why_not)
+        return dg.RunRequest(asset_selection=keys, tags=LANDING_TAG) if wanted else dg.SkipReason(why_not)
 
-    return landing_folder
+    return folder
 
 
 def condition_sensor(settings: AutomationSettings) -> dg.SensorDefinition:

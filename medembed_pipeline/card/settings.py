@@ -14,7 +14,8 @@ class CardSettings(Section, table="card"):
     contact: str = Field("", max_length=1000, description="Where questions about the model go.")
     licence: str = Field(
         "",
-        pattern=r"^[\w.+-]{0,60}$",
+        max_length=60,
+        pattern=r"^[A-Za-z0-9_.+-]*$",
         description="Licence of the model, an identifier of the Hugging Face hub such as 'apache-2.0' or 'other'; "
         "empty: its front matter has that of the base model.",
     )

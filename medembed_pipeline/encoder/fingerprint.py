@@ -10,7 +10,7 @@ from medembed_pipeline.lake.fingerprint import digest, file_sha256
 # Raised by hand when a change of code changes the vectors.
 ENCODER_REVISION = 1
 # The files of a model folder that decide its vectors: weights, architecture, tokenizer.
-_TOKENIZER_FILES = (
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -41,7 +41,7 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
     """
     folder = resolve_base(spec.base)
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    files = [*weights, folder / "config.json", *(folder / name for name in _TOKENIZER_FILES)]
+    files = [*weights, folder / "config.json", *(folder / name for name in TOKENIZER_FILES)]
     projection = own_projection(spec, folder)
     layers = list(read_modules(folder).dense_folders[: len(spec.dense)]) if spec.dense else []
     for layer in layers if projection is None else [*layers, projection]:

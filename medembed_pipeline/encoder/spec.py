@@ -100,11 +100,12 @@ class EncoderSpec:
         return self.query_prompt != self.document_prompt
 
 
-def resolve_base(base: str) -> Path:
+def resolve_base(base: str, *, more_files: tuple[str, ...] = ()) -> Path:
     """The local folder that holds a base model, fetched from the hub first where that is what `base` names.
 
     Args:
         base: see `EncoderSpec.base`. An existing folder wins over a hub id of the same spelling.
+        more_files: patterns of further files to fetch from the hub.
 
     Raises:
         MedembedError: the bundled weights are missing or altered, the folder is not a model folder, or the
@@ -123,7 +124,7 @@ def resolve_base(base: str) -> Path:
     # A hub id is `owner/name` or `name`; anything else that looks like a path is a folder that is not there.
     if folder.is_absolute() or base.startswith((".", "~")) or base.count("/") > 1 or "\\" in base:
         raise MedembedError(f"base: there is no folder {folder}; give an existing model folder or a hub id.")
-    return _hub_folder(base)
+    return _hub_folder(base, more_files)
 
 
 def read_spec(folder: Path) -> EncoderSpec:
@@ -281,7 +282,7 @@ def _bundled_folder() -> Path:
     return folder
 
 
-def _hub_folder(name: str) -> Path:
+def _hub_folder(name: str, more_files: tuple[str, ...] = ()) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -293,9 +294,10 @@ def _hub_folder(name: str) -> Path:
         )
 
     try:
-        folder = fetch(_HUB_FILES)
+        wanted = [*_HUB_FILES, *more_files]
+        folder = fetch(wanted)
         if not any(folder.glob("*.safetensors")):
-            folder = fetch([*_HUB_FILES, "pytorch_model*.bin"])
+            folder = fetch([*wanted, "pytorch_model*.bin"])
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise MedembedError(
             f"base: {name!r} is neither a folder here nor a model on the Hugging Face hub (or private); "

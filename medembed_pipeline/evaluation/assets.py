@@ -96,6 +96,7 @@ def embedding_metrics(work: AssetWork, settings: EvaluationSettings) -> dg.Mater
             tuned=rows_of(embeddings["tuned"], scored.note_ids),
             specialties=scored.specialties,
             groups=scored.groups,
+            split=scored.split,
             lexical=lexical_vectors(texts_of(notes, scored.note_ids), fit_on=notes.strings("text")),
             confidence=settings.confidence,
             minimum_notes=settings.minimum_specialty_notes,
@@ -117,10 +118,11 @@ def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
         {name: row[name] for name in ("model", "metric", "k", "value", "ci_low", "ci_high", "n")}
         for row in overall
     ]
-    pictures = {"before_and_after": metrics_picture(metrics)}
+    split: str = metrics["split"][0].as_py()
+    pictures = {"before_and_after": metrics_picture(metrics, split=split)}
     # With few notes no specialty may have enough held-out ones for figures of its own.
     if any(row["scope"] not in ("all", "macro") for row in metrics.to_pylist()):
-        pictures["change_by_specialty"] = specialty_change_picture(metrics)
+        pictures["change_by_specialty"] = specialty_change_picture(metrics, split=split)
     return {**fact_metadata({"overall": shown}), **work.publish_pictures(pictures)}
 
 

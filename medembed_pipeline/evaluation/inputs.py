@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medembed_pipeline.evaluation.relevance import held_out_notes
+from medembed_pipeline.evaluation.relevance import HeldOutNotes, held_out_notes
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import AssetWork, Built
 from medembed_pipeline.lake.tables import LakeTable, vectors
 from medembed_pipeline.notes.memory import remembered_groups
+from medembed_pipeline.notes.splits import ALL_NOTES
 from medembed_pipeline.training.checkpoints import Checkpoint, checkpoint_behind
 
 MODELS = ("baseline", "tuned")
+TEST = "test"
 
 WHY_EMPTY = "why_empty"
 """Fact of a table that has nothing to say: the reason."""
@@ -23,9 +25,10 @@ NO_LABELS = "no held-out note has a specialty"
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is scored: the test notes that the checkpoint has not seen.
+    """What is scored: the test notes that the checkpoint has not seen; where nothing was held out, all notes.
 
     Attributes:
+        split: `test`, or `ALL_NOTES`.
         note_ids: their ids, sorted.
         specialties: a set per note, empty where it has none.
         groups: a group per note, the unit of sampling (`note_splits.group`).
@@ -35,6 +38,7 @@ class HeldOut:
         trained_groups: groups of the latter, as far as they are remembered.
     """
 
+    split: str
     note_ids: list[str]
     specialties: list[list[str]]
     groups: list[str]
@@ -66,8 +70,13 @@ def held_out(work: AssetWork) -> HeldOut:
         work.note_input("groups_of_gone_notes", digest(gone))
     specialties_of = dict(zip(notes["note_id"], notes["specialties"], strict=True))
     split_of = dict(zip(splits["note_id"], splits["split"], strict=True))
-    found = held_out_notes(split_of, {**gone, **group_of}, trained)
+    split = ALL_NOTES if ALL_NOTES in split_of.values() else TEST
+    if split == ALL_NOTES:
+        found = HeldOutNotes(sorted(split_of), excluded=0)
+    else:
+        found = held_out_notes(split_of, {**gone, **group_of}, trained, split=split)
     return HeldOut(
+        split,
         found.note_ids,
         [specialties_of[note_id] for note_id in found.note_ids],
         [group_of[note_id] for note_id in found.note_ids],

@@ -1,9 +1,88 @@
-/** The change by slice: by site, by sex, by age, or any other column of the landing files. */
+/** The metrics of both models: over all notes, by specialty, and by slice (site, sex, age, or any other landing column). */
 (function (page) {
   "use strict";
-  const { element, number, signed, count, percent, isNumber, words, capital } = page.base;
-  const { figure, forest } = page.charts;
+  const { element, number, signed, count, percent, isNumber, interval, words, capital } = page.base;
+  const { figure, dumbbells, forest, key } = page.charts;
   const { table, choice, folded } = page.tables;
+  const { HEADLINES, metricName, metricRows, finder, asMark } = page.figures;
+
+  /** The best that any model could reach with these labels, by metric and k. */
+  function ceilingOf(report, metric, k) {
+    const rows = report.fact("label_review", "ceilings") ?? [];
+    const row = rows.find((one) => one.metric === metric && (one.k ?? null) === k);
+    return row?.ceiling ?? (metric === "precision" && k === 5 ? report.fact("label_review", "ceiling_precision_at_5") : null);
+  }
+
+  function metrics(app) {
+    const { report } = app;
+    const rows = metricRows(report);
+    if (!rows.length) return null;
+    const find = finder(rows);
+    const lines = HEADLINES.filter(([metric, k]) => asMark(find("baseline", "all", metric, k)) || asMark(find("tuned", "all", metric, k)))
+      .map(([metric, k, name]) => ({
+        name, baseline: asMark(find("baseline", "all", metric, k)), tuned: asMark(find("tuned", "all", metric, k)),
+        change: asMark(find("difference", "all", metric, k)), ceiling: ceilingOf(report, metric, k),
+      }));
+    const scope = (name) => [...new Set(rows.filter((row) => row.scope === name).map((row) => `${row.metric}|${row.k ?? ""}`))]
+      .map((pair) => pair.split("|")).map(([metric, k]) => ({ metric, k: k === "" ? null : Number(k), scope: name }));
+    const cells = ["all", "macro"].flatMap(scope);
+    const value = (model) => (row) => find(model, row.scope, row.metric, row.k);
+    const column = (name, model, form) => ({
+      name, numeric: true, by: (row) => value(model)(row)?.value ?? null,
+      cell: (row) => { const one = value(model)(row); return one ? form(one) : "–"; },
+    });
+    const full = table([
+      { name: "Figure", cell: (row) => metricName(row.metric, row.k), by: (row) => metricName(row.metric, row.k) },
+      { name: "Over", cell: (row) => (row.scope === "all" ? "all notes" : "mean over specialties"), by: (row) => row.scope },
+      column("Baseline", "baseline", (one) => number(one.value)), column("Interval", "baseline", (one) => interval(one.ci_low, one.ci_high)),
+      column("Tuned", "tuned", (one) => number(one.value)), column("Interval", "tuned", (one) => interval(one.ci_low, one.ci_high)),
+      column("Change", "difference", (one) => signed(one.value)), column("Interval", "difference", (one) => (isNumber(one.ci_low) ? `${signed(one.ci_low)} to ${signed(one.ci_high)}` : "")),
+      column("Notes", "tuned", (one) => count(one.n)),
+    ], cells, { label: "All figures", first: 60 });
+    const confidence = report.setting("evaluation", "confidence") ?? 0.95;
+    const hasCeiling = lines.some((row) => isNumber(row.ceiling));
+    return [
+      figure("Before and after",
+        `Each line is one figure: grey square before, blue circle after, whiskers the ${percent(confidence)} interval over near-duplicate groups. ` +
+        "Right is better, 1 is perfect. Good: the change at the right has its whole interval above zero (blue); an interval that includes zero proves nothing." +
+        (hasCeiling ? " The upright line is the label ceiling: no model could do better with these labels." : ""),
+        (width) => dumbbells(width, lines, { label: "Metrics of both models" }),
+        key(["baseline square", "baseline"], ["tuned", "tuned"], ...(hasCeiling ? [["ceiling", "label ceiling"]] : []))),
+      folded("All figures as a table", full),
+    ];
+  }
+
+  function specialties(app) {
+    const { report } = app;
+    const rows = metricRows(report);
+    const find = finder(rows);
+    const names = [...new Set(rows.map((row) => row.scope))].filter((scope) => scope !== "all" && scope !== "macro");
+    if (!names.length) return null;
+    const offered = HEADLINES.filter(([metric, k]) => names.some((name) => asMark(find("difference", name, metric, k))));
+    if (!offered.length) return null;
+    const main = report.setting("verdict", "main_metric") ?? "precision@5";
+    let chosen = offered.find(([metric, k]) => `${metric}${isNumber(k) ? `@${k}` : ""}` === main) ?? offered[0];
+    const tolerance = report.setting("verdict", "specialty_tolerance") ?? 0;
+    const lines = () => names.flatMap((name) => {
+      const [metric, k] = chosen;
+      const change = asMark(find("difference", name, metric, k));
+      if (!change) return [];
+      return [{ name, ...change, before: find("baseline", name, metric, k)?.value, after: find("tuned", name, metric, k)?.value }];
+    }).sort((left, right) => left.value - right.value);
+    const made = figure("Change by specialty, the most harmed first",
+      "One row per specialty with its held-out notes in brackets: the change of the chosen figure and its interval. Left of zero is harm. " +
+      (tolerance ? `The shaded band is the fall that the verdict tolerates (${number(tolerance, 2)}). ` : "") +
+      "Good: no vermillion row. A wide interval means few notes, not a large effect.",
+      (width) => forest(width, lines(), { tolerance, label: "Change by specialty" }));
+    const id = ([metric, k]) => `${metric}|${k}`;
+    return [
+      choice("Figure", offered.map((one) => [id(one), one[2]]), id(chosen), (picked) => {
+        chosen = offered.find((one) => id(one) === picked);
+        made.redraw();
+      }),
+      made,
+    ];
+  }
 
   const keyOf = ([metric, k]) => `${metric}${isNumber(k) ? `@${k}` : ""}`;
 
@@ -14,7 +93,7 @@
     const names = [...new Set(rows.map((row) => row.slice))];
     const found = new Map(rows.map((row) => [JSON.stringify([row.slice, row.value_name, row.model, row.metric, row.k ?? null]), row]));
     const find = (slice, value, model, [metric, k]) => found.get(JSON.stringify([slice, value, model, metric, k]));
-    const offered = page.sections.HEADLINES.filter(([metric, k]) => rows.some((row) => row.metric === metric && (row.k ?? null) === k));
+    const offered = HEADLINES.filter(([metric, k]) => rows.some((row) => row.metric === metric && (row.k ?? null) === k));
     const main = report.setting("verdict", "main_metric") ?? "precision@5";
     const tolerance = report.setting("verdict", "slice_tolerance") ?? 0;
     const { store } = app;
@@ -63,5 +142,7 @@
     return [slicePicker, figurePicker, made, folded("By slice as a table", full), place];
   }
 
+  page.section({ id: "metrics", title: "Metrics", after: "verdict", show: metrics });
+  page.section({ id: "specialties", title: "By specialty", after: "metrics", show: specialties });
   page.section({ id: "slices", title: "By slice", after: "specialties", show: slices });
 })((globalThis.medembedPage ??= {}));

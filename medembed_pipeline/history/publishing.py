@@ -20,6 +20,7 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError
 from medembed_pipeline.lake.verification import altered
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST
+from medembed_pipeline.verdict.released import withdrawn_versions
 
 VERDICT = "release_verdict"
 FIGURES = {"embedding_metrics": note_figures, "task_metrics": lambda rows, _: task_figures(rows)}
@@ -139,6 +140,7 @@ def read_judgement(lake: Lake, verdict: LakeTable, evidence: Mapping[str, LakeTa
             (tuned.footer.facts if tuned else {}).get("precision") or manifest.get("precision", "")
         ),
         verdict=str(facts["verdict"]),
+        taken_back=version in withdrawn_versions(lake),
     )
 
 

@@ -60,7 +60,7 @@
       { name: "Judged (UTC)", cell: (row) => moment(row.judged_at), by: (row) => row.judged_at },
       { name: "Checkpoint", cell: (row) => element("code", { title: row.checkpoint }, row.checkpoint.slice(0, 8)), by: (row) => row.checkpoint },
       { name: "Task", cell: (row) => words(row.task), by: (row) => row.task },
-      { name: "Figure", cell: (row) => page.sections.metricName(row.metric, row.k), by: (row) => row.metric },
+      { name: "Figure", cell: (row) => page.figures.metricName(row.metric, row.k), by: (row) => row.metric },
       { name: "Baseline", numeric: true, cell: (row) => number(row.baseline), by: (row) => row.baseline },
       { name: "Tuned", numeric: true, cell: (row) => number(row.tuned), by: (row) => row.tuned },
       { name: "Change", numeric: true, cell: (row) => signed(row.difference), by: (row) => row.difference },

@@ -83,6 +83,7 @@ class Judgement:
         base: name of the base model.
         precision: of the vectors.
         verdict: deploy, retrain or inconclusive.
+        taken_back: whether a person took the checkpoint back before, so that no verdict releases it.
     """
 
     checkpoint: str
@@ -92,6 +93,7 @@ class Judgement:
     base: str
     precision: str
     verdict: str
+    taken_back: bool = False
 
     @property
     def key(self) -> str:
@@ -179,7 +181,7 @@ def with_judgement(
         or next((one["base"] for one in known if one["checkpoint"] == judgement.checkpoint), ""),
         "precision": judgement.precision,
         "verdict": judgement.verdict,
-        "released": judgement.verdict == "deploy",
+        "released": judgement.verdict == "deploy" and not judgement.taken_back,
         "released_at": None,
     }
     added = pa.Table.from_pylist(

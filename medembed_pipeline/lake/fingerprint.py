@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from medembed_pipeline.lake import compute as pc
 
 BLOCK_BYTES = 1 << 20
 

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
-from fsspec.implementations.local import LocalFileSystem
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.publication import (
@@ -45,6 +43,9 @@ class Lake:
     """
 
     def __init__(self, url: str) -> None:
+        import fsspec
+        from fsspec.implementations.local import LocalFileSystem
+
         self.url = url.rstrip("/") or url
         self.filesystem, self.root = fsspec.core.url_to_fs(self.url)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
@@ -253,6 +254,13 @@ class Lake:
             files = sorted(path for path in staged.rglob("*") if path.is_file())
             for file in sorted(files, key=lambda path: path.name == last):
                 self.filesystem.put_file(str(file), self.path(*parts, file.relative_to(staged).as_posix()))
+
+    @contextlib.contextmanager
+    def scratch_folder(self, name: str) -> Iterator[Path]:
+        """A local folder that is gone when the block ends; what a killed process left, `clear_staging` removes."""
+        with self._staging(name) as folder:
+            folder.mkdir()
+            yield folder
 
     def _publish_local_folder(self, staged: Path, target: Path) -> None:
         for file in staged.rglob("*"):

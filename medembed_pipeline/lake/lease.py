@@ -17,11 +17,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
-
-import fsspec
+from typing import TYPE_CHECKING, Any
 
 from medembed_pipeline.errors import MedembedError
+
+if TYPE_CHECKING:
+    import fsspec
 
 WAIT_SECONDS = 0.2
 FREE = 0.0  # a lease until 1970 is anybody's

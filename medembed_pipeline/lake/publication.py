@@ -15,12 +15,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import fsspec
+from typing import TYPE_CHECKING, Any
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lease import Lease
+
+if TYPE_CHECKING:
+    import fsspec
 
 PUBLICATIONS = ".publications"
 LEASE_SECONDS = 300.0

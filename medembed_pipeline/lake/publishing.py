@@ -10,7 +10,7 @@ import base64
 import contextlib
 import errno
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, get_args, get_origin
 
@@ -61,6 +61,26 @@ def launchpad_settings(context: dg.AssetExecutionContext, section: type[SectionT
         SettingsError: a value is out of range.
     """
     return validate(section, dict(context.op_execution_context.op_config), where="launchpad")
+
+
+def launchpad_value(context: dg.AssetExecutionContext, asset: str, field: str, default: Any) -> Any:
+    """What the launchpad of this run says of a field of another asset; the default where it says nothing."""
+    ops: Any = context.run.run_config.get("ops", {})
+    return ops.get(asset, {}).get("config", {}).get(field, default)
+
+
+def launchpad_config(sections: Iterable[Section]) -> dict[str, Any]:
+    """The part of a run's config by which sections take the place of those that `medembed.toml` states.
+
+    Args:
+        sections: one per class; each reaches every asset and resource that shows its class in the launchpad.
+    """
+    values = {type(section): section.model_dump(mode="json") for section in sections}
+    config: dict[str, Any] = {"ops": {}, "resources": {}}
+    for (kind, name), section in _launchpad_sections.items():
+        if section in values:
+            config[kind][name] = {"config": values[section]}
+    return config
 
 
 def launchpad_resource(

@@ -18,5 +18,5 @@ class StorageSettings(Section, table="storage"):
         5,
         ge=1,
         le=10_000,
-        description="Checkpoints kept with their vectors, newest first; the current one always.",
+        description="Checkpoints kept with their vectors, and classifiers, newest first; those in use always.",
     )

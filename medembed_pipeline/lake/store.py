@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 
 MAXIMUM_PARTS = 64

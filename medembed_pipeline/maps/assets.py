@@ -20,7 +20,7 @@ from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 
 SETTINGS = load_settings()
-PICTURED = ("umap", "tsne")
+PICTURED = ("umap", "tsne", "pca")
 
 
 @stage(

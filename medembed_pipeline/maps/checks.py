@@ -2,8 +2,8 @@
 
 import dagster as dg
 import numpy as np
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
 

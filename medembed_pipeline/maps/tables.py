@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.local_trust import local_trustworthiness
 from medembed_pipeline.maps.projections import (

@@ -8,9 +8,9 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.described import DescribedTable, describe_table
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
@@ -21,6 +21,7 @@ from medembed_pipeline.lake.publishing import (
     column_schema,
     launchpad_schema,
     launchpad_settings,
+    launchpad_value,
 )
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable
@@ -72,6 +73,7 @@ describe_table(
         "a row as it landed; every further column of the landing files follows as a string column",
         raw_schema({}),
     ),
+    module=__name__,
 )
 describe_table(
     "rejected_rows",
@@ -81,6 +83,7 @@ describe_table(
         more="\nReasons:\n\n| reason | when |\n|---|---|\n"
         + "".join(f"| `{reason}` | {when} |\n" for reason, when in REJECTION_REASONS.items()),
     ),
+    module=__name__,
 )
 
 
@@ -150,11 +153,17 @@ def reader_options(settings: LandingSettings) -> ReaderOptions:
 def cleaned_notes(work: AssetWork, settings: CleaningSettings) -> dg.MaterializeResult[Any]:
     """Different notes: cleaned text, set of specialties, source rows, near-duplicate group, identifier counts."""
     raw = work.input("raw_transcriptions")
-    refuse_unusable_slices(raw, SETTINGS.evaluation.slices)
+    refuse_unusable_slices(raw, slices_of_run(work.context))
     result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
     for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
         work.context.log.info(line)
     return result
+
+
+def slices_of_run(context: dg.AssetExecutionContext) -> list[str]:
+    """The slices that this run is asked for."""
+    slices: list[str] = launchpad_value(context, "slice_metrics", "slices", SETTINGS.evaluation.slices)
+    return slices
 
 
 def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
@@ -351,4 +360,5 @@ describe_table(
         "be made again: keep copies",
         MEMORY_SCHEMA,
     ),
+    module=__name__,
 )

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.notes.cleaning import normalized_text
 from medembed_pipeline.notes.exact_pairs import crossing_pairs
 from medembed_pipeline.notes.merging import text_keys

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
-import fsspec
-from fsspec.implementations.local import LocalFileSystem
+if TYPE_CHECKING:
+    import fsspec
+
 
 FormatKind = Literal["delimited", "json_lines", "parquet"]
 
@@ -69,21 +70,33 @@ def is_ignored_name(name: str) -> bool:
     return lowered.startswith((".", "readme")) or lowered.endswith((".part", ".tmp"))
 
 
-def list_landing_files(filesystem: fsspec.AbstractFileSystem, root: str) -> list[LandingFile]:
+def unknown_format(source_file: str) -> str:
+    """Why a name is not read as notes; empty where it is."""
+    if file_format(source_file) is not None:
+        return ""
+    return "the name does not end in .csv, .tsv, .jsonl, .ndjson (also .gz) or .parquet"
+
+
+def list_landing_files(
+    filesystem: fsspec.AbstractFileSystem, root: str, *, unsupported: Callable[[str], str] = unknown_format
+) -> list[LandingFile]:
     """Every file under `root`, subfolders included, sorted by `source_file`; an absent root gives an empty
     list.
+
+    `unsupported` says of a name why it is not read, and nothing of one that is.
 
     Symbolic links are not followed, whatever they point to: they come back with the rejection
     `outside_landing_folder`, as do object names that climb out with `..`. Pipes, sockets and devices, and
     folders that bear the name of a data file and hold no file, come back rejected too, and so do names of
     unknown formats.
     """
-    if isinstance(filesystem, LocalFileSystem):
+    if _is_local(filesystem):
         folder = Path(root).resolve()
-        found = list(_walk_local(folder, folder)) if folder.is_dir() else []
+        found = list(_walk_local(folder, folder, unsupported)) if folder.is_dir() else []
     else:
         found = list(_walk_remote(filesystem, root))
-    return sorted(found, key=lambda file: file.source_file)
+    checked = [_with_format_checked(file, unsupported) for file in found]
+    return sorted(checked, key=lambda file: file.source_file)
 
 
 def landing_file_opener(filesystem: fsspec.AbstractFileSystem, file: LandingFile) -> Callable[[], BinaryIO]:
@@ -92,9 +105,15 @@ def landing_file_opener(filesystem: fsspec.AbstractFileSystem, file: LandingFile
     On a local filesystem it refuses (OSError) a symbolic link or anything but a regular file, also when it
     took the file's place after the listing.
     """
-    if isinstance(filesystem, LocalFileSystem):
+    if _is_local(filesystem):
         return partial(_open_local, file.path)
     return lambda: cast(BinaryIO, filesystem.open(file.path, "rb"))
+
+
+def _is_local(filesystem: fsspec.AbstractFileSystem) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(filesystem, LocalFileSystem)
 
 
 def _open_local(path: str) -> BinaryIO:
@@ -111,7 +130,7 @@ def _open_local(path: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _walk_local(folder: Path, root: Path) -> Iterator[LandingFile]:
+def _walk_local(folder: Path, root: Path, unsupported: Callable[[str], str]) -> Iterator[LandingFile]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
@@ -124,8 +143,8 @@ def _walk_local(folder: Path, root: Path) -> Iterator[LandingFile]:
         if entry.is_symlink():
             yield _local_file(path, root, 0, 0, "outside_landing_folder", "a symbolic link")
         elif entry.is_dir(follow_symlinks=False):
-            inside = list(_walk_local(path, root))
-            if not inside and file_format(entry.name) is not None:
+            inside = list(_walk_local(path, root, unsupported))
+            if not inside and not unsupported(entry.name):
                 yield _local_file(path, root, 0, 0, "unreadable_file", "a folder without files, not a file")
             yield from inside
         else:
@@ -148,7 +167,7 @@ def _local_file(
     path: Path, root: Path, size: int, modified_ns: int, rejection: str, detail: str
 ) -> LandingFile:
     relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-    return _with_format_checked(LandingFile(str(path), relative, size, modified_ns, rejection, detail))
+    return LandingFile(str(path), relative, size, modified_ns, rejection, detail)
 
 
 def _walk_remote(filesystem: fsspec.AbstractFileSystem, root: str) -> Iterator[LandingFile]:
@@ -167,13 +186,13 @@ def _walk_remote(filesystem: fsspec.AbstractFileSystem, root: str) -> Iterator[L
             file = LandingFile(
                 path, relative, file.size, file.modified_ns, "outside_landing_folder", "a name with .. in it"
             )
-        yield _with_format_checked(file)
+        yield file
 
 
-def _with_format_checked(file: LandingFile) -> LandingFile:
-    if file.rejection or file_format(file.source_file) is not None:
+def _with_format_checked(file: LandingFile, unsupported: Callable[[str], str]) -> LandingFile:
+    detail = "" if file.rejection else unsupported(file.source_file)
+    if not detail:
         return file
-    detail = "the name does not end in .csv, .tsv, .jsonl, .ndjson (also .gz) or .parquet"
     return LandingFile(file.path, file.source_file, file.size, file.modified_ns, "unsupported_file", detail)
 
 

@@ -9,9 +9,7 @@ import codecs
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO
-
-import fsspec
+from typing import TYPE_CHECKING, BinaryIO
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.notes.byte_lines import (
@@ -27,6 +25,9 @@ from medembed_pipeline.notes.landing_files import FileFormat, LandingFile, file_
 from medembed_pipeline.notes.parquet_rows import read_parquet_rows
 from medembed_pipeline.notes.row_chunks import ChunkBuilder, RowChunk
 from medembed_pipeline.notes.text_encoding import TextEncoding, detect_encoding
+
+if TYPE_CHECKING:
+    import fsspec
 
 Opener = Callable[[], BinaryIO]
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.landing import RAW_DESCRIPTIONS

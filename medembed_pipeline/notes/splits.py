@@ -17,6 +17,8 @@ import pyarrow as pa
 from medembed_pipeline.errors import MedembedError
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
+ALL_NOTES = "all"
+"""What stands in the place of a split where no note was held out, since the checkpoint was given, not trained here."""
 
 NOTE_SPLITS_SCHEMA = pa.schema(
     [

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import Picture, drawn, new_figure
 from medembed_pipeline.pictures.metrics_pictures import shorten

@@ -38,7 +38,6 @@ def metrics_picture(
     metrics: pa.Table,
     *,
     split: str = "test",
-    ceilings: Mapping[tuple[str, int | None], float] | None = None,
 ) -> Picture:
     """The headline: each figure before and after, and the paired difference; beside them word matching.
 
@@ -46,8 +45,6 @@ def metrics_picture(
         metrics: the `embedding_metrics` table; rows of `baseline`, `tuned` and `difference`, scope `all`, and of
             `lexical` and `tuned_over_lexical` where they are there.
         split: whose rows.
-        ceilings: the best value that any model could reach with these labels, by metric and k; drawn as a tick
-            where it is a number.
 
     Raises:
         PictureError: columns are missing, or no figure has both models.
@@ -64,7 +61,6 @@ def metrics_picture(
         for metric, k, _ in keys
     ]
     three = any(level is not None for level, _ in words)
-    limits = [(ceilings or {}).get((metric, k)) for metric, k, _ in keys]
     if not lines:
         raise PictureError(
             f"metrics: no figure of both models for split '{split}', scope 'all'. "
@@ -83,15 +79,9 @@ def metrics_picture(
         figure.subplots_adjust(left=0.17, right=0.77, top=1 - 1.12 / height, bottom=0.35 / height)
         quiet_grid(axes, axis="x")
         axes.spines[["left", "bottom"]].set_visible(False)
-        for position, ((_, before, after, change), (level, over), limit) in enumerate(
-            zip(lines, words, limits, strict=True)
+        for position, ((_, before, after, change), (level, over)) in enumerate(
+            zip(lines, words, strict=True)
         ):
-            if limit is not None and math.isfinite(limit):
-                # On the line of the model that is behind: the other one's value stands to the right of its mark.
-                side = 1 if after["value"] >= before["value"] else -1
-                axes.plot(
-                    [limit] * 2, [position, position + 0.36 * side], color=TEXT, linewidth=2, zorder=2.5
-                )
             axes.plot(
                 [before["value"], after["value"]],
                 [position] * 2,
@@ -164,11 +154,6 @@ def metrics_picture(
         if three:
             figure.text(0.365, head, "◆", color=LEXICAL_COLOR, fontsize=10.5, va="center")
             figure.text(0.385, head, "word matching", color=TEXT, fontsize=10, va="center")
-        if any(_is_number(limit) for limit in limits):
-            place, allowed = (
-                (0.53, "┃ the most labels allow") if three else (0.37, "┃ the most that these labels allow")
-            )
-            figure.text(place, head, allowed, color=TEXT, fontsize=10, va="center")
         heading = "tuned minus ■, minus ◆" if three else "difference [95%]"
         figure.text(0.782, head, heading, color=MUTED_TEXT, fontsize=10, va="center")
         return drawn(figure)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
 from medembed_pipeline.pictures.metrics_pictures import shorten

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.pictures.maps_picture import turned_onto
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable

@@ -7,6 +7,7 @@ import dagster as dg
 
 from medembed_pipeline.evaluation.inputs import measured_checkpoint
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     asset_work,
@@ -30,12 +31,11 @@ from medembed_pipeline.report.page_file import (
     PAGE,
     PageFooter,
     find_made_page,
-    publish_page,
     sweep_texts,
-    texts_file_name,
 )
 from medembed_pipeline.report.page_revision import page_revision
 from medembed_pipeline.report.settings import ReportSettings
+from medembed_pipeline.report.shown_table import ShownTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.training.checkpoints import Checkpoint
 
@@ -63,7 +63,11 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         slices = _slices(work, tables)
         # Besides what data versions cover. raw_transcriptions is no dependency on purpose: a file that lands without
         # a new note makes no new page by itself; the next page that is made names it as a source.
-        work.note_input("shown_besides", digest([shown_facts(tables), checkpoint.version, sources, slices]))
+        besides: list[Any] = [shown_facts(tables), checkpoint.version, sources, slices]
+        images = _images(work.lake, tables, settings)
+        work.note_input(
+            "shown_besides", digest(besides if images is None else [*besides, images.data_version])
+        )
         outdated = outdated_tables(tables, {"finetuned_checkpoint": checkpoint.data_version})
         if outdated:
             context.log.warning(
@@ -73,7 +77,7 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         footer = _unchanged(work)
         kept = footer is not None
         if footer is None:
-            footer = _build(work, tables, checkpoint, sources, slices, settings)
+            footer = _build(work, tables, checkpoint, sources, slices, settings, images)
         size = work.lake.size(PAGE)
         metadata: dict[str, Any] = {
             "path": dg.MetadataValue.path(work.lake.path(PAGE)),
@@ -93,6 +97,20 @@ def _slices(work: AssetWork, tables: Mapping[str, LakeTable]) -> dict[str, list[
     except SliceError as error:
         work.context.log.warning(f"the page cannot colour notes by slice: {error}")
         return {}
+
+
+def _images(lake: Lake, tables: Mapping[str, LakeTable], settings: ReportSettings) -> LakeTable | None:
+    """The landed pictures, where the page shows any: a page without texts shows none."""
+    named = any("image_id" in table.schema.names and table.rows for table in tables.values())
+    return lake.find_table("raw_images") if named and settings.note_text != "none" else None
+
+
+def _pictures(shown: Mapping[str, ShownTable], images: LakeTable | None) -> dict[str, str] | None:
+    from medembed_pipeline.report.pictures_part import named_pictures, small_pictures
+
+    if images is None:
+        return None
+    return small_pictures(images, named_pictures({name: table.rows for name, table in shown.items()}))
 
 
 def _unchanged(work: AssetWork) -> PageFooter | None:
@@ -116,11 +134,11 @@ def _build(
     sources: Mapping[str, list[Place]],
     slices: Mapping[str, list[list[str]]],
     settings: ReportSettings,
+    images: LakeTable | None,
 ) -> PageFooter:
     from medembed_pipeline.report.made import made_part, model_name
-    from medembed_pipeline.report.notes_part import shown_texts
-    from medembed_pipeline.report.page import render_page, render_texts_file
     from medembed_pipeline.report.payload import HELD_OUT, build_payload
+    from medembed_pipeline.report.writing import write_page
 
     shown = {name: shown_table(table) for name, table in tables.items()}
     manifest = checkpoint.manifest()
@@ -140,13 +158,6 @@ def _build(
         slices=slices,
         history=checkpoint.history(),
         trade_off=checkpoint.trade_off(),
+        pictures=_pictures(shown, images),
     )
-    texts = shown_texts(tables["cleaned_notes"].strings("text"), settings.note_text)
-    beside = None
-    if texts is not None and len(texts) > settings.notes_in_page:
-        beside = render_texts_file(texts)
-    texts_file = texts_file_name(beside) if beside is not None else None
-    page = render_page(payload, None if beside is not None else texts, texts_file=texts_file)
-    return publish_page(
-        work.lake, work.recipe(), page, texts=beside, texts_file=texts_file, notes=len(payload["notes"]["id"])
-    )
+    return write_page(work.lake, work.recipe(), payload, tables["cleaned_notes"].strings("text"), settings)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.maps.tables import neighbor_arrays
 from medembed_pipeline.report.arrays_part import METHODS, MODELS, first_neighbors

@@ -35,11 +35,7 @@ SCRIPTS = (
     "tables.js",
     "selection.js",
     "selection_view.js",
-    "sections_verdict.js",
-    "sections_retrieval.js",
-    "sections_similarity.js",
-    "sections_health.js",
-    "sections_made.js",
+    "figures.js",
     "main.js",
 )
 """In the order in which they run, those of the rooms before the last; each adds to one object, `medembedPage`."""

@@ -34,6 +34,7 @@ def build_payload(
     history: Sequence[Mapping[str, Any]] = (),
     trade_off: Sequence[Mapping[str, Any]] = (),
     comparison: Sequence[Mapping[str, Any]] | None = None,
+    pictures: Mapping[str, str] | None = None,
     title: str = TITLE,
 ) -> dict[str, Any]:
     """Turn the tables into the data of the page. No text of a note is in it.
@@ -49,6 +50,7 @@ def build_payload(
         history: a row per epoch of the training.
         trade_off: a row per share of the average with the base model.
         comparison: further models, each `name` and `metrics` (columns of `embedding_metrics`).
+        pictures: small ones by image id (`small_pictures`); None for none.
         title: of the page.
 
     Returns:
@@ -94,6 +96,7 @@ def build_payload(
         "history": list(history),
         "trade_off": list(trade_off),
         "comparison": list(comparison) if comparison is not None else None,
+        **({"pictures": dict(pictures)} if pictures else {}),
     }
     clean: dict[str, Any] = without_nan(payload)
     return clean

@@ -14,7 +14,9 @@ class ReportSettings(Section, table="report"):
 
     note_text: Literal["full", "masked", "none"] = Field(
         "full",
-        description="The notes' text in the page: as it is, with identifier patterns masked, or not at all.",
+        description="The notes' text in the page: as it is, with identifier patterns masked, or not at all. "
+        "Small copies of "
+        "pictures are in it except with 'none'.",
     )
     notes_in_page: int = Field(
         6000,

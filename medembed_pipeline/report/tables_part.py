@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.described import OnPage, described_tables
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
 
 AS_IT_IS = OnPage()

@@ -66,6 +66,8 @@ def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResul
     encoder = encoder.model_copy(update={"precision": precision})
     folders = own_folders(work.lake) if "own" in settings.families else []
     note_sources(work, settings, folders)
+    # There is no verdict on a model that was not trained here.
+    given = measured_checkpoint(work).is_given
 
     def build() -> Built:
         notes = work.input("cleaned_notes")
@@ -80,7 +82,7 @@ def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResul
             vectors,
             confidence=settings.confidence,
             tolerance=settings.tolerance,
-            decides=settings.decides,
+            decides=lambda family, name: not given and settings.decides(family, name),
         )
 
     return work.publish(build, TASK_SCHEMA, lambda table: describe_tasks(work, table))

@@ -48,8 +48,8 @@ class TaskSettings(Section, table="tasks"):
         ge=0,
         le=1,
         description="Fall of accuracy that is accepted, in each set. Notes are written in ordinary English, but these "
-        "sentences are chosen to mislead: a loss of a few is no harm yet, and about 220 triplets a set give "
-        "intervals of 0.05 to either side.",
+        "sentences are chosen to mislead: a loss of a few is no harm yet. Where one sentence in seven changes sides, "
+        "500 triplets a set give an interval of 0.03 to either side.",
     )
     own_tolerance: float = Field(
         0.03,

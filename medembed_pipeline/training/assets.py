@@ -13,7 +13,7 @@ import dagster as dg
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings, vector_dimensions
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
@@ -28,6 +28,8 @@ from medembed_pipeline.lake.publishing import (
 from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.notes.memory import find_memory, remember_trained
 from medembed_pipeline.settings import load_settings
+from medembed_pipeline.tracking.publishing import track
+from medembed_pipeline.tracking.runs import training_run
 from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.checkpoints import (
     FOLDER,
@@ -39,6 +41,7 @@ from medembed_pipeline.training.checkpoints import (
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.known_notes import remember_known_notes
 from medembed_pipeline.training.settings import TrainingSettings
+from medembed_pipeline.training.trained_spec import trained_spec
 from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline.training.warm_start import INPUT as WARM_START
 from medembed_pipeline.training.warm_start import warm_start, without_trained_notes
@@ -67,10 +70,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     settings = launchpad_settings(context, TrainingSettings)
     encoder: EncoderSettings = context.resources.encoder
     with asset_work(context, REVISION, settings, encoder, CHOICE) as work:
-        base_spec = spec_of_settings(encoder)
-        # The linear map becomes the last layer of the model: it needs one.
-        mapped = vector_dimensions(base_spec) if settings.map_steps else 0
-        spec = spec_of_settings(encoder, projection_dimensions=settings.projection_dimensions or mapped)
+        spec = trained_spec(encoder, settings)
         find_memory(work.lake)  # whether it is whole is known before a training, not after it
         data = training_data(work, labels=settings.labels)
         if settings.labels and not data.train_triplets:
@@ -100,9 +100,21 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
         checkpoint = checkpoint_of(work.lake, version)
         remember_checkpoints(work.lake)
         point_to(work.lake, checkpoint, work.recipe())
+        tracked = track(
+            work.lake,
+            SETTINGS.tracking,
+            lambda: training_run(
+                version, checkpoint.manifest(), checkpoint.history(), checkpoint.trade_off()
+            ),
+            context.log.warning,
+        )
         return dg.MaterializeResult(
             data_version=dg.DataVersion(checkpoint.data_version),
-            metadata={"kept": kept, **describe(work, checkpoint, work.lake.path(FOLDER, version))},
+            metadata={
+                "kept": kept,
+                **describe(work, checkpoint, work.lake.path(FOLDER, version)),
+                **tracked,
+            },
         )
 
 

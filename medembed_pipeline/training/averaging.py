@@ -55,22 +55,25 @@ def trade_off(
     return rows
 
 
-def not_kept(row: Row, options: TrainingSettings, choice: EpochChoice) -> str:
-    """What a model loses that must be kept, on the validation notes, in words; empty where it keeps everything.
+def beyond(row: Row, options: TrainingSettings, choice: EpochChoice) -> dict[str, float]:
+    """How far each thing that must be kept, on the validation notes, lies beyond what may be lost: above 0 it is lost.
 
     Nothing here needs a label, and none of it is a task that the verdict goes by.
     """
     low = row["validation_passage_change_low"]
-    broken = [
-        f"passages may fall by more than {choice.passages_tolerance:g}"
-        if low is not None and low < -choice.passages_tolerance
-        else "",
-        f"similarities of phrases agree to {row['validation_similarities_kept']:.3f}, below "
-        f"{options.keep_similarities:g}"
-        if row["validation_similarities_kept"] < options.keep_similarities
-        else "",
-        f"effective rank falls to {row['validation_rank_kept']:.0%}, below {options.keep_rank:.0%}"
-        if row["validation_rank_kept"] < options.keep_rank
-        else "",
-    ]
-    return "; ".join(filter(None, broken))
+    return {
+        "passages": 0.0 if low is None else -choice.passages_tolerance - low,
+        "similarities": options.keep_similarities - row["validation_similarities_kept"],
+        "rank": options.keep_rank - row["validation_rank_kept"],
+    }
+
+
+def not_kept(row: Row, options: TrainingSettings, choice: EpochChoice) -> str:
+    """What a model loses that must be kept, in words; empty where it keeps everything."""
+    words = {
+        "passages": f"passages may fall by more than {choice.passages_tolerance:g}",
+        "similarities": f"similarities of phrases agree to {row['validation_similarities_kept']:.3f}, below "
+        f"{options.keep_similarities:g}",
+        "rank": f"effective rank falls to {row['validation_rank_kept']:.0%}, below {options.keep_rank:.0%}",
+    }
+    return "; ".join(words[name] for name, excess in beyond(row, options, choice).items() if excess > 0)

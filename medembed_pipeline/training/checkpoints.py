@@ -16,6 +16,8 @@ FOLDER = "checkpoints"
 POINTER = "finetuned_checkpoint.json"
 MANIFEST = "manifest.json"
 EPOCHS = "epochs"
+GIVEN = "given"
+"""Key of the manifest of a checkpoint that was not trained here."""
 
 
 class CheckpointError(MedembedError):
@@ -36,9 +38,15 @@ class Checkpoint:
     data_version: str
     folder: Path
 
+    @property
+    def is_given(self) -> bool:
+        """Whether it was put here as it is, not trained here: see `training.given`."""
+        return bool(self.manifest().get(GIVEN))
+
     def encoder_spec(self, long_notes: Literal["cut", "windows"]) -> EncoderSpec:
-        """How to load it, with the handling of long notes that the baseline has too."""
-        return replace(read_spec(self.folder), long_notes=long_notes)
+        """How to load it, with the handling of long notes that the baseline has too; a given one as its files say."""
+        spec = read_spec(self.folder)
+        return spec if self.is_given else replace(spec, long_notes=long_notes)
 
     def trained_note_ids(self) -> list[str]:
         """Ids of the notes it was trained on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from medembed_pipeline.section import Section
 
@@ -162,3 +162,72 @@ class TrainingSettings(TrainingRecipe, table="training"):
     def weight_values(self) -> dict[str, Any]:
         """The fields that decide the weights, given where the training starts; a saved state goes on only with them."""
         return self.model_dump(mode="json", exclude={*self.operational, "keep_epochs", "warm_start"})
+
+
+class RecipeStudySettings(Section, table="recipe_study"):
+    """What the study of the fine-tuning's recipe searches: the ends of each value, or [] for that of [training]."""
+
+    learning_rate: list[float] = Field(
+        [3e-4, 3e-3], description="Ends of training.learning_rate, on a logarithmic scale; []: not searched."
+    )
+    lora_rank: list[int] = Field(
+        [4, 64],
+        description="Ends of training.lora_rank, on a logarithmic scale; []: not searched, as where tuned is not "
+        "adapters.",
+    )
+    epochs: list[int] = Field([1, 4], description="Ends of training.epochs; []: not searched.")
+    temperature: list[float] = Field(
+        [0.05, 0.3], description="Ends of training.temperature, on a logarithmic scale; []: not searched."
+    )
+    map_steps: list[int] = Field([0, 40], description="Ends of training.map_steps; []: not searched.")
+    passage_weight: list[float] = Field(
+        [0.1, 2.0], description="Ends of training.passage_weight, on a logarithmic scale; []: not searched."
+    )
+    anchor_similarity_weight: list[float] = Field(
+        [10.0, 1000.0],
+        description="Ends of training.anchor_similarity_weight, on a logarithmic scale; []: not searched.",
+    )
+    anchor_vector_weight: list[float] = Field(
+        [0.5, 50.0],
+        description="Ends of training.anchor_vector_weight, on a logarithmic scale; []: not searched.",
+    )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Trainings of each trial, by seeds of their own; their mean is the score. More tell luck from "
+        "merit, and take as many times as long.",
+    )
+
+    @field_validator(
+        "learning_rate",
+        "lora_rank",
+        "epochs",
+        "temperature",
+        "map_steps",
+        "passage_weight",
+        "anchor_similarity_weight",
+        "anchor_vector_weight",
+    )
+    @classmethod
+    def _ends(cls, ends: list[float], info: ValidationInfo) -> list[float]:
+        if ends and (len(ends) != 2 or not ends[0] < ends[1]):
+            raise ValueError("expected [] or two ends, the lower one first")
+        for end in ends:
+            try:
+                TrainingSettings.model_validate({str(info.field_name): end})
+            except ValidationError as error:
+                raise ValueError(
+                    f"{end} cannot be training.{info.field_name}: {error.errors()[0]['msg']}"
+                ) from None
+        return ends
+
+    @model_validator(mode="after")
+    def _something(self) -> RecipeStudySettings:
+        if not self.ranges():
+            raise ValueError("expected the ends of one value or more: a study needs something to search")
+        return self
+
+    def ranges(self) -> dict[str, list[float]]:
+        """What is searched, by name, with its ends."""
+        return {name: value for name, value in self.model_dump(exclude={"seeds"}).items() if value}

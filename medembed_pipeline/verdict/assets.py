@@ -12,6 +12,8 @@ from medembed_pipeline.lake.publishing import (
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
+from medembed_pipeline.tracking.publishing import track
+from medembed_pipeline.tracking.runs import verdict_run
 from medembed_pipeline.verdict import REVISION
 from medembed_pipeline.verdict.checklist import information_outcomes
 from medembed_pipeline.verdict.inputs import TABLES, VerdictInputs
@@ -50,7 +52,14 @@ def release_verdict(work: AssetWork, settings: VerdictSettings) -> dg.Materializ
         )
     released = released_path(work.lake)
     work.context.log.info(str(table.footer.facts["sentence"]))
-    return work.result(table, kept=kept, more={**describe(table), "released_checkpoint": released or "none"})
+    tracked = track(
+        work.lake,
+        SETTINGS.tracking,
+        lambda: verdict_run(table.data_version, table.read().to_pylist(), table.footer.facts),
+        work.context.log.warning,
+    )
+    shown = {**describe(table), "released_checkpoint": released or "none", **tracked}
+    return work.result(table, kept=kept, more=shown)
 
 
 def build(inputs: VerdictInputs, settings: VerdictSettings) -> Built:

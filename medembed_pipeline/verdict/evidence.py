@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.metric_names import MetricKey
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.scopes import ScopeFigure, ScopeTest
 

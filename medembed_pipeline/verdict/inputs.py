@@ -6,10 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint
 from medembed_pipeline.evaluation.metric_names import MetricKey, metric_key
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.crossings import count_crossings

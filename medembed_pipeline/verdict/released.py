@@ -20,7 +20,8 @@ from medembed_pipeline.verdict.errors import VerdictError
 
 RELEASED = "released"
 POINTER = "released.json"
-WITHDRAWN = "withdrawn.json"
+NAME_OF_WITHDRAWN = "withdrawn"
+WITHDRAWN = f"{NAME_OF_WITHDRAWN}.json"
 TABLE = "release_verdict"
 
 
@@ -127,7 +128,7 @@ def withdrawn_versions(lake: Lake) -> set[str]:
     except (ValueError, KeyError, TypeError):
         raise VerdictError(
             f"{lake.path(WITHDRAWN)} can't be read: it names the checkpoints that were taken back, and no verdict "
-            "releases them again. Restore it, or remove it to forget them."
+            'releases them again. Restore it, or write {"versions": []} into it to forget them.'
         ) from None
 
 
@@ -156,6 +157,8 @@ def put_back(lake: Lake, version: str) -> str | None:
         if wanted != withdrawn:
             # First, so that whoever is killed in between leaves the old one released, and nothing half.
             lake.write_json({"versions": sorted(wanted)}, WITHDRAWN)
+            with lake.lock(NAME_OF_WITHDRAWN):
+                lake.record_published(NAME_OF_WITHDRAWN)
         _point(lake, version)
         return standing
 

@@ -96,6 +96,14 @@ def test_a_training_parameter_reaches_the_checkpoint_and_what_uses_it(graph: Mod
     assert once(graph.settle(), {"finetuned_checkpoint", *AFTER_TRAINING})
 
 
+def test_a_study_is_made_anew_when_its_settings_change_and_not_by_new_notes(graph: ModelGraph) -> None:
+    graph.retraining = "on_change"
+    graph.land("one more")
+    assert "recipe_study" not in graph.settle()
+    graph.code["recipe_study"] = "more trials"
+    assert once(graph.settle(), {"recipe_study", "report"})
+
+
 def test_a_projection_parameter_reaches_the_projections_and_the_page_that_shows_them(
     graph: ModelGraph,
 ) -> None:

@@ -33,6 +33,7 @@ STEPS = [
     ["task_metrics"],
     ["projections"],
     ["aligned_projections"],
+    ["recipe_study"],
     ["note_movement"],
     ["similarity_evidence"],
     ["retrieval_ledger"],

@@ -1,12 +1,24 @@
 """The assets by what they are for, as the tests name them."""
 
 GROUPS = {
+    "raw_images": "images",
+    "case_rows": "images",
+    "rejected_images": "images",
+    "paired_cases": "images",
+    "case_splits": "images",
+    "image_embeddings": "images",
+    "prompt_pairs": "image_text",
+    "image_text_vectors": "image_text",
+    "preference_margins": "image_text",
+    "image_text_metrics": "image_text",
+    "image_text_examples": "image_text",
     "raw_transcriptions": "notes",
     "rejected_rows": "notes",
     "cleaned_notes": "notes",
     "note_splits": "notes",
     "triplets": "training",
     "finetuned_checkpoint": "training",
+    "recipe_study": "study",
     "baseline_embeddings": "baseline",
     "tuned_embeddings": "tuned",
     "neighbors": "evaluation",
@@ -22,6 +34,11 @@ GROUPS = {
     "task_metrics": "evaluation",
     "label_review": "evaluation",
     "leak_meter": "evaluation",
+    "label_probabilities": "classification",
+    "specialty_classifier": "classification",
+    "classification_metrics": "classification",
+    "classification_errors": "classification",
+    "classifier_verdict": "classification",
     "release_verdict": "verdict",
     "checkpoint_history": "verdict",
     "model_card": "verdict",
@@ -32,6 +49,8 @@ LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
 EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
 EVALUATED = {
-    name for name, group in GROUPS.items() if group in ("evaluation", "verdict", "report", "serving")
+    name
+    for name, group in GROUPS.items()
+    if group in ("evaluation", "classification", "verdict", "report", "serving")
 }
-TABLES = set(GROUPS) - {"finetuned_checkpoint", "model_card", "report"}
+TABLES = set(GROUPS) - {"finetuned_checkpoint", "specialty_classifier", "model_card", "report"}

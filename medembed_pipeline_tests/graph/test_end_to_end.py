@@ -17,6 +17,7 @@ TABLES = {
     "cleaned_notes": {"note_id", "text", "specialties", "document_types", "source_rows", "duplicate_group"},
     "note_splits": {"note_id", "split", "group"},
     "triplets": {"anchor_id", "positive_id", "negative_id", "split", "strategy", "positive_similarity"},
+    "recipe_study": {"number", "state", "score", "learning_rate", "looks"},
     "baseline_embeddings": {"note_id", "embedding"},
     "tuned_embeddings": {"note_id", "embedding"},
     "neighbors": {"model", "note_id", "rank", "neighbor_id", "similarity"},
@@ -37,6 +38,30 @@ TABLES = {
         "n",
         "share",
     },
+    "label_probabilities": {
+        "note_id",
+        "label",
+        "split",
+        "source",
+        "carries",
+        "probability",
+        "tfidf",
+        "tuned",
+    },
+    "classification_metrics": {
+        "model",
+        "over",
+        "scope_kind",
+        "scope",
+        "metric",
+        "k",
+        "value",
+        "ci_low",
+        "ci_high",
+        "n",
+    },
+    "classification_errors": {"note_id", "expected", "came", "confidence", "nearest", "label_doubted"},
+    "classifier_verdict": {"rule", "kind", "passed", "reason"},
     "checkpoint_history": {
         "checkpoint",
         "judgement",
@@ -145,7 +170,7 @@ def test_pictures_are_in_the_metadata_and_small(finished_project: Project) -> No
     wanted = {
         "finetuned_checkpoint": ["training_curve"],
         "embedding_metrics": ["before_and_after", "change_by_specialty"],
-        "projections": ["umap_map", "tsne_map"],
+        "projections": ["umap_map", "tsne_map", "pca_map"],
     }
     for asset, names in wanted.items():
         materialization = finished_project.materializations(asset)[0].asset_materialization

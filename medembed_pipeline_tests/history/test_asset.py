@@ -18,6 +18,7 @@ from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.upkeep import removable, verify_lake
+from medembed_pipeline.verdict.released import follow_verdict, put_back
 from medembed_pipeline_tests.history.small_history import day, judge, judgement
 
 NAME = "checkpoint_history"
@@ -56,6 +57,29 @@ def test_every_verdict_is_added_and_a_rerun_adds_nothing(lake: Lake) -> None:
     rows = lake.table(NAME).read().to_pylist()
     assert {row["precision"] for row in rows} == {"bfloat16"} and rows[0]["judged_at"] == day(1)
     assert {row["task"] for row in rows} == {"notes", "passages"}
+
+
+def test_a_checkpoint_that_was_taken_back_is_not_released_by_a_later_judgement(lake: Lake) -> None:
+    for version, number in (("aaaa", 1), ("bbbb", 2)):
+        judge(lake, version, number)
+        materialize(lake)
+        follow_verdict(lake)
+    put_back(lake, "aaaa")
+    judge(lake, "bbbb", 3, tuned=0.8)
+    materialize(lake)
+    follow_verdict(lake)
+    found = [
+        (one["checkpoint"], one["verdict"], one["released"], one["released_at"])
+        for one in judgements(lake.table(NAME).read())
+    ]
+    assert found == [
+        ("aaaa", "deploy", True, day(1)),
+        ("bbbb", "deploy", True, day(2)),
+        ("bbbb", "deploy", False, None),
+    ]
+    judge(lake, "aaaa", 4, tuned=0.9)
+    materialize(lake)
+    assert judgements(lake.table(NAME).read())[-1]["released"]
 
 
 def test_tasks_that_were_not_measured_are_left_out(lake: Lake) -> None:

@@ -17,7 +17,7 @@ from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import Picture
 from medembed_pipeline.pictures.maps_picture import maps_picture, turned_onto
 from medembed_pipeline.pictures.metrics_pictures import metrics_picture, shorten, specialty_change_picture
-from medembed_pipeline.pictures.palette import COMBINATIONS, LEXICAL_COLOR, TEXT, TUNED_COLOR, WORSE_COLOR
+from medembed_pipeline.pictures.palette import COMBINATIONS, LEXICAL_COLOR, TUNED_COLOR, WORSE_COLOR
 from medembed_pipeline.pictures.training_picture import (
     spread_labels,
     trade_off_picture,
@@ -112,19 +112,6 @@ def test_metrics_picture_draws_gains_and_losses() -> None:
     assert shows(gain, TUNED_COLOR) > 500
     assert shows(gain, WORSE_COLOR) == 0
     assert shows(loss, WORSE_COLOR) > 100
-
-
-def test_metrics_picture_draws_the_ceiling_where_it_is_known() -> None:
-    without = metrics_picture(metrics_table())
-    ceilings = {("precision", 5): 0.93, ("map", None): float("nan")}
-    picture = metrics_picture(metrics_table(), ceilings=ceilings)
-    assert b"the most that these labels allow" in picture.svg
-    assert b"the most that these labels allow" not in without.svg
-    # One tick, 2 points wide and two thirds of a line high, in the colour of the text, and the legend.
-    assert shows(picture, TEXT) > shows(without, TEXT) + 60
-    two = metrics_picture(metrics_table(), ceilings={**ceilings, ("map", None): 0.8})
-    assert shows(two, TEXT) > shows(picture, TEXT) + 60
-    assert metrics_picture(metrics_table(), ceilings={}) == without
 
 
 def test_metrics_picture_shows_word_matching_where_it_is_known() -> None:

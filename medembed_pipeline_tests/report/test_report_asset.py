@@ -245,7 +245,7 @@ def test_a_failing_page_leaves_the_old_one(folder: Path, monkeypatch: pytest.Mon
     def fail(*_: Any, **__: Any) -> bytes:
         raise RuntimeError(small.SECRET)
 
-    monkeypatch.setattr("medembed_pipeline.report.page.render_page", fail)
+    monkeypatch.setattr("medembed_pipeline.report.writing.render_page", fail)
     with pytest.raises(AssertionError) as caught:
         materialize(folder, note_text="none")
     assert small.SECRET not in str(caught.value) and (folder / PAGE).read_bytes() == page

@@ -11,7 +11,7 @@ def test_each_set_is_a_task_of_its_own() -> None:
     tasks = everyday_tasks()
     assert [task.name for task in tasks] == [f"everyday_{name}" for name in SETS]
     for task in tasks:
-        assert task.family == "everyday_language" and len(task.anchors) >= 200
+        assert task.family == "everyday_language" and len(task.anchors) >= 480
         assert all(task.texts()) and len(set(task.groups.tolist())) == len(task.anchors)
 
 

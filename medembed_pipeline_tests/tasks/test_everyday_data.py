@@ -14,7 +14,7 @@ import medembed_pipeline
 DATA = Path(medembed_pipeline.__file__).parent / "tasks" / "data"
 SETS = ("paraphrase", "topic", "negation")
 FIELDS = ["anchor", "same", "other"]
-AT_LEAST = 200
+AT_LEAST = 480
 WORDS = range(4, 26)
 WRONG_WAY_SHARE = 0.8
 SAME_OPENING_AT_MOST = 4

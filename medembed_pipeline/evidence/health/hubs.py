@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.vectors import IntArray
 from medembed_pipeline.evidence.health.errors import HealthError
+from medembed_pipeline.lake import compute as pc
 
 
 class Occurrences(NamedTuple):

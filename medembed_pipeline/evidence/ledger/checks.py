@@ -1,10 +1,10 @@
 """Check of the ledger: it adds up to the metrics."""
 
 import dagster as dg
-import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.inputs import WHY_EMPTY
 from medembed_pipeline.evaluation.metrics_table import MODELS
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.evaluation.relevance import LabelMatrix, label_matrix
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
 from medembed_pipeline.evidence.ledger.errors import LedgerError
+from medembed_pipeline.lake import compute as pc
 
 LEDGER_NEIGHBORS = 10
 """Neighbours that the ledger looks at: the deepest cutoff of the retrieval figures."""

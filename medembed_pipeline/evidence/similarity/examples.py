@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake import compute as pc
 
 SHOWN = 10
 """Neighbours shown of a query."""

@@ -104,6 +104,10 @@
     clipped, wantsCalm, announce,
   };
 
-  /** Declare a section of the page: `show(app)` gives its content, or null; it comes after the one named, else last. */
+  /**
+   * Declare a section of the page: `id`, `title`, `short` for the list of contents where the title is long, `after` which
+   * other one it comes, and `show(app)`, which gives its content, or null where there is nothing to show. The one that comes
+   * after no other is the first, and gives its whole element.
+   */
   page.section = (declared) => { (page.declared ??= []).push(declared); };
 })((globalThis.medembedPage ??= {}));

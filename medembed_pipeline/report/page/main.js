@@ -3,21 +3,16 @@
   "use strict";
   const { element } = page.base;
 
-  /** The page's own sections in their order: id, title. Rooms add theirs by `page.section`, in their `section.js`. */
-  const SECTIONS = [
-    ["metrics", "Metrics"], ["specialties", "By specialty"],
-    ["ledger", "The ledger: what each search won and lost"], ["confusions", "Confusions"],
-    ["distributions", "Distributions"], ["heatmaps", "Heatmaps"], ["examples", "Example searches"], ["movement", "Movement"],
-    ["labels", "Label review"], ["leak", "Leak meter"], ["health", "Health of the space"], ["training", "Training"],
-    ["comparison", "Several models"], ["made", "Settings, versions, hashes"],
-  ];
-  const SHORT = { ledger: "Ledger", made: "Settings and versions", health: "Health", specialties: "By specialty" };
-
-  for (const { id, title, short, after, show } of page.declared ?? []) {
-    const place = SECTIONS.findIndex(([other]) => other === after);
-    SECTIONS.splice(place < 0 ? SECTIONS.length - 1 : place + 1, 0, [id, title]);
-    page.sections[id] = show;
-    if (short) SHORT[id] = short;
+  /** The sections that the rooms have declared, each behind the one it names; without such a one, before the last. */
+  function ordered(declared) {
+    const found = [];
+    const place = ({ after }) => found.findIndex(({ id }) => id === after);
+    for (let waiting = [...declared]; waiting.length;) {
+      const next = waiting.find((one) => !one.after || place(one) >= 0) ?? waiting[0];
+      waiting = waiting.filter((one) => one !== next);
+      found.splice(place(next) >= 0 ? place(next) + 1 : found.length - 1, 0, next);
+    }
+    return found;
   }
 
   const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -135,8 +130,10 @@
     page.app = app;
     document.getElementById("subject").textContent =
       `${report.models.baseline} and ${report.models.tuned} · ${page.base.plural(report.size, "note")} · scored on ${payload.scored}`;
-    main.replaceChildren(page.sections.verdict(app));
-    const entries = [["verdict", "Verdict"]];
+    // The first look is the verdict and the map; the rest follows.
+    const [first, ...rest] = ordered(page.declared ?? []);
+    main.replaceChildren(first.show(app));
+    const entries = [[first.id, first.title]];
     if (payload.maps.length) {
       const place = section("map", "The map", []);
       main.append(place);
@@ -152,12 +149,12 @@
       app.mapview.viewer.redraw();
     }
     followLinks(app);
-    for (const [id, title] of SECTIONS) {
+    for (const { id, title, short, show } of rest) {
       await pause();
-      const content = page.sections[id](app);
+      const content = show(app);
       if (!content) continue;
       main.append(section(id, title, content));
-      entries.push([id, SHORT[id] ?? title]);
+      entries.push([id, short ?? title]);
     }
     listContents(app, entries);
     if (app.store.state.at) app.goTo(app.store.state.at);

@@ -190,7 +190,14 @@
     };
   }
 
-  const cell = (value) => (/[",;\n\r]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+  /**
+   * A cell of CSV. What a spreadsheet would run as a formula has an apostrophe before it, which makes it text there (OWASP,
+   * "CSV Injection").
+   */
+  function cell(value) {
+    const plain = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]/.test(value) ? `'${value}` : value;
+    return /[",;\n\r\t']|^\s|\s$/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;
+  }
 
   /** The notes as CSV, in the order of the report: ids and what is known of them, never their text. */
   function csv(report, notes) {

@@ -1,0 +1,65 @@
+"""The rules of the classifier's verdict as asset checks: they warn, and stop nothing, least of all the checkpoint."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from medembed_pipeline.classification.rules import RULES
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publishing import private_errors
+
+VERDICT = "classifier_verdict"
+
+
+@dg.multi_asset_check(
+    specs=[dg.AssetCheckSpec(name, asset=VERDICT, description=what) for name, what in RULES.items()],
+    required_resource_keys={"lake"},
+)
+def classifier_rules(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    """One check per rule, as the table classifier_verdict says; what was not judged does not pass."""
+    with private_errors():
+        lake: Lake = context.resources.lake.open()
+        table = lake.table(VERDICT)
+        rows = {row["rule"]: row for row in table.read().to_pylist()}
+        for name in RULES:
+            row = rows.get(name)
+            if row is None:
+                yield dg.AssetCheckResult(
+                    check_name=name,
+                    asset_key=VERDICT,
+                    passed=True,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=str(table.footer.facts["sentence"]),
+                    metadata={"judged": False},
+                )
+                continue
+            numbers = {
+                key: row[key] for key in ("value", "threshold", "ci_low", "ci_high") if row[key] is not None
+            }
+            yield dg.AssetCheckResult(
+                check_name=name,
+                asset_key=VERDICT,
+                passed=bool(row["passed"]) or row["kind"] == "information",
+                severity=dg.AssetCheckSeverity.WARN,
+                description=row["reason"],
+                metadata={**numbers, "evidence": row["evidence"], "judged": row["passed"] is not None},
+            )
+
+
+@dg.asset_check(
+    asset="specialty_classifier", additional_deps=["label_probabilities"], required_resource_keys={"lake"}
+)
+def enough_labels_are_predicted(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Warns when labels have too few train notes to be predicted, and names them; or when nothing was learned."""
+    with private_errors():
+        lake: Lake = context.resources.lake.open()
+        facts = lake.table("label_probabilities").footer.facts
+        rare = facts["labels_not_predicted"]
+        named = ", ".join(f"{one['label']} ({one['train_notes']})" for one in rare)
+        description = f"not predicted, with their train notes: {named}" if rare else None
+        return dg.AssetCheckResult(
+            passed=not rare and "why_empty" not in facts,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=facts.get("why_empty", description),
+            metadata={"predicted": facts["labels"], "not_predicted": len(rare)},
+        )

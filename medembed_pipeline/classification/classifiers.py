@@ -1,0 +1,107 @@
+"""Classifiers of the lake: folders named by their recipe, pointers to the current one and to that in service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medembed_pipeline.classification.errors import ClassificationError
+from medembed_pipeline.classification.folder import MANIFEST
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.tables import Recipe
+
+FOLDER = "classifiers"
+ASSET = "specialty_classifier"
+POINTER = f"{ASSET}.json"
+IN_SERVICE = "classifier_in_service.json"
+
+
+@dataclass(frozen=True)
+class PublishedClassifier:
+    """A classifier of the lake.
+
+    Attributes:
+        version: its folder's name: hash of the recipe it was made from.
+        data_version: hash of what it holds.
+        folder: where it lies on this machine.
+        manifest: of the folder.
+    """
+
+    version: str
+    data_version: str
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def checkpoint(self) -> str | None:
+        """Hash of the checkpoint that it belongs to; None where it belongs to none."""
+        found: str | None = self.manifest["encoder"].get("data_version")
+        return found
+
+
+def published(lake: Lake, version: str) -> PublishedClassifier:
+    """A classifier by its version."""
+    from medembed_pipeline.classification.folder import read_manifest
+
+    folder = lake.local_copy(FOLDER, version, last=MANIFEST)
+    manifest = read_manifest(folder)
+    return PublishedClassifier(version, digest(manifest["files"]), folder, manifest)
+
+
+def point_to(lake: Lake, classifier: PublishedClassifier, recipe: Recipe) -> None:
+    """Make a classifier the current one.
+
+    Raises:
+        OutdatedWorkError: newer work has made another one current.
+    """
+    pointer = {"version": classifier.version, "data_version": classifier.data_version, "recipe": vars(recipe)}
+    if lake.read_json(POINTER) == pointer:
+        lake.confirm(ASSET)
+    if lake.read_json(POINTER) == pointer:
+        return
+    try:
+        lake.write_json(pointer, POINTER)
+    except OutdatedWorkError:
+        if lake.read_json(POINTER) != pointer:
+            raise
+
+
+def current_classifier(lake: Lake) -> PublishedClassifier:
+    """The classifier that was made last.
+
+    Raises:
+        ClassificationError: none has been made yet.
+    """
+    pointer = lake.read_json(POINTER)
+    if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):
+        raise ClassificationError(
+            f"there is no classifier in {lake.path(FOLDER)}. Materialize specialty_classifier first."
+        )
+    return published(lake, pointer["version"])
+
+
+def classifier_in_service(lake: Lake, *, instead_of: str | None = None) -> PublishedClassifier | None:
+    """The classifier whose verdict was `deploy` last; None where none is, or it was removed.
+
+    Args:
+        lake: where it lies.
+        instead_of: a version that is not asked for: where it is in service itself, the one before it is meant, so that
+            a verdict stays what it was when it is drawn again.
+    """
+    pointer = lake.read_json(IN_SERVICE) or {}
+    version = pointer.get("version")
+    if version is not None and version == instead_of:
+        version = pointer.get("before")
+    if version is None or not lake.exists(FOLDER, version, MANIFEST):
+        return None
+    return published(lake, version)
+
+
+def put_in_service(lake: Lake, version: str) -> None:
+    """Have a classifier be the one in service; the pointer remembers the one before it."""
+    standing = (lake.read_json(IN_SERVICE) or {}).get("version")
+    if standing != version:
+        lake.write_json({"version": version, "before": standing}, IN_SERVICE)

@@ -1,0 +1,258 @@
+"""The ladder: classifiers from the plainest to the fullest, on one split, each with the same effort of tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from medembed_pipeline.classification.features import Features, NoteRows
+from medembed_pipeline.classification.heads import (
+    Head,
+    NeighborHead,
+    PrevalenceHead,
+    fit_linear,
+)
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.evidence.labels.folds import stratified_group_folds
+
+Kind = Literal["prevalence", "neighbors", "linear", "adapters"]
+
+PREVALENCE, WORDS = "prevalence", "tfidf"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One classifier of the ladder.
+
+    Attributes:
+        name: in tables.
+        kind: of its head.
+        model: whose vectors it sees: baseline, tuned, or None.
+        words: whether it sees the words.
+        shown: what it is, in a few words.
+    """
+
+    name: str
+    kind: Kind
+    model: str | None
+    words: bool
+    shown: str
+
+
+RUNGS = (
+    Rung(PREVALENCE, "prevalence", None, False, "how frequent each label is"),
+    Rung(WORDS, "linear", None, True, "TF-IDF + logistic regression"),
+    Rung("knn_baseline", "neighbors", "baseline", False, "nearest train notes, baseline vectors"),
+    Rung("knn_tuned", "neighbors", "tuned", False, "nearest train notes, tuned vectors"),
+    Rung("baseline", "linear", "baseline", False, "logistic regression on baseline vectors"),
+    Rung("tuned", "linear", "tuned", False, "logistic regression on tuned vectors"),
+    Rung("tuned_tfidf", "linear", "tuned", True, "logistic regression on tuned vectors + TF-IDF"),
+)
+ADAPTERS = Rung("adapters", "adapters", None, False, "adapters (LoRA) and a head on the base model")
+"""Made where the settings ask for it; see `adapters.py`."""
+
+RUNG_OF = {rung.name: rung for rung in (*RUNGS, ADAPTERS)}
+
+GRID: Mapping[str, Sequence[float]] = {
+    "linear": (3.0, 10.0, 30.0, 100.0, 300.0),
+    "neighbors": (5, 10, 20, 40, 80),
+    "prevalence": (0,),
+}
+"""What is tried of each kind: the inverse regularisation C of a logistic regression, or how many neighbours vote."""
+
+MOST_TUNING_NOTES = 5_000
+"""The grid is tried on at most so many train notes, evenly spaced by note id."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One parameter that was tried.
+
+    Attributes:
+        parameter: C, or the number of voters.
+        score: mean log loss a note over the folds; lower is better.
+        fold_scores: of each fold.
+    """
+
+    parameter: float
+    score: float
+    fold_scores: tuple[float, ...]
+
+
+class Tuner(Protocol):
+    """Chooses a parameter: by a grid here, or by a search that asks `score` in its own order.
+
+    Args:
+        score: parameter -> the log loss a note of each fold.
+        kind: of the head.
+    """
+
+    def __call__(self, score: Callable[[float], tuple[float, ...]], kind: Kind) -> list[Trial]:
+        """Every trial, in the order made; the one of the lowest score is taken, the earlier of equals."""
+        ...
+
+
+def grid_tuner(score: Callable[[float], tuple[float, ...]], kind: Kind) -> list[Trial]:
+    """All of GRID, in its order."""
+    trials = []
+    for parameter in GRID[kind]:
+        folds = score(parameter)
+        trials.append(Trial(parameter, float(np.mean(folds)), folds))
+    return trials
+
+
+@dataclass(frozen=True)
+class FittedRung:
+    """A rung, fitted on all train notes.
+
+    Attributes:
+        rung: which.
+        features: how its rows are made.
+        head: what was learned.
+        trials: what was tried.
+        parameter: what was chosen.
+    """
+
+    rung: Rung
+    features: Features
+    head: Head
+    parameter: float
+    trials: list[Trial] = field(default_factory=list)
+
+    def probabilities(self, notes: NoteRows) -> FloatArray:
+        """float64 [n, labels], not calibrated."""
+        return self.head.probabilities(self.features.rows(notes))
+
+
+def fit_features(rung: Rung, notes: NoteRows) -> Features:
+    """How a rung sees notes; fitted on some of them. Neighbours see vectors as they are, for their cosines."""
+    if rung.kind == "linear":
+        return Features.fit(notes, model=rung.model, words=rung.words)
+    return Features(rung.model, None, None)
+
+
+def fit_head(rung: Rung, rows: Any, membership: FloatArray, parameter: float) -> Head:
+    """What a rung learns.
+
+    Args:
+        rung: any but the adapters.
+        rows: [n, d], what it sees of n train notes.
+        membership: float64 [n, labels].
+        parameter: C, or the number of voters.
+    """
+    match rung.kind:
+        case "linear":
+            return fit_linear(rows, membership, inverse_regularization=parameter)
+        case "neighbors":
+            return NeighborHead(rows, membership, int(parameter))
+        case _:
+            return PrevalenceHead(
+                membership.mean(axis=0) if len(membership) else np.zeros(membership.shape[1])
+            )
+
+
+@dataclass(frozen=True)
+class TrainNotes:
+    """What the ladder is fitted on.
+
+    Attributes:
+        notes: n train notes, sorted by id.
+        membership: float64 [n, labels].
+        groups: int64 [n], numbers from 0.
+    """
+
+    notes: NoteRows
+    membership: FloatArray
+    groups: IntArray
+
+    def take(self, rows: IntArray) -> TrainNotes:
+        """Some of the notes, in that order."""
+        _, groups = np.unique(self.groups[rows], return_inverse=True)
+        return TrainNotes(self.notes.take(rows), self.membership[rows], groups.reshape(-1).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """One rung of the ladder after the climb.
+
+    Attributes:
+        fitted: on all train notes.
+        out_of_fold: float64 [n, labels], of the train notes, by heads that saw neither the note nor its group.
+    """
+
+    fitted: FittedRung
+    out_of_fold: FloatArray
+
+
+def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner = grid_tuner) -> Climbed:
+    """Tune a rung by grouped cross-validation within the train notes, and fit it on all of them.
+
+    The same folds for every rung and parameter. Words are weighed anew within each fold.
+
+    Args:
+        rung: which.
+        train: the train notes.
+        folds: of whole groups.
+        seed: of the folds.
+        tuner: what tries the parameters.
+    """
+    parts: IntArray = np.arange(len(train.membership))
+    if len(parts) > MOST_TUNING_NOTES:
+        parts = np.unique(np.linspace(0, len(parts) - 1, MOST_TUNING_NOTES).astype(np.int64))
+    divided = _Folds(rung, train.take(parts), folds=folds, seed=seed)
+    trials = tuner(divided.score, rung.kind)
+    best = min(trials, key=lambda trial: trial.score)
+    all_notes = (
+        divided if len(parts) == len(train.membership) else _Folds(rung, train, folds=folds, seed=seed)
+    )
+    features = fit_features(rung, train.notes)
+    head = fit_head(rung, features.rows(train.notes), train.membership, best.parameter)
+    return Climbed(
+        FittedRung(rung, features, head, best.parameter, trials), all_notes.out_of_fold(best.parameter)
+    )
+
+
+class _Folds:
+    """What one rung sees in each fold, made once for all parameters."""
+
+    def __init__(self, rung: Rung, train: TrainNotes, *, folds: int, seed: int) -> None:
+        self._train, self._rung = train, rung
+        self._known: dict[float, FloatArray] = {}
+        self._parts: list[tuple[IntArray, IntArray, Any, Any]] = []
+        fold_of = stratified_group_folds(train.membership, train.groups, folds=folds, seed=seed)
+        for fold in np.unique(fold_of):
+            seen, asked = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+            if len(seen):
+                known = train.notes.take(seen)
+                features = fit_features(rung, known)
+                self._parts.append(
+                    (seen, asked, features.rows(known), features.rows(train.notes.take(asked)))
+                )
+
+    def out_of_fold(self, parameter: float) -> FloatArray:
+        if parameter not in self._known:
+            truth = self._train.membership
+            found = np.tile(truth.mean(axis=0), (len(truth), 1))
+            for seen, asked, known, unknown in self._parts:
+                head = fit_head(self._rung, known, truth[seen], parameter)
+                found[asked] = head.probabilities(unknown)
+            self._known[parameter] = found
+        return self._known[parameter]
+
+    def score(self, parameter: float) -> tuple[float, ...]:
+        found, truth = self.out_of_fold(parameter), self._train.membership
+        return tuple(float(log_loss(found[asked], truth[asked]).mean()) for _, asked, _, _ in self._parts)
+
+
+LEAST_PROBABILITY = 1e-3
+"""A vote of none of the neighbours is not taken for certainty."""
+
+
+def log_loss(probabilities: FloatArray, membership: FloatArray) -> FloatArray:
+    """Negative log likelihood of each note, summed over the labels, in nats. float64 [n]."""
+    inside = np.clip(probabilities, LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
+    found = membership * np.log(inside) + (1.0 - membership) * np.log1p(-inside)
+    return np.asarray(-found.sum(axis=1))

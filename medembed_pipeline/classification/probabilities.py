@@ -1,0 +1,227 @@
+"""The table `label_probabilities`: what every rung of the ladder says of every note and label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medembed_pipeline.classification.features import NoteRows
+from medembed_pipeline.classification.ladder import (
+    ADAPTERS,
+    RUNGS,
+    Climbed,
+    TrainNotes,
+    climb,
+)
+from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
+from medembed_pipeline.classification.serving import Choice, Decision, choose, decide
+from medembed_pipeline.classification.settings import ClassificationSettings
+from medembed_pipeline.evaluation.jackknife import group_numbers
+from medembed_pipeline.evaluation.vectors import FloatArray
+
+DECIMALS = 9
+"""Scores are rounded here: further down, they depend on the machine."""
+
+NO_LABELS = "no train note has a specialty, or none has enough of one: there is nothing to learn"
+
+
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+
+
+PROBABILITIES_SCHEMA = pa.schema(
+    [
+        _field("note_id", pa.string(), "the note"),
+        _field("label", pa.string(), "a specialty that is predicted"),
+        _field("split", pa.string(), "train, validation or test"),
+        _field(
+            "source",
+            pa.string(),
+            "out_of_fold: a train note, by heads that saw neither it nor its group (its tuned vector is still of a "
+            "checkpoint that did, which makes the tuned rungs too sure here); held_out: neither head nor checkpoint "
+            "learned from its group; seen: the checkpoint did",
+        ),
+        _field("carries", pa.bool_(), "whether the note carries the label"),
+        _field(
+            "probability",
+            pa.float64(),
+            "of the rung that is served, calibrated on validation notes",
+        ),
+        *(
+            _field(
+                rung.name,
+                pa.float64(),
+                f"score before calibration: {rung.shown}"
+                + (
+                    "; null for train notes, and unless [classification] adapters is on"
+                    if rung is ADAPTERS
+                    else ""
+                ),
+                nullable=rung is ADAPTERS,
+            )
+            for rung in (*RUNGS, ADAPTERS)
+        ),
+    ]
+)
+
+MoreScores = Callable[[], FloatArray]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Every rung, climbed.
+
+    Attributes:
+        climbed: by rung; without the adapters, which are no head on given rows.
+        scores: by rung, float64 [n, labels] of all notes; of train notes out of fold, and NaN of the adapters.
+        decisions: by rung.
+        choice: which is served.
+    """
+
+    climbed: Mapping[str, Climbed]
+    scores: Mapping[str, FloatArray]
+    decisions: Mapping[str, Decision]
+    choice: Choice
+
+
+def climb_ladder(
+    notes: ClassifierNotes,
+    rows: NoteRows,
+    settings: ClassificationSettings,
+    *,
+    adapters: MoreScores | None = None,
+) -> Ladder:
+    """Fit every rung on the train notes, and choose on the validation notes.
+
+    Args:
+        notes: n notes.
+        rows: the same notes, in their order.
+        settings: of the room.
+        adapters: makes the scores of the adapters, float64 [n, labels]; None where they are off.
+    """
+    learned = notes.learned_from()
+    train = TrainNotes(
+        rows.take(learned), notes.membership[learned], group_numbers(notes.groups[learned].tolist())
+    )
+    climbed: dict[str, Climbed] = {}
+    scores: dict[str, FloatArray] = {}
+    for rung in RUNGS:
+        climbed[rung.name] = climb(rung, train, folds=settings.folds, seed=settings.seed)
+        found = climbed[rung.name].fitted.probabilities(rows)
+        found[learned] = climbed[rung.name].out_of_fold
+        scores[rung.name] = np.round(found, DECIMALS)
+    if adapters is not None:
+        scores[ADAPTERS.name] = np.round(adapters(), DECIMALS)
+    decisions, choice = decide_ladder(notes, scores, settings)
+    return Ladder(climbed, scores, decisions, choice)
+
+
+def decide_ladder(
+    notes: ClassifierNotes, scores: Mapping[str, FloatArray], settings: ClassificationSettings
+) -> tuple[dict[str, Decision], Choice]:
+    """What each rung answers, and which is served, by its scores on validation notes."""
+    judged = notes.judged(VALIDATION)
+    truth = notes.truth(judged)
+    decisions = {
+        name: decide(
+            own[judged],
+            truth,
+            misses=settings.misses,
+            own_from=settings.calibrate_label_from,
+            seed=settings.seed,
+        )
+        for name, own in scores.items()
+    }
+    choice = choose(
+        {name: own[judged] for name, own in scores.items()},
+        decisions,
+        truth,
+        by=settings.choose_by,
+        confidence=settings.confidence,
+    )
+    return decisions, choice
+
+
+def probabilities_table(
+    notes: ClassifierNotes,
+    rows: NoteRows,
+    settings: ClassificationSettings,
+    *,
+    adapters: MoreScores | None = None,
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Climb the ladder, and put down what every rung says.
+
+    Args:
+        notes, rows, settings, adapters: as in `climb_ladder`.
+
+    Returns:
+        A table with PROBABILITIES_SCHEMA, a row per note and label, sorted by both; and the facts: `labels`,
+        `labels_not_predicted` (records), `train_notes`, `validation_notes`, `served`, `why_served`, `ladder` and
+        `trials` (records).
+    """
+    facts: dict[str, Any] = {
+        "labels": len(notes.labels),
+        "labels_not_predicted": [
+            {"label": name, "train_notes": count} for name, count in notes.too_rare.items()
+        ],
+        "train_notes": len(notes.learned_from()),
+        "validation_notes": len(notes.judged(VALIDATION)),
+    }
+    if not notes.labels:
+        return PROBABILITIES_SCHEMA.empty_table(), {**facts, "why_empty": NO_LABELS}
+    ladder = climb_ladder(notes, rows, settings, adapters=adapters)
+    served = ladder.choice.served
+    count, labels = notes.membership.shape
+    probability = ladder.decisions[served].calibration.apply(ladder.scores[served])
+    flat = {name: own.reshape(-1) for name, own in ladder.scores.items()}
+    table = pa.table(
+        {
+            "note_id": np.repeat(notes.note_ids, labels),
+            "label": np.tile(notes.labels, count),
+            "split": np.repeat(notes.splits, labels),
+            "source": np.repeat(notes.source(), labels),
+            "carries": notes.membership.reshape(-1) > 0,
+            "probability": np.round(probability, DECIMALS).reshape(-1),
+            **{
+                rung.name: pa.array(flat[rung.name], from_pandas=True)
+                if rung.name in flat
+                else pa.nulls(count * labels, pa.float64())
+                for rung in (*RUNGS, ADAPTERS)
+            },
+        }
+    ).cast(PROBABILITIES_SCHEMA)
+    facts |= {
+        "served": served,
+        "why_served": ladder.choice.why,
+        "parameter": ladder.climbed[served].fitted.parameter if served in ladder.climbed else None,
+        "ladder": [
+            {**record, **_tuned(ladder.climbed.get(record["rung"]))} for record in ladder.choice.ladder
+        ],
+        "trials": [
+            {"rung": name, "parameter": trial.parameter, "log_loss": round(trial.score, DECIMALS)}
+            for name, one in ladder.climbed.items()
+            for trial in one.fitted.trials
+        ],
+    }
+    return table, facts
+
+
+def _tuned(climbed: Climbed | None) -> dict[str, Any]:
+    if climbed is None:
+        return {"parameter": None, "fold_log_loss": None}
+    best = min(climbed.fitted.trials, key=lambda trial: trial.score)
+    return {"parameter": best.parameter, "fold_log_loss": round(best.score, DECIMALS)}
+
+
+def scores_of(table: pa.Table, notes: ClassifierNotes) -> dict[str, FloatArray]:
+    """The scores in `label_probabilities`, by rung: float64 [n, labels] in the order of the notes, NaN for null."""
+    shape = notes.membership.shape
+    return {
+        rung.name: table[rung.name].to_numpy().reshape(shape)
+        for rung in (*RUNGS, ADAPTERS)
+        if table[rung.name].null_count < table.num_rows
+    }

@@ -1,0 +1,104 @@
+"""The specialty classifier."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from medembed_pipeline.section import Section
+
+
+class ClassificationSettings(Section, table="classification"):
+    """Which specialty a note is of: a ladder of classifiers, and the one of them that is served."""
+
+    smallest_label_notes: int = Field(
+        5,
+        ge=2,
+        le=1000,
+        description="A label with fewer train notes is not predicted: it is named and counted.",
+    )
+    choose_by: Literal["log_loss", "ranking", "top_1", "map", "macro_f1"] = Field(
+        "log_loss",
+        description="What the best on validation notes is best in, and in what it has to beat TF-IDF by its interval: "
+        "log loss, label ranking average precision, top-1 accuracy, mean average precision over the labels, or "
+        "macro-F1. In the first every label of every note counts, so it tells rungs apart with the fewest notes; the "
+        "last two hang on the rarest labels.",
+    )
+    folds: int = Field(
+        5, ge=2, le=20, description="Folds of train notes by group, for tuning and out-of-fold."
+    )
+    calibrate_label_from: int = Field(
+        20,
+        ge=5,
+        le=100_000,
+        description="Validation notes of a label from which it has a calibration and a threshold of its own; the "
+        "others share one, which fewer notes could not give them.",
+    )
+    misses: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Share of its true labels that the set of a note to come may lack, on average: 0.1 promises sets "
+        "that hold 90% of them.",
+    )
+    largest_set: int = Field(
+        6,
+        ge=1,
+        le=1000,
+        description="A note whose set is larger is left to people: it says too little to send it anywhere.",
+    )
+    smallest_known_words: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="A text of which a smaller share of the words is known from train notes is left to people: it is "
+        "of another language, or no note.",
+    )
+    far_share: float = Field(
+        0.01,
+        ge=0,
+        le=0.5,
+        description="A text that lies further from all train notes than all but this share of the validation notes do "
+        "is left to people.",
+    )
+    adapters: bool = Field(
+        False,
+        description="Also train the base model with adapters (LoRA) and a classification head, the top of the "
+        "ladder: long on a CPU.",
+    )
+    adapter_epochs: int = Field(4, ge=1, le=100, description="Passes over the train notes, of these.")
+    adapter_rank: int = Field(8, ge=1, le=256, description="Rank of the adapters.")
+    adapter_learning_rate: float = Field(5e-4, gt=0, le=1, description="Of AdamW, at its peak.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Of the folds, and of the adapters.")
+
+
+class ClassifierVerdictSettings(Section, table="classifier_verdict"):
+    """The rules of the classifier's own verdict: deploy, keep or inconclusive."""
+
+    main_metric: Literal["log_loss", "ranking", "top_1", "map", "macro_f1"] = Field(
+        "map", description="In which it has to be better than TF-IDF, and than the classifier in service."
+    )
+    label_tolerance: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="By how much F1 of a label may fall below what it is compared with before it counts as worse.",
+    )
+    significance: float = Field(
+        0.05, gt=0, lt=0.5, description="Level of the tests; Holm-corrected across labels."
+    )
+    smallest_test_groups: int = Field(
+        20, ge=2, le=100_000, description="With fewer held-out groups the gain is not judged."
+    )
+    coverage_slack: float = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="By how much the coverage of the sets on held-out notes may lie below the promise: about what 165 "
+        "validation notes and 331 held-out ones leave to chance (one standard error is 0.028).",
+    )
+    largest_calibration_error: float = Field(
+        0.03, gt=0, le=1, description="Of the probabilities of all pairs of note and label."
+    )

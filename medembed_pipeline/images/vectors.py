@@ -1,0 +1,102 @@
+"""The pictures' vectors: known ones from the store, new ones from the image encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+
+from medembed_pipeline.encoder.image_spec import BUNDLED_IMAGE_DIMENSIONS, ImageEncoderSpec
+from medembed_pipeline.encoder.settings import ImageEncoderSettings
+from medembed_pipeline.encoder.spec import BUNDLED
+from medembed_pipeline.images.pixels import pixels_of
+from medembed_pipeline.lake.store import KeyedStore
+from medembed_pipeline.lake.tables import LakeTable, vector_column, vectors
+
+BLOCK_PICTURES = 512
+"""Pictures encoded between two writes to the store: what a killed run loses at most."""
+
+
+def image_embeddings_schema(dimensions: int) -> pa.Schema:
+    """Columns of `image_embeddings`."""
+    return pa.schema(
+        [
+            pa.field("image_id", pa.string(), False, {"description": "the picture; unique; the sort key"}),
+            pa.field(
+                "embedding",
+                pa.list_(pa.float32(), dimensions),
+                False,
+                {"description": "the picture's vector, L2-normalised: a dot product is a cosine"},
+            ),
+        ]
+    )
+
+
+def image_embeddings_table(
+    images: LakeTable, spec: ImageEncoderSpec, settings: ImageEncoderSettings, store: KeyedStore
+) -> tuple[pa.Table, dict[str, Any]]:
+    """A vector for every different picture.
+
+    Args:
+        images: `raw_images`.
+        spec: the encoder; it is loaded only when a picture has no vector yet.
+        settings: device and batch.
+        store: vectors of this very encoder, by picture.
+
+    Returns:
+        Columns image_id and embedding, sorted by image_id, and the facts `dimensions`, `encoded_pictures` and
+        `known_pictures`.
+    """
+    ids = sorted(set(images.strings("image_id")))
+    if not ids:
+        dimensions = BUNDLED_IMAGE_DIMENSIONS if spec.base == BUNDLED else 1
+        empty = image_embeddings_schema(dimensions).empty_table()
+        return empty, {"dimensions": dimensions, "encoded_pictures": 0, "known_pictures": 0}
+    encode = picture_encoder(spec, settings)
+
+    def compute(positions: list[int]) -> pa.Table:
+        found = packed_pictures(images, [ids[position] for position in positions])
+        return pa.table({"embedding": vector_column(encode([pixels_of(png) for png in found]))})
+
+    rows, encoded = store.get_or_compute(ids, compute, block=BLOCK_PICTURES)
+    matrix = vectors(rows.column("embedding"))
+    table = pa.table({"image_id": pa.array(ids, pa.string()), "embedding": vector_column(matrix)})
+    facts = {
+        "dimensions": matrix.shape[1],
+        "encoded_pictures": encoded,
+        "known_pictures": len(ids) - encoded,
+        "vectors_kept_as": store.version,
+    }
+    return table, facts
+
+
+def picture_encoder(spec: ImageEncoderSpec, settings: ImageEncoderSettings) -> Callable[[Sequence[Any]], Any]:
+    """A function of pictures (uint8 arrays) that gives their vectors, and loads the encoder when first called."""
+
+    @cache
+    def encoder() -> Any:
+        from medembed_pipeline.encoder.image_model import load_image_encoder
+
+        return load_image_encoder(spec, device=settings.device)
+
+    return lambda pictures: encoder().encode(pictures, batch_size=settings.batch_size)
+
+
+def packed_pictures(images: LakeTable, image_ids: Sequence[str]) -> list[bytes]:
+    """The kept pictures of some ids, as PNG, in their order.
+
+    Args:
+        images: `raw_images`, read a batch at a time.
+        image_ids: of pictures that are there.
+    """
+    wanted = set(image_ids)
+    found: dict[str, bytes] = {}
+    for batch in images.batches(["image_id", "picture"], rows=512):
+        for image_id, png in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+            if image_id in wanted:
+                found.setdefault(image_id, png)
+        if len(found) == len(wanted):
+            break
+    return [found[image_id] for image_id in image_ids]

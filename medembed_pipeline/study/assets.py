@@ -1,0 +1,92 @@
+"""The assets `<name>_study`, one for each study that a room has declared."""
+
+from typing import Any
+
+import dagster as dg
+
+from medembed_pipeline.described import OnPage
+from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.settings import load_settings
+from medembed_pipeline.stage import stage
+from medembed_pipeline.study import REVISION
+from medembed_pipeline.study.declared import Study, check_names, declared_studies
+from medembed_pipeline.study.made import OFF, made_table, progress_line, study_pictures, without_time
+from medembed_pipeline.study.settings import StudySettings
+from medembed_pipeline.study.table import trials_schema
+from medembed_pipeline.study.trial import TrialRecord
+from medembed_pipeline.tracking.publishing import track
+from medembed_pipeline.tracking.runs import study_run
+
+SETTINGS = load_settings().study
+TRACKING = load_settings().tracking
+
+
+def study_asset(study: Study) -> dg.AssetsDefinition:
+    """The asset of a study: a table of its trials, empty while `[study] trials` is 0."""
+    schema = trials_schema(study.space, study.parameters, study.figures)
+
+    def build(work: AssetWork, settings: StudySettings) -> dg.MaterializeResult[Any]:
+        check_names(settings, declared_studies())
+        trials = settings.trials_of(study.name)
+        if not trials:
+            return work.publish(lambda: (schema.empty_table(), {"why_empty": OFF}), schema)
+        prepared = study.prepare(work)
+        table = work.unchanged()
+        kept = table is not None
+        if table is None:
+
+            def report(record: TrialRecord) -> None:
+                work.context.log.info(progress_line(record, trials))
+
+            rows, facts = made_table(work.lake, work.recipe(), study, prepared, settings, report)
+            table = work.lake.write_table(
+                work.recipe(),
+                rows.cast(schema),
+                schema=schema,
+                facts=facts,
+                # How long it took is no other result.
+                data_version=digest(without_time(rows)),
+            )
+        tracked = track(
+            work.lake,
+            TRACKING,
+            lambda: study_run(
+                study.name,
+                table.data_version,
+                table.read().to_pylist(),
+                table.footer.facts,
+                study.space.names,
+                settings.result_values(),
+            ),
+            work.context.log.warning,
+        )
+        return work.result(table, kept=kept, more={**describe(work, table), **tracked})
+
+    build.__name__, build.__doc__ = study.asset, study.about
+    return stage(
+        group="study",
+        inputs=study.inputs,
+        one_row="one trial of the study",
+        schema=schema,
+        revision=REVISION,
+        settings=SETTINGS,
+        version=lambda version: f"{version}-{study.version[:12]}",
+        resources=study.resources,
+        # Trials train models: one at a time, and not beside a training.
+        pool="gpu",
+        page=OnPage(),
+    )(build)
+
+
+def describe(work: AssetWork, table: LakeTable) -> dict[str, Any]:
+    """What won as a block to copy, and the pictures."""
+    facts, rows = table.footer.facts, table.read()
+    block = facts["settings_block"]
+    shown = {"settings_block": dg.MetadataValue.md(f"```toml\n{block}\n```")} if block else {}
+    return {**shown, **work.publish_pictures(study_pictures(rows, facts))}
+
+
+check_names(SETTINGS, declared_studies())
+STUDIES = [study_asset(study) for study in declared_studies().values()]

@@ -1,0 +1,163 @@
+"""Calibration, thresholds and sets: what turns scores into an answer."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+
+from medembed_pipeline.classification.calibration import (
+    cross_calibrated,
+    fit_calibration,
+    reliability_bins,
+)
+from medembed_pipeline.classification.conformal import covered_shares, label_sets, risk_threshold
+from medembed_pipeline.classification.decisions import (
+    fit_thresholds,
+    predicted_labels,
+    threshold_costs,
+)
+from medembed_pipeline.classification.heads import expit, logit
+from medembed_pipeline_tests.classification.small_truth import drawn
+
+
+def test_calibration_is_the_logistic_regression_of_the_truth_on_the_logits() -> None:
+    truth, answers = drawn(4, notes=300)
+    found = fit_calibration(answers.probabilities, truth.membership, own_from=10_000)
+    logits = logit(answers.probabilities).reshape(-1, 1)
+    model = LogisticRegression(C=1e6).fit(logits, truth.membership.reshape(-1))
+    assert found.slope[0] == pytest.approx(model.coef_[0, 0], abs=0.01)
+    assert found.shift[0] == pytest.approx(model.intercept_[0], abs=0.01)
+    assert not found.own.any()
+
+
+def test_a_label_has_its_own_calibration_and_threshold_from_enough_positives_on() -> None:
+    truth, answers = drawn(4, notes=300)
+    own_from = int(np.sort(truth.membership.sum(axis=0))[3])
+    enough = truth.membership.sum(axis=0) >= own_from
+    found = fit_calibration(answers.probabilities, truth.membership, own_from=own_from)
+    np.testing.assert_array_equal(found.own, enough)
+    assert len(set(found.slope[~enough])) == 1
+    assert len(set(found.slope[enough])) == enough.sum()
+    thresholds = fit_thresholds(answers.probabilities, truth.membership, own_from=own_from)
+    assert len(set(thresholds[~enough])) == 1
+
+
+def test_scores_that_are_too_sure_are_made_less_sure() -> None:
+    generator = np.random.default_rng(0)
+    true = generator.uniform(0.02, 0.98, size=(4000, 1))
+    member = (generator.uniform(size=true.shape) < true).astype(np.float64)
+    sure = expit(3.0 * logit(true))
+    found = fit_calibration(sure, member, own_from=10_000)
+    assert found.slope[0] == pytest.approx(1 / 3, abs=0.03)
+    _, records = reliability_bins(found.apply(sure)[:, 0], member[:, 0], bins=10)
+    assert max(abs(one["said"] - one["true"]) for one in records if one["n"] > 200) < 0.06
+
+
+def test_cross_calibration_never_sees_the_note_itself() -> None:
+    truth, answers = drawn(4, notes=80)
+    folds = np.arange(80) % 4
+    found = cross_calibrated(answers.probabilities, truth.membership, folds, own_from=10_000)
+    changed = truth.membership.copy()
+    changed[folds == 1] = 1.0 - changed[folds == 1]
+    other = cross_calibrated(answers.probabilities, changed, folds, own_from=10_000)
+    np.testing.assert_array_equal(found[folds == 1], other[folds == 1])
+    assert (found[folds == 0] != other[folds == 0]).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_other_threshold_has_a_higher_f1(seed: int) -> None:
+    truth, answers = drawn(seed)
+    found = fit_thresholds(answers.probabilities, truth.membership, own_from=10_000)[0]
+    flat, true = answers.probabilities.reshape(-1), truth.membership.reshape(-1)
+    best = max(f1_score(true, flat >= one) for one in [*flat, 0.0])
+    assert f1_score(true, flat >= found) == pytest.approx(best)
+
+
+def test_a_note_without_a_label_above_its_threshold_gets_the_likeliest() -> None:
+    chosen = predicted_labels(np.array([[0.2, 0.3, 0.1], [0.9, 0.8, 0.1]]), np.full(3, 0.5))
+    np.testing.assert_array_equal(chosen, [[False, True, False], [True, True, False]])
+
+
+def test_what_a_threshold_costs_is_counted() -> None:
+    records = threshold_costs(
+        np.array([[0.9, 0.4], [0.6, 0.1]]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.0, 0.5, 0.95])
+    )
+    assert [one["recall"] for one in records] == [1.0, 0.5, 0.0]
+    assert [one["precision"] for one in records] == [0.5, 0.5, 0.0]
+    assert [one["answered"] for one in records] == [1.0, 1.0, 0.0]
+    assert records[1]["labels"] == 1.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sets_are_those_of_mapie(seed: int) -> None:
+    from mapie.risk_control import MultiLabelClassificationController
+
+    truth, answers = drawn(seed, notes=200)
+    scores = np.floor(answers.probabilities * 100) / 100 + 0.005
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        controller = MultiLabelClassificationController(
+            predict_function=lambda rows: scores[np.asarray(rows).reshape(-1).astype(int)],
+            method="crc",
+            risk="recall",
+            target_level=0.9,
+        )
+        controller.calibrate(np.arange(200).reshape(-1, 1), truth.membership.astype(int))
+        theirs = np.asarray(controller.predict(np.arange(200).reshape(-1, 1))).reshape(200, -1)
+    ours = risk_threshold(scores, truth.membership, np.arange(200), misses=0.1)
+    np.testing.assert_array_equal(label_sets(scores, ours), theirs.astype(bool))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([0.02, 0.1, 0.3]), st.booleans())
+def test_the_threshold_is_the_highest_that_the_bound_allows(seed: int, misses: float, ties: bool) -> None:
+    truth, answers = drawn(seed, notes=30, ties=ties)
+    found = risk_threshold(answers.probabilities, truth.membership, truth.groups, misses=misses)
+
+    def bound(threshold: float) -> float:
+        lost = 1 - covered_shares(label_sets(answers.probabilities, threshold), truth.membership)
+        return (float(lost.sum()) + 1) / (len(lost) + 1)
+
+    if found > 0:
+        assert bound(found) <= misses + 1e-9
+    above = answers.probabilities[answers.probabilities > found]
+    if len(above) and found > 0:
+        assert bound(float(above.min())) > misses - 1e-9 or above.min() == found
+
+
+def test_sets_of_new_notes_hold_what_was_promised() -> None:
+    shares = []
+    for seed in range(300):
+        truth, answers = drawn(seed, notes=80)
+        known, asked = slice(0, 40), slice(40, 80)
+        found = risk_threshold(
+            answers.probabilities[known], truth.membership[known], truth.groups[known], misses=0.1
+        )
+        sets = label_sets(answers.probabilities[asked], found)
+        shares.append(covered_shares(sets, truth.membership[asked]).mean())
+    assert 0.895 < float(np.mean(shares)) < 0.935
+
+
+def test_too_few_notes_promise_nothing_but_all_labels() -> None:
+    truth, answers = drawn(0, notes=8)
+    assert risk_threshold(answers.probabilities, truth.membership, truth.groups, misses=0.1) == 0.0
+    nobody = np.zeros((0, 6))
+    assert risk_threshold(nobody, nobody, np.zeros(0, dtype=np.int64), misses=0.1) == 0.0
+
+
+def test_notes_of_one_group_count_as_one() -> None:
+    truth, answers = drawn(0, notes=60)
+    alone = risk_threshold(answers.probabilities, truth.membership, truth.groups, misses=0.1)
+    twice = risk_threshold(
+        np.repeat(answers.probabilities, 2, axis=0),
+        np.repeat(truth.membership, 2, axis=0),
+        np.repeat(truth.groups, 2),
+        misses=0.1,
+    )
+    assert twice == alone

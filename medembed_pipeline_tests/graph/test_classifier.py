@@ -1,0 +1,175 @@
+"""The classifier through the real graph: planted truths are found, and a rerun changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medembed_pipeline.classification.classifier import SpecialtyClassifier
+from medembed_pipeline.classification.classifiers import classifier_in_service, current_classifier
+from medembed_pipeline_tests.graph.planted_lake import (
+    SPECIALTIES,
+    TUNED,
+    PlantedLake,
+)
+from medembed_pipeline_tests.graph.test_planted_truths import no_drawing
+
+__all__ = ["no_drawing"]
+
+GROUP = (
+    "label_review",
+    "label_probabilities",
+    "specialty_classifier",
+    "classification_metrics",
+    "classification_errors",
+    "classifier_verdict",
+)
+BEFORE_REVIEW = ("neighbors", "embedding_metrics")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> PlantedLake:
+    """Notes landed, cleaned and split, with vectors that show their specialties."""
+    lake = PlantedLake.make(tmp_path_factory.mktemp("classified") / "lake", small_model)
+    lake.plant(lake.notes.vectors(TUNED))
+    lake.measure(assets=BEFORE_REVIEW)
+    return lake
+
+
+def test_a_classifier_that_knows_is_deployed_answers_as_measured_and_stays(prepared: PlantedLake) -> None:
+    found = prepared.measure(assets=GROUP)
+    assert found.facts("classifier_verdict")["verdict"] == "deploy"
+    served = found.facts("classification_metrics")["served"]
+    assert served in ("knn_tuned", "tuned", "tuned_tfidf")
+    top = found.value("classification_metrics", model=served, over=None, scope_kind="all", metric="top", k=1)
+    assert top > 0.9
+    assert found.checks["classifier_beats_words"]
+    assert found.checks["enough_labels_are_predicted"]
+
+    classifier = current_classifier(prepared.lake)
+    standing = classifier_in_service(prepared.lake)
+    assert standing is not None
+    assert standing.version == classifier.version
+    # The folder says what the tables say.
+    loaded = SpecialtyClassifier.from_folder(classifier.folder, device="cpu")
+    notes = found.lake.table("tuned_embeddings").read().to_pydict()
+    rows = found.rows("label_probabilities")
+    wanted = {(row["note_id"], row["label"]): row["probability"] for row in rows if row["split"] == "test"}
+    ids = sorted({note for note, _ in wanted})
+    vector_of = dict(zip(notes["note_id"], notes["embedding"], strict=True))
+    texts = dict(
+        zip(*found.lake.table("cleaned_notes").read(["note_id", "text"]).to_pydict().values(), strict=True)
+    )
+    vectors = np.array([vector_of[note] for note in ids], dtype=np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    answers = loaded.answer(
+        [texts[note] for note in ids], loaded.rows([texts[note] for note in ids], vectors), explain=2
+    )
+    for note, answer in zip(ids, answers, strict=True):
+        for label, probability in answer.probabilities.items():
+            assert probability == pytest.approx(wanted[note, label], abs=1e-4)
+        assert len(answer.nearest) == 2
+
+    versions = {name: found.lake.table(name).data_version for name in GROUP if name != "specialty_classifier"}
+    again = prepared.measure(assets=GROUP)
+    assert versions == {name: again.lake.table(name).data_version for name in versions}
+    assert current_classifier(prepared.lake).version == classifier.version
+
+
+def test_shuffled_labels_give_chance_and_nothing_is_deployed(prepared: PlantedLake, tmp_path: Path) -> None:
+    lake = prepared.copy(tmp_path / "lake")
+    generator = np.random.default_rng(3)
+    drawn = generator.permutation(len(lake.notes.ids))
+    shuffled = {note: lake.notes.specialties[row] for note, row in zip(lake.notes.ids, drawn, strict=True)}
+    lake.change_notes(specialties=shuffled)
+    lake.plant(lake.notes.vectors(TUNED))
+    found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
+    assert found.facts("label_probabilities")["served"] == "tfidf"
+    top = found.value("classification_metrics", model="tuned", over=None, scope_kind="all", metric="top", k=1)
+    assert top < 2.5 / len(SPECIALTIES)
+    assert found.facts("classifier_verdict")["verdict"] != "deploy"
+    # Sets of what cannot be known are large, and still keep their promise.
+    covered = found.value(
+        "classification_metrics", model="tfidf", over=None, scope_kind="all", metric="covered"
+    )
+    assert covered > 0.8
+
+
+def test_a_label_that_is_random_is_found_out(prepared: PlantedLake, tmp_path: Path) -> None:
+    lake = prepared.copy(tmp_path / "lake")
+    generator = np.random.default_rng(4)
+    chosen = generator.uniform(size=len(lake.notes.ids)) < 0.2
+    changed = {
+        note: sorted([*names, "At random"]) if one else names
+        for note, names, one in zip(lake.notes.ids, lake.notes.specialties, chosen, strict=True)
+    }
+    lake.change_notes(specialties=changed)
+    lake.plant(lake.notes.vectors(TUNED))
+    found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
+    served = found.facts("classification_metrics")["served"]
+    precision = {
+        row["scope"]: row["value"]
+        for row in found.rows(
+            "classification_metrics",
+            model=served,
+            over=None,
+            scope_kind="label",
+            metric="average_precision",
+        )
+    }
+    assert precision["At random"] < 0.45
+    assert min(value for name, value in precision.items() if name != "At random") > 0.7
+
+
+def test_a_leak_is_seen(prepared: PlantedLake, tmp_path: Path) -> None:
+    """Test notes that the checkpoint was trained on are not judged: whoever puts them back sees the difference."""
+    lake = prepared.copy(tmp_path / "lake")
+    generator = np.random.default_rng(5)
+    drawn = generator.permutation(len(lake.notes.ids))
+    lake.change_notes(
+        specialties={
+            note: lake.notes.specialties[row] for note, row in zip(lake.notes.ids, drawn, strict=True)
+        }
+    )
+    # The checkpoint learned the (random) labels of half of the test notes by heart.
+    test = [note for note, split in zip(lake.notes.ids, lake.notes.splits, strict=True) if split == "test"]
+    leaked = set(test[::2])
+    place = {name: column for column, name in enumerate(SPECIALTIES)}
+    vectors = lake.notes.vectors(TUNED)
+    for row, note in enumerate(lake.notes.ids):
+        if note in leaked or lake.notes.splits[row] == "train":
+            vectors[row] = 0.0
+            for name in lake.notes.specialties[row]:
+                vectors[row, place[name]] = 1.0
+            vectors[row] /= np.linalg.norm(vectors[row])
+    lake.change_splits(dict.fromkeys(leaked, "train"))
+    lake.plant(vectors)
+    lake.change_splits(dict.fromkeys(leaked, "test"))
+    found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
+    rows = found.rows("label_probabilities", split="test")
+    source = {row["note_id"]: row["source"] for row in rows}
+    assert {source[note] for note in leaked} == {"seen"}
+    assert found.facts("classification_metrics")["held_out_notes"] == len(test) - len(leaked)
+    right = {"seen": [0, 0], "held_out": [0, 0]}
+    for note in {row["note_id"] for row in rows}:
+        own = [row for row in rows if row["note_id"] == note]
+        best = max(own, key=lambda row: row["tuned"])
+        right[best["source"]][0] += best["carries"]
+        right[best["source"]][1] += 1
+    assert right["seen"][0] / right["seen"][1] > 0.9
+    assert right["held_out"][0] / right["held_out"][1] < 0.5
+
+
+def test_without_labels_the_group_says_so_and_the_graph_goes_on(
+    prepared: PlantedLake, tmp_path: Path
+) -> None:
+    lake = prepared.copy(tmp_path / "lake")
+    lake.change_notes(specialties={note: [] for note in lake.notes.ids})
+    lake.plant(lake.notes.vectors(TUNED))
+    found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
+    assert "nothing to learn" in found.facts("classification_metrics")["why_empty"]
+    assert found.facts("classifier_verdict")["verdict"] == "inconclusive"
+    classifier = SpecialtyClassifier.from_folder(current_classifier(lake.lake).folder)
+    assert classifier.predict(["chest pain"])[0].abstained == "nothing_learned"
