@@ -38,7 +38,7 @@ def make_app(service: Service) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        service.start()
+        await asyncio.to_thread(service.start)
         yield
         await asyncio.to_thread(service.stop)
 

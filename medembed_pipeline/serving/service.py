@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from medembed_pipeline.encoder.settings import EncoderSettings
@@ -24,6 +25,7 @@ class Service:
         settings: of the service.
         encoder: of the encoder.
         say: told what happens, in words without text of notes.
+        wait_seconds: how long `start` waits for the first snapshot; who connects meanwhile waits too.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class Service:
         settings: ServingSettings,
         encoder: EncoderSettings,
         say: Callable[[str], None] = lambda _: None,
+        *,
+        wait_seconds: float = 0.0,
     ) -> None:
         self.settings = settings
         self.metrics = ServiceMetrics()
@@ -57,12 +61,16 @@ class Service:
             ),
             on_failure=self.metrics.failures.inc,
         )
+        self._wait_seconds = wait_seconds
         self._stopping = False
 
     def start(self) -> None:
         """Begin to load, to look for another snapshot, and to compute."""
         self._inference.start()
         self.keeper.start()
+        deadline = time.monotonic() + self._wait_seconds
+        while not self.is_ready and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """Answer what waits, and end."""

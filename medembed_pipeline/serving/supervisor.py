@@ -109,6 +109,7 @@ def supervise(command: list[str], descriptor: int) -> int:
                 say(f"the worker ended at once {quick} times, the last time with {status}; giving up")
                 return 1
             say(f"the worker ended with {status}; another one is started")
+            command = [*command, "--replaces"] if "--replaces" not in command else command
         return 0
     finally:
         for number, handler in before.items():

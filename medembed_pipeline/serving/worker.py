@@ -20,6 +20,8 @@ from medembed_pipeline.serving.settings import ServingSettings
 from medembed_pipeline.settings import data_lake_url, load_settings
 
 DRAIN_SECONDS = 20
+WAIT_SECONDS = 60.0
+"""How long a worker that replaces a dead one loads before it takes connections: they wait, and are not refused."""
 
 
 def make_gate(service: Service, settings: ServingSettings, keyring: Keyring, audit: AuditLog) -> Application:
@@ -62,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="medembed-serving-worker", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--socket", type=int, required=True, help="file descriptor of the listening socket")
+    parser.add_argument("--replaces", action="store_true", help="it replaces a worker that died")
     options = parser.parse_args(arguments)
     guard_process()
     try:
@@ -73,7 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     except MedembedError as error:
         say(f"error: {error}")
         return 2
-    service = Service(Lake(data_lake_url()), settings, loaded.encoder, say)
+    wait = WAIT_SECONDS if options.replaces else 0.0
+    service = Service(Lake(data_lake_url()), settings, loaded.encoder, say, wait_seconds=wait)
     gate = make_gate(service, settings, keyring, audit)
     guard_process()
     serve_on(socket.socket(fileno=options.socket), gate)
