@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _ACROSS = 4
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "complete": {"marker": "o", "color": BLUE},
     "does not keep what must be kept": {"marker": "X", "color": VERMILLION},
     "ended early": {"marker": "v", "color": ORANGE},
@@ -62,7 +62,7 @@ def study_history_picture(table: pa.Table, *, score: str) -> Picture:
         if best:
             axes.step(*zip(*best, strict=True), where="post", color=TEXT, linewidth=1.6, label="best so far")
         axes.set_xlabel("trial")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.margins(x=0.03, y=0.1)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, frameon=False, handletextpad=0.3)
         return drawn(figure)
@@ -202,7 +202,7 @@ def _slice(axes: Axes, rows: Sequence[Row], one: Mapping[str, Any], last: int) -
             at,
             [_value(row) for row in members],
             s=22,
-            alpha=[0.3 + 0.7 * row["number"] / last for row in members],
+            alpha=np.array([0.3 + 0.7 * row["number"] / last for row in members]),  # type: ignore[arg-type]
             **_LOOKS[name],
         )
     if options:

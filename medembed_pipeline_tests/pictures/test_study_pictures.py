@@ -51,7 +51,7 @@ def test_the_course_tells_what_became_of_each_trial() -> None:
         (("complete", "complete", "failed"), True, {BLUE, VERMILLION}),
         (("pruned", "pruned"), False, {ORANGE}),
     ):
-        picture = study_history_picture(table(*states, broken=broken), score="a score")  # type: ignore[arg-type]
+        picture = study_history_picture(table(*states, broken=broken), score="a score")
         legend = 25
         seen = {color for color in (BLUE, ORANGE, VERMILLION) if shows(picture, color) > 2 * legend}
         assert colors <= seen, (states, seen)
@@ -85,9 +85,9 @@ def test_importance_is_spelled_out() -> None:
 def test_without_a_score_there_is_no_picture() -> None:
     for states in ((), ("failed", "failed")):
         with pytest.raises(PictureError, match="no trial has a score"):
-            study_history_picture(table(*states), score="a score")  # type: ignore[arg-type]
+            study_history_picture(table(*states), score="a score")
         with pytest.raises(PictureError, match="no trial has a score"):
-            study_slice_picture(table(*states), SPACE.described())  # type: ignore[arg-type]
+            study_slice_picture(table(*states), SPACE.described())
 
 
 def test_the_same_study_gives_the_same_bytes() -> None:

@@ -167,7 +167,7 @@ def test_where_the_defaults_are_best_there_is_nothing_to_take_over() -> None:
 
 def test_the_command_shows_the_best_first_and_what_to_take_over() -> None:
     study = declared_studies()["recipe"]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"number": 0, "score": 0.5, "allowed": True, "broken": [], "best": False},
         {"number": 1, "score": None, "allowed": True, "broken": [], "best": False},
         {"number": 2, "score": 0.75, "allowed": False, "broken": ["rank"], "best": False},

@@ -69,7 +69,7 @@ FACTS = {
     "gain_over_first": None,
     "importances": [{"parameter": "rate", "importance": 0.75}],
 }
-RULES = [
+RULES: list[dict[str, Any]] = [
     {
         "rule": "keeps_passages",
         "passed": True,
