@@ -202,7 +202,7 @@ def _slice(axes: Axes, rows: Sequence[Row], one: Mapping[str, Any], last: int) -
             at,
             [_value(row) for row in members],
             s=22,
-            alpha=np.array([0.3 + 0.7 * row["number"] / last for row in members]),
+            alpha=np.array([0.3 + 0.7 * row["number"] / last for row in members]),  # type: ignore[arg-type]
             **_LOOKS[name],
         )
     if options:

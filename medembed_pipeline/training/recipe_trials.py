@@ -11,7 +11,6 @@ import numpy.typing as npt
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.study.space import Real, Space, Values, Whole
 from medembed_pipeline.study.trial import Objective, Trial
-from medembed_pipeline.training.averaging import beyond
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.settings import RecipeStudySettings, TrainingSettings
 from medembed_pipeline.training.trained_spec import trained_spec
@@ -105,6 +104,7 @@ def recipe_objective(
     """
 
     def objective(values: Values, trial: Trial) -> list[float]:
+        from medembed_pipeline.training.averaging import beyond
         from medembed_pipeline.training.loop import train
 
         rows = []

@@ -187,8 +187,7 @@ def materialize(lake: Lake, encoder: EncoderSettings, **study: Any) -> dict[str,
 
 def trials(lake: Lake) -> list[dict[str, Any]]:
     table = lake.table("recipe_study").read()
-    rows: list[dict[str, Any]] = table.drop_columns(["seconds"]).to_pylist()
-    return rows
+    return table.drop_columns(["seconds"]).to_pylist()
 
 
 def test_off_it_is_an_empty_table_that_says_so_and_reads_nothing(
