@@ -18,6 +18,7 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished_project(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Project:
     """A project on 150 sample notes after `medembed run`. Tests must not change it."""
     project = Project(tmp_path_factory.mktemp("finished"), small_model)
+    project.configure(more="")
     written = project.medembed("samples", "--notes", "150")
     assert written.returncode == 0, written.stderr
     project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()

@@ -208,14 +208,13 @@ def test_going_back_to_earlier_settings_finds_the_checkpoint_and_its_vectors(
 ) -> None:
     project = Project(tmp_path, small_model)
     project.medembed("samples", "--notes", "150")
-    maps = 'methods = ["pca"]\n'
-    project.configure(more=maps)
+    project.configure()
     project.run()
     first = project.data_versions()
-    project.configure(training="seed = 8", more=maps)
+    project.configure(training="seed = 8")
     project.run()
     assert project.data_versions()["finetuned_checkpoint"] != first["finetuned_checkpoint"]
-    project.configure(more=maps)
+    project.configure()
     assert "nothing to remove" in project.medembed("prune").stdout
     output = project.run()
     # The history has one checkpoint more, and the page shows it.

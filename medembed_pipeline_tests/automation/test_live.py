@@ -16,7 +16,7 @@ import pytest
 
 from medembed_pipeline_tests.automation.live import LiveProject, live
 from medembed_pipeline_tests.graph.names import EMBEDDED, EVALUATED, NOTES
-from medembed_pipeline_tests.graph.project import ROOT, Project
+from medembed_pipeline_tests.graph.project import PCA_ALONE, ROOT, Project
 
 pytestmark = pytest.mark.live
 AUTOMATION = "\n[automation]\nenabled = true\nlanding_interval_seconds = 2\nlanding_settle_seconds = 1\n"
@@ -31,7 +31,6 @@ def held(*arguments, **named):
     return train(*arguments, **named)
 assets.fine_tune = held
 """
-PCA = 'methods = ["pca"]\n'
 EDITED = 'methods = ["pca", "tsne"]\n'
 
 
@@ -50,7 +49,7 @@ def write_notes(project: Project, name: str, count: int, seed: int) -> None:
 def running(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[LiveProject]:
     folder = tmp_path_factory.mktemp("live")
     project = Project(folder / "project", Path(shutil.copytree(small_model, folder / "model")))
-    project.configure(more=PCA + AUTOMATION)
+    project.configure(more=PCA_ALONE + AUTOMATION)
     (folder / "sitecustomize.py").write_text(HELD_TRAINING.format(hold=str(project.folder / "hold")))
     project.environment["PYTHONPATH"] = f"{folder}:{ROOT}"
     write_notes(project, "first.csv", 100, seed=1)

@@ -16,10 +16,7 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.training.checkpoints import current_checkpoint
 from medembed_pipeline_tests.automation.model_graph import reached
 from medembed_pipeline_tests.graph.names import EMBEDDED, EVALUATED, LANDED, NOTES
-from medembed_pipeline_tests.graph.project import Project
-
-PCA = 'methods = ["pca"]\n'
-
+from medembed_pipeline_tests.graph.project import PCA_ALONE, Project
 
 FORCED = """
 import dagster as dg
@@ -36,7 +33,7 @@ with dg.DagsterInstance.from_config(str(prepare_dagster_home())) as instance:
 def prepared(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Project:
     """A project that automation has brought up to date."""
     project = Project(tmp_path_factory.mktemp("prepared") / "project", small_model)
-    project.configure(more=PCA)
+    project.configure(more=PCA_ALONE)
     project.medembed("samples", "--notes", "150")
     project.run()
     assert ticks(project)["made"] == []
@@ -48,7 +45,7 @@ def project(prepared: Project, tmp_path: Path) -> Project:
     """A copy of it."""
     shutil.copytree(prepared.folder, tmp_path / "project", dirs_exist_ok=True)
     project = Project(tmp_path / "project", prepared.model)
-    project.configure(more=PCA)
+    project.configure(more=PCA_ALONE)
     return project
 
 
@@ -140,14 +137,14 @@ def test_notes_of_a_removed_file_leave_every_table(project: Project) -> None:
 
 
 def test_a_training_parameter_trains_and_leaves_baseline_and_triplets(project: Project) -> None:
-    project.configure(training="seed = 8", more=PCA)
+    project.configure(training="seed = 8", more=PCA_ALONE)
     made = ticks(project)["made"]
     assert made[:2] == ["finetuned_checkpoint", "tuned_embeddings"]
     assert not {"baseline_embeddings", "triplets", *NOTES} & set(made)
 
 
 def test_a_projection_parameter_makes_the_projections_and_the_page_that_shows_them(project: Project) -> None:
-    project.configure(more=PCA + "seed = 8\n")
+    project.configure(more=PCA_ALONE + "seed = 8\n")
     assert ticks(project)["made"] == ["projections"], (
         "principal components need no seed: nothing below changes"
     )
@@ -181,7 +178,7 @@ def test_a_launchpad_override_reaches_what_depends_on_it_and_stands(project: Pro
 def test_a_warm_start_goes_on_from_the_current_checkpoint_and_counts_what_both_saw(project: Project) -> None:
     lake = Lake(project.lake_url)
     first = current_checkpoint(lake)
-    project.configure(training="warm_start = true\nseed = 8", more=PCA)
+    project.configure(training="warm_start = true\nseed = 8", more=PCA_ALONE)
     assert ticks(project)["made"][0] == "finetuned_checkpoint"
     second = current_checkpoint(lake)
     assert second.manifest()["data_versions"]["warm_start"] == first.data_version

@@ -13,6 +13,9 @@ import dagster as dg
 
 ROOT = Path(__file__).resolve().parents[2]
 
+PCA_ALONE = 'methods = ["pca"]\n'
+"""Maps that take no time."""
+
 SMALL = """
 [encoder]
 base = "{model}"
@@ -33,10 +36,12 @@ methods = ["joint_pca"]
 repeats = 1
 [leakage]
 repeats = 3
+[tasks]
+clinical_codes = 100
+[images]
+drawn_patients = 12
 [projections]
 dimensions = [2]
-[images]
-drawn_patients = 40
 {more}
 """
 
@@ -73,8 +78,10 @@ class Project:
         """Where Dagster keeps its history."""
         return self.folder / ".dagster_home"
 
-    def configure(self, encoder: str = "", triplets: str = "", training: str = "", more: str = "") -> None:
-        """Write the settings, with further lines in some sections."""
+    def configure(
+        self, encoder: str = "", triplets: str = "", training: str = "", more: str = PCA_ALONE
+    ) -> None:
+        """Write the settings, with further lines in some sections; `more` begins in that of the maps."""
         text = SMALL.format(
             model=self.model, encoder=encoder, triplets=triplets, training=training, more=more
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from medembed_pipeline_tests.graph.project import Project
+from medembed_pipeline_tests.graph.project import PCA_ALONE, Project
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_other_column_names_take_three_lines_of_settings(project: Project) -> No
     path = project.landing / "notes.csv"
     frame = pd.read_csv(path).rename(columns={"text": "what_was_said", "label": "ward"})
     frame.to_csv(path, index=False)
-    project.configure(more='[landing]\ntext_column = "what_was_said"\nlabel_column = "ward"')
+    project.configure(more=PCA_ALONE + '[landing]\ntext_column = "what_was_said"\nlabel_column = "ward"')
     project.run()
     notes = pd.read_parquet(Path(project.lake_url) / "cleaned_notes.parquet")
     assert len(notes) == 60 and {name for names in notes["specialties"] for name in names} == {

@@ -35,7 +35,7 @@ def project(
     folder = tmp_path_factory.mktemp("object_store")
     environment = {**storage, "XDG_CACHE_HOME": str(folder / "cache")}
     project = Project(folder, small_model, LAKE, environment)
-    project.configure(more='methods = ["pca"]\n')
+    project.configure()
     written = project.medembed("samples", "--notes", "120")
     assert written.returncode == 0, written.stderr
     project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()
