@@ -70,7 +70,7 @@
       const pair = pairs.get(name);
       place.replaceChildren(
         ...(pair ? [element("p", { class: "reading" }, `${capital(pair.positive_side)}: “${pair.positive}” ${capital(pair.negative_side)}: “${pair.negative}” Above 0 a picture is nearer to the first.`)] : []),
-        ...Object.keys(ENDS).map((end) => element("div", {}, element("h4", {}, ENDS[end]),
+        ...Object.keys(ENDS).map((end) => element("div", {}, element("h4", { class: "strip-title" }, ENDS[end]),
           strip(rows.filter((row) => row.pair_id === name && row.end === end), pictures))));
     };
     const choice = element("select", { "aria-label": "Pair of prompts", on: { change: (event) => show(event.target.value) } },
@@ -88,8 +88,8 @@
     const label = of("label");
     return [
       element("p", { class: "summary" },
-        element("strong", {}, `${plural(of("pictures"), "held-out picture")} of ${plural(of("patients"), "patient")}`),
-        label ? ` The projection is ${label}: trained on ${count(of("trained_on"))} drawn pictures and their readings.` : ""),
+        element("strong", {}, `${plural(of("pictures"), "held-out picture")} of ${plural(of("patients"), "patient")}`), ".",
+        label ? ` The projection is ${label}: trained on ${count(of("trained_on"))} pictures of the train split and their readings.` : ""),
       element("p", { class: "reading" }, "Each picture is compared with two prompts that say the opposite; the margin is the difference of the two cosines. " +
         "Every picture and every prompt counts once. Intervals are by patient."),
       figureTable(rows),

@@ -7,9 +7,12 @@ Reference: DICOM PS3.3, C.7.6.3 (image pixel), C.11.1 (modality LUT), C.11.2 (VO
 
 from __future__ import annotations
 
+import contextlib
 import io
+import logging
 import re
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,14 +37,36 @@ def read_dicom(data: bytes, limits: Limits) -> tuple[UInt8Array, str]:
     except ImportError:
         raise RejectedPictureError("dicom_not_installed") from None
     try:
-        with warnings.catch_warnings():
+        with _quiet():
+            return _read(data, limits, pydicom)
+    except RejectedPictureError:
+        raise
+    except Exception as error:
+        # pydicom raises what it meets, at any look into the header, and its messages quote it.
+        raise RejectedPictureError("corrupt_file", type(error).__name__) from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """pydicom says of unusual values what they are, as a warning and in its log: values of a header, which name
+    people."""
+    from pydicom import config
+
+    logger = logging.getLogger("pydicom")
+    passed_on = logger.propagate
+    logger.propagate = False
+    try:
+        with warnings.catch_warnings(), config.disable_value_validation():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(io.BytesIO(data))
-            rows, columns = int(header.get("Rows", 0) or 0), int(header.get("Columns", 0) or 0)
-            frames = int(header.get("NumberOfFrames", 1) or 1)
-    except Exception:
-        # pydicom's messages quote the header.
-        raise RejectedPictureError("corrupt_file", "a DICOM header that cannot be read") from None
+            yield
+    finally:
+        logger.propagate = passed_on
+
+
+def _read(data: bytes, limits: Limits, pydicom: Any) -> tuple[UInt8Array, str]:
+    header = pydicom.dcmread(io.BytesIO(data))
+    rows, columns = int(header.get("Rows", 0) or 0), int(header.get("Columns", 0) or 0)
+    frames = int(header.get("NumberOfFrames", 1) or 1)
     if not rows or not columns or "PixelData" not in header:
         raise RejectedPictureError("no_pixels")
     if frames > 1:
@@ -51,18 +76,20 @@ def read_dicom(data: bytes, limits: Limits) -> tuple[UInt8Array, str]:
     if colours not in ("MONOCHROME1", "MONOCHROME2", "RGB", "YBR_FULL", "YBR_FULL_422"):
         raise RejectedPictureError("wrong_mode", "DICOM colours that are neither grey nor RGB")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            values = header.pixel_array
+        values = header.pixel_array
     except Exception as error:
         reason = "truncated_file" if _is_short(header) else "undecodable_pixels"
         raise RejectedPictureError(reason, type(error).__name__) from None
     view = str(header.get("ViewPosition", "") or "").strip().upper()
     view = view if _VIEW.fullmatch(view) else ""
+    return _shown(values, header, colours), view
+
+
+def _shown(values: npt.NDArray[Any], header: Any, colours: str) -> UInt8Array:
     if values.ndim == 3:
-        return _colours(values, colours), view
+        return _colours(values, colours)
     grey = _windowed(values.astype(np.float64), header)
-    return (255 - grey if colours == "MONOCHROME1" else grey), view
+    return 255 - grey if colours == "MONOCHROME1" else grey
 
 
 def _is_short(header: Any) -> bool:

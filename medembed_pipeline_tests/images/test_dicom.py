@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medembed_pipeline.images.pixels import Limits, read_picture
 from medembed_pipeline.images.rejections import RejectedPictureError
@@ -86,6 +89,16 @@ def test_colours_view_and_a_name_that_does_not_end_in_dcm() -> None:
     assert read_picture(dicom(ViewPosition="Miller"), LIMITS).view == ""
 
 
+def test_values_of_a_header_reach_no_log_and_no_warning(
+    caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    data = dicom(ViewPosition="Miller, Anna", PatientSex="Miller", PatientAge="Miller")
+    caplog.clear()
+    recwarn.clear()
+    read_picture(data, LIMITS)
+    assert "Miller" not in caplog.text and not [one for one in recwarn if "Miller" in str(one.message)]
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -95,9 +108,19 @@ def test_colours_view_and_a_name_that_does_not_end_in_dcm() -> None:
         (dicom(PixelData=VALUES.tobytes()[:500]), "truncated_file"),
         (dicom(np.zeros((40, 50), np.uint16)), "blank_picture"),
         (dicom(Rows=0), "no_pixels"),
+        (dicom(BitsAllocated=12), "undecodable_pixels"),
     ],
 )
 def test_what_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(RejectedPictureError) as caught:
         read_picture(data, LIMITS)
     assert caught.value.reason == reason and "Miller" not in caught.value.detail
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(132, 4000), st.binary(min_size=1, max_size=8))
+def test_a_damaged_file_is_read_or_refused_and_never_anything_else(place: int, noise: bytes) -> None:
+    data = bytearray(dicom(WindowCenter=1500, WindowWidth=1000))
+    data[place : place + len(noise)] = noise
+    with contextlib.suppress(RejectedPictureError):
+        read_picture(bytes(data), LIMITS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from medembed_pipeline.images.pixels import Limits, pixels_of, png_bytes, read_picture
@@ -112,3 +115,14 @@ def test_no_detail_quotes_the_file() -> None:
         with pytest.raises(RejectedPictureError) as caught:
             read_picture(data, LIMITS)
         assert "Miller" not in caught.value.detail
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.sampled_from(["PNG", "JPEG"]), st.integers(3, 3000), st.binary(max_size=12), st.booleans())
+def test_a_damaged_file_is_read_or_refused_and_never_anything_else(
+    kind: str, place: int, noise: bytes, cut: bool
+) -> None:
+    data = bytearray(saved(NOISE, kind))
+    data[place : place + len(noise)] = noise
+    with contextlib.suppress(RejectedPictureError):
+        read_picture(bytes(data[:place] if cut else data), LIMITS)
