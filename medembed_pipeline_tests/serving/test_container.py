@@ -48,8 +48,13 @@ def test_its_commands_are_those_of_the_program(
 ) -> None:
     from medembed_pipeline import cli
 
-    taken = []
-    monkeypatch.setattr(cli, "run_command", lambda options: taken.append(options) or 0)
+    taken: list[Any] = []
+
+    def run(options: Any) -> int:
+        taken.append(options)
+        return 0
+
+    monkeypatch.setattr(cli, "run_command", run)
     for command in (json.loads(last("CMD")), services["serve"]["command"], services["dagster"]["command"]):
         assert cli.main(command) == 0
     assert [(one.command, getattr(one, "host", None)) for one in taken] == [
