@@ -17,7 +17,9 @@ train = dg.define_asset_job(
 )
 evaluate = dg.define_asset_job(
     "evaluate",
-    selection=dg.AssetSelection.groups("tuned", "evaluation", "classification", "verdict", "report"),
+    selection=dg.AssetSelection.groups(
+        "tuned", "evaluation", "classification", "verdict", "report", "serving"
+    ),
     description="Vectors, metrics, maps, evidence, verdict, card and page of the current checkpoint.",
 )
 retrain = dg.define_asset_job(

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from medembed_pipeline.classification.classifiers import IN_SERVICE
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.serving import REVISION
@@ -15,7 +16,7 @@ from medembed_pipeline.verdict.released import released_version
 
 @stage(
     group="serving",
-    inputs=["release_verdict", *TABLES],
+    inputs=["release_verdict", "classifier_verdict", *TABLES],
     one_row="a part of the snapshot that the service answers from; none before the first release",
     schema=SERVED_SNAPSHOT_SCHEMA,
     revision=REVISION,
@@ -26,8 +27,9 @@ def served_snapshot(work: AssetWork) -> dg.MaterializeResult[Any]:
     settings: EncoderSettings = work.context.resources.encoder
     work.uses(settings)
     tables = {name: work.input(name) for name in TABLES}
-    # The pointer, not the verdict: a person may have put another one back.
+    # The pointers, not the verdicts: a person may have put another one back.
     work.note_input("released", released_version(work.lake) or "none")
+    work.note_input("classifier_in_service", str(work.lake.read_json(IN_SERVICE)))
     return work.publish(
         lambda: manifest(work.lake, settings, tables.get),
         SERVED_SNAPSHOT_SCHEMA,

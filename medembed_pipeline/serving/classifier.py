@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.classification.classifiers import classifier_in_service, published
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.training.checkpoints import Checkpoint
@@ -92,10 +92,6 @@ def classifier_version(lake: Lake, checkpoint: Checkpoint, *, precision: str, lo
     "" where there is none, or where it was made on other vectors than this checkpoint's as they are computed here: they
     mean something else to it.
     """
-    if find_spec("medembed_pipeline.classification") is None:
-        return ""
-    from medembed_pipeline.classification.classifiers import classifier_in_service
-
     found = classifier_in_service(lake)
     if found is None:
         return ""
@@ -116,7 +112,6 @@ def load_classifier(lake: Lake, checkpoint: Checkpoint, version: str) -> NoteCla
     if not version:
         return None
     from medembed_pipeline.classification.classifier import SpecialtyClassifier
-    from medembed_pipeline.classification.classifiers import published
 
     name, _, data_version = version.partition(":")
     found = published(lake, name)

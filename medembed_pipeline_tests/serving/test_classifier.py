@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,6 @@ from medembed_pipeline.training.checkpoints import checkpoint_of
 from medembed_pipeline_tests.serving.conftest import running
 from medembed_pipeline_tests.serving.small_lake import ENCODER, SmallLake, new_note
 
-pytestmark = pytest.mark.skipif(
-    find_spec("medembed_pipeline.classification") is None, reason="the room classification is not there yet"
-)
 LABELS = ["Cardiology", "Orthopedic", "Radiology"]
 
 

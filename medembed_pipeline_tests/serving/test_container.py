@@ -50,11 +50,11 @@ def test_its_commands_are_those_of_the_program(
 
     taken: list[Any] = []
 
-    def take(options: Any) -> int:
+    def run(options: Any) -> int:
         taken.append(options)
         return 0
 
-    monkeypatch.setattr(cli, "run_command", take)
+    monkeypatch.setattr(cli, "run_command", run)
     for command in (json.loads(last("CMD")), services["serve"]["command"], services["dagster"]["command"]):
         assert cli.main(command) == 0
     assert [(one.command, getattr(one, "host", None)) for one in taken] == [
