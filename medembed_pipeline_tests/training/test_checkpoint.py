@@ -10,6 +10,7 @@ import pytest
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.tracking.runs import training_run
 from medembed_pipeline.training import TrainingData, verify_checkpoint
 from medembed_pipeline.training.card_parts import plain
 from medembed_pipeline.training.checkpoint import write_checkpoint
@@ -47,6 +48,19 @@ def test_same_training_same_folder_byte_for_byte(checkpoints: list[Path]) -> Non
         assert (checkpoints[0] / name).read_bytes() == (checkpoints[1] / name).read_bytes(), name
     fingerprints = {encoder_fingerprint(read_spec(folder)) for folder in checkpoints}
     assert len(fingerprints) == 1
+
+
+def test_a_tracker_is_told_its_recipe_and_validation_figures(checkpoints: list[Path]) -> None:
+    manifest, history, trade_off = (
+        json.loads((checkpoints[0] / f"{name}.json").read_text())
+        for name in ("manifest", "history", "trade_off")
+    )
+    run = training_run("a version", manifest, history, trade_off)
+    assert run.settings["notes_per_batch"] == 12 and run.settings["base"] == manifest["base"]
+    assert run.finite_numbers()["train_notes"] == manifest["counts"]["train_notes"]
+    assert run.finite_series()["epoch/validation_score"] == [
+        (row["epoch"], row["validation_score"]) for row in history
+    ]
 
 
 def test_manifest_says_what_made_it(checkpoints: list[Path], data: TrainingData) -> None:

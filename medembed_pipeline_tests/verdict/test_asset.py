@@ -11,7 +11,11 @@ import pytest
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
+from medembed_pipeline.tracking import publishing
+from medembed_pipeline.tracking.settings import TrackingSettings
+from medembed_pipeline.tracking.tracked import TrackedRun
 from medembed_pipeline.training.checkpoints import FOLDER
+from medembed_pipeline.verdict import assets
 from medembed_pipeline.verdict.assets import release_verdict
 from medembed_pipeline.verdict.checks import release_rules
 from medembed_pipeline.verdict.inputs import trained_on
@@ -66,6 +70,32 @@ def test_a_gain_is_deployed_released_and_shown(good: Notes, tmp_path: Path) -> N
         assert one.passed and one.severity == dg.AssetCheckSeverity.WARN, name
         assert one.description and (name == TASKS_RULE or one.metadata["evidence"].value)
     assert "Does not apply" in str(evaluations["passages_are_better"].description)
+
+
+def test_a_tracker_is_told_the_rules_in_numbers_and_may_fail(
+    good: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[TrackedRun] = []
+
+    class Failing:
+        def tell(self, run: TrackedRun) -> None:
+            told.append(run)
+            raise OSError("no such server")
+
+    settings = assets.SETTINGS.model_copy(update={"tracking": TrackingSettings(kind="mlflow")})
+    monkeypatch.setattr(assets, "SETTINGS", settings)
+    monkeypatch.setattr(publishing, "open_tracker", lambda *_: Failing())
+    lake = Lake(str(tmp_path))
+    fill_lake(lake, good, version=FIRST)
+    shown = metadata(materialize(lake))
+    assert (shown["verdict"], shown["tracking_failures"]) == ("deploy", 1)
+    numbers = told[0].finite_numbers()
+    rows = lake.table("release_verdict").read().to_pylist()
+    assert numbers["released"] == 1 and told[0].settings["checkpoint"] == FIRST
+    for row in rows:
+        assert numbers.get(f"{row['rule']}/value") == row["value"], row["rule"]
+        assert numbers.get(f"{row['rule']}/passed") == row["passed"], row["rule"]
+    assert not any(str(row["reason"]) in str(told[0]) for row in rows)
 
 
 def test_a_rerun_keeps_the_table_and_the_link_and_restores_a_lost_one(good: Notes, tmp_path: Path) -> None:
