@@ -18,7 +18,7 @@ def unit(random: np.random.Generator, rows: int, dimensions: int) -> npt.NDArray
     return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 2**31),
     st.integers(1, 80),

@@ -21,7 +21,7 @@ from medembed_pipeline.serving.snapshot import Snapshot, build_snapshot
 from medembed_pipeline_tests.serving.conftest import running
 from medembed_pipeline_tests.serving.small_lake import ENCODER, SmallLake, new_note
 
-SWAPS, ASKERS = 12, 6
+SWAPS, ASKERS = 8, 4
 
 
 def make_keeper(small: SmallLake, **more: object) -> SnapshotKeeper:
