@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from medembed_pipeline.embeddings.vectors import embeddings_table
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
@@ -25,6 +24,7 @@ from medembed_pipeline.image_text.contrast import (
 )
 from medembed_pipeline.image_text.margins import Space
 from medembed_pipeline.image_text.settings import ImageTextSettings
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore

@@ -64,7 +64,7 @@ class NoteIndex:
         Raises:
             ReportError: as in `of`.
         """
-        import pyarrow.compute as pc
+        from medembed_pipeline.lake import compute as pc
 
         found = pc.fill_null(pc.index_in(column, value_set=self._ids), -1)
         positions = found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()

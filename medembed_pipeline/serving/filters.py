@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.identity_columns import NOTE, PATIENT, columns_to_read
 from medembed_pipeline.notes.landing import named_columns

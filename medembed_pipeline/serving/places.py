@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
+from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.search import Hits

@@ -3,15 +3,18 @@
 Reference: M. Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (WiSE-FT).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-import torch
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice
 
-Weights = Mapping[str, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+    Weights = Mapping[str, torch.Tensor]
 Row = dict[str, Any]
 
 
@@ -22,6 +25,8 @@ def averaged(base: Weights, tuned: Weights, share: float) -> dict[str, torch.Ten
         base, tuned: by the same names, of the same shapes.
         share: 0 (the base model) to 1 (the tuned one), both exact.
     """
+    import torch
+
     if share in (0.0, 1.0):
         return dict(tuned if share else base)
     return {
