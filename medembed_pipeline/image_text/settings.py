@@ -25,7 +25,7 @@ class ImageTextSettings(Section, table="image_text"):
     )
     dimensions: int = Field(64, ge=2, le=1024, description="Length of the vectors that the projection gives.")
     components: int = Field(
-        256,
+        128,
         ge=2,
         le=1024,
         description="Principal components of either side that the projection starts from: with a few hundred "
@@ -35,7 +35,7 @@ class ImageTextSettings(Section, table="image_text"):
     steps: int = Field(
         160, ge=1, le=100_000, description="Steps at most; the best by the validation split is kept."
     )
-    learning_rate: float = Field(0.003, gt=0, le=1, description="Of the projection (Adam).")
+    learning_rate: float = Field(0.01, gt=0, le=1, description="Of the projection (Adam).")
     temperature: float = Field(0.1, gt=0, le=10, description="Of the contrastive loss (InfoNCE).")
     deals: int = Field(
         200, ge=20, le=10_000, description="Random deals of the prompts to pairs and sides, for the control."
