@@ -241,7 +241,7 @@ def classification_errors(work: AssetWork, settings: ClassificationSettings) -> 
 
 @stage(
     group="classification",
-    inputs=["classification_metrics", ASSET],
+    inputs=["classification_metrics", ASSET, "cleaned_notes", "tuned_embeddings"],
     one_row="one rule and what came of it",
     schema=VERDICT_SCHEMA,
     revision=REVISION,

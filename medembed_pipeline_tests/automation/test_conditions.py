@@ -59,11 +59,12 @@ def test_a_landing_folder_read_again_with_the_same_content_reaches_nothing(graph
     assert graph.settle() == []
 
 
-def test_a_file_whose_rows_are_all_known_reaches_the_cleaned_notes_and_no_further(graph: ModelGraph) -> None:
+def test_a_file_whose_rows_are_all_known_reaches_the_cleaned_notes_and_the_served(graph: ModelGraph) -> None:
     same = graph.held["cleaned_notes"]
     graph.content["cleaned_notes"] = lambda inputs: same
     graph.land("a renamed copy")
-    assert graph.settle() == ["cleaned_notes"]
+    # People filter what is served by the landed columns.
+    assert graph.settle() == ["cleaned_notes", "served_snapshot"]
 
 
 @pytest.mark.parametrize("policy", ["when_new_share", "on_schedule", "never"])
@@ -110,7 +111,7 @@ def test_a_projection_parameter_reaches_the_projections_and_the_page_that_shows_
     graph: ModelGraph,
 ) -> None:
     graph.code["projections"] = "another perplexity"
-    assert once(graph.settle(), {"projections", "report"})
+    assert once(graph.settle(), {"projections", "report", "served_snapshot"})
 
 
 def test_a_room_whose_revision_changed_runs_whole_and_the_same_content_goes_no_further(
@@ -279,7 +280,7 @@ def test_an_edited_source_that_is_not_loaded_yet_is_not_made_for_ever(graph: Mod
     assert graph.settle() == ["projections"]
     assert [graph.tick() for _ in range(3)] == [set()] * 3
     graph.code.update(made_by)
-    assert graph.settle() == ["report"]
+    assert once(graph.settle(), {"report", "served_snapshot"})
     graph.land("new")
     assert graph.settle().count("projections") == 1
 

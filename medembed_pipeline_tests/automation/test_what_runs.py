@@ -139,7 +139,7 @@ def test_notes_of_a_removed_file_leave_every_table(project: Project) -> None:
 def test_a_training_parameter_trains_and_leaves_baseline_and_triplets(project: Project) -> None:
     project.configure(training="seed = 8", more=PCA_ALONE)
     made = ticks(project)["made"]
-    assert made[:2] == ["finetuned_checkpoint", "tuned_embeddings"]
+    assert made[0] == "finetuned_checkpoint" and "tuned_embeddings" in made
     assert not {"baseline_embeddings", "triplets", *NOTES} & set(made)
 
 
@@ -149,7 +149,7 @@ def test_a_projection_parameter_makes_the_projections_and_the_page_that_shows_th
         "principal components need no seed: nothing below changes"
     )
     project.configure(more='methods = ["pca", "tsne"]\n')
-    assert sorted(ticks(project)["made"]) == ["projections", "report"]
+    assert sorted(ticks(project)["made"]) == ["projections", "report", "served_snapshot"]
 
 
 def test_a_new_revision_of_a_room_runs_that_room_and_what_really_changed(project: Project) -> None:

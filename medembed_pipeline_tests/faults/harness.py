@@ -14,7 +14,7 @@ import shutil
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,16 @@ STEPS = [
     ["space_health"],
     ["label_review"],
     ["leak_meter"],
+    ["label_probabilities"],
+    ["specialty_classifier"],
+    ["classification_metrics"],
+    ["classification_errors"],
+    ["classifier_verdict"],
     ["release_verdict"],
     ["checkpoint_history"],
     ["model_card"],
     ["report"],
+    ["served_snapshot"],
 ]
 SETTINGS = """
 [encoder]
@@ -68,6 +74,8 @@ methods = ["joint_pca"]
 dimensions = [2]
 [label_review]
 repeats = 1
+[images]
+enabled = false
 [leakage]
 repeats = 1
 """
@@ -198,6 +206,7 @@ def versions(lake: Path) -> dict[str, str]:
     The history holds times, and the page shows them: of these two what they were made from, and what they say besides.
     """
     from medembed_pipeline.card.card_file import read_footer
+    from medembed_pipeline.classification.classifiers import POINTER as CLASSIFIER_POINTER
     from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.report.page_file import find_page
     from medembed_pipeline.training.checkpoints import FOLDER, POINTER
@@ -212,9 +221,10 @@ def versions(lake: Path) -> dict[str, str]:
         found[path.stem] = (
             footer.data_version if timeless else f"{footer.data_version} {footer.content_sha256}"
         )
-    pointer = opened.read_json(POINTER)
-    if pointer:
-        found["finetuned_checkpoint"] = pointer["data_version"]
+    for name, file in (("finetuned_checkpoint", POINTER), ("specialty_classifier", CLASSIFIER_POINTER)):
+        pointer = opened.read_json(file)
+        if pointer:
+            found[name] = pointer["data_version"]
     for version in opened.names(FOLDER):
         content = opened.read_bytes(FOLDER, version, CARD_FILE)
         card = read_footer(content) if content else None
@@ -258,12 +268,17 @@ class Stages:
     Attributes:
         folder: `<folder>/<number>` is the lake before step `number` of `STEPS` recomputes its part.
         end: versions of everything after the last step.
-        seconds: how long each step took.
+        seconds: how long each step took, by its number.
     """
 
     folder: Path
     end: dict[str, str]
-    seconds: list[float]
+    seconds: dict[int, float]
+
+    @property
+    def steps(self) -> list[int]:
+        """The numbers of the steps that are disturbed."""
+        return sorted(self.seconds)
 
     def copy(self, step: int, to: Path) -> Path:
         """A lake to spoil, as it was before a step."""
@@ -273,8 +288,14 @@ class Stages:
         return to
 
 
-def make_stages(folder: Path, *, notes: int = 110) -> Stages:
-    """Fill a lake, change the landing folder, and update step by step, keeping a copy before each step."""
+def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = range(len(STEPS))) -> Stages:
+    """Fill a lake, change the landing folder, and update step by step, keeping a copy before each of `steps`.
+
+    Args:
+        folder: where the copies lie.
+        notes: in the first file; a quarter as many come with the second.
+        steps: those that are disturbed, of `STEPS`; what lies between them is made together.
+    """
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
     lake = folder / "lake"
@@ -286,13 +307,24 @@ def make_stages(folder: Path, *, notes: int = 110) -> Stages:
     assert in_child(write("first.csv", notes, 1)) == 0
     _succeed(lambda: materialize(lake), folder)
     assert in_child(write("second.csv", notes // 4, 2)) == 0
-    seconds = []
+    seconds = {}
+    waiting: list[str] = []
+
+    def make(assets: list[str]) -> None:
+        if assets:
+            _succeed(lambda: materialize(lake, assets), folder)
+
     for number, assets in enumerate(STEPS):
+        if number not in steps:
+            waiting += assets
+            continue
+        make(waiting)
+        waiting = []
         shutil.copytree(lake, folder / str(number), symlinks=True)
         began = time.monotonic()
-        _succeed(lambda assets=assets: materialize(lake, assets), folder)  # type: ignore[misc]
-        seconds.append(time.monotonic() - began)
-    shutil.copytree(lake, folder / str(len(STEPS)), symlinks=True)
+        make(assets)
+        seconds[number] = time.monotonic() - began
+    make(waiting)
     end = ask(lambda: versions(lake), folder)
     return Stages(folder, end, seconds)
 

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from medembed_pipeline_tests.faults.harness import make_stages, prepare
+from medembed_pipeline_tests.faults.harness import STEPS, make_stages, prepare
 from medembed_pipeline_tests.faults.trials import (
     Count,
     fill_the_disk,
@@ -38,13 +38,16 @@ def main() -> int:
     parser.add_argument("--bad-files", type=int, default=200, help="bad landing files (default 200)")
     parser.add_argument("--only", nargs="*", default=[], help="kinds of trials to make (default all)")
     parser.add_argument("--seed", type=int, default=7)
+    numbers = {assets[0]: number for number, assets in enumerate(STEPS)}
+    parser.add_argument("--steps", nargs="+", choices=list(numbers), help="assets to disturb (all)")
     options = parser.parse_args()
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="medembed_faults_"))
     results: dict[str, Count] = {}
     try:
         prepare(folder / "prepared")
-        stages = make_stages(folder / "stages")
+        steps = range(len(STEPS)) if options.steps is None else [numbers[name] for name in options.steps]
+        stages = make_stages(folder / "stages", steps=steps)
         trials: dict[str, Callable[[], Count]] = {
             "kill-writes": lambda: kill_in_writes(stages, folder, options.points, options.seed),
             "kill-times": lambda: kill_at_random_times(stages, folder, options.times, options.seed),

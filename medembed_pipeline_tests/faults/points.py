@@ -32,10 +32,11 @@ def functions() -> dict[str, tuple[Any, str]]:
     import pyarrow.parquet
 
     import medembed_pipeline.card.assets as card_assets
+    import medembed_pipeline.classification.assets as classification_assets
     import medembed_pipeline.lake.lake as lake_module
     import medembed_pipeline.lake.store as store_module
     import medembed_pipeline.notes.landing as landing_module
-    import medembed_pipeline.report.assets as report_assets
+    import medembed_pipeline.report.writing as report_writing
     import medembed_pipeline.training.assets as training_assets
     import medembed_pipeline.training.checkpoint as checkpoint_module
     import medembed_pipeline.training.run as run_module
@@ -65,7 +66,8 @@ def functions() -> dict[str, tuple[Any, str]]:
         "checkpoint.save_encoder": (checkpoint_module, "save_encoder"),
         "checkpoint._write_json": (checkpoint_module, "_write_json"),
         "training.point_to": (training_assets, "point_to"),
-        "report.publish_page": (report_assets, "publish_page"),
+        "classification.point_to": (classification_assets, "point_to"),
+        "report.publish_page": (report_writing, "publish_page"),
         "Lake.write_bytes": (Lake, "write_bytes"),
         "Lake.write_link": (Lake, "write_link"),
         "Path.replace": (Path, "replace"),

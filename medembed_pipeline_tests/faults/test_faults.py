@@ -8,7 +8,15 @@ from medembed_pipeline_tests.graph.project import ROOT
 
 
 def test_what_is_killed_is_made_good_by_the_next_run() -> None:
-    arguments = ["--points", "6", "--only", "kill-writes", "stop-training"]
+    steps = [
+        "cleaned_notes",
+        "note_splits",
+        "finetuned_checkpoint",
+        "tuned_embeddings",
+        "specialty_classifier",
+        "report",
+    ]
+    arguments = ["--points", "6", "--only", "kill-writes", "stop-training", "--steps", *steps]
     done = subprocess.run(
         [sys.executable, "-m", "medembed_pipeline_tests.faults.kill", *arguments],
         cwd=ROOT,

@@ -74,8 +74,8 @@ def spread(stages: Stages, folder: Path, count: int, seed: int) -> list[tuple[in
     """`count` points of all that there are, as evenly over the steps and functions as can be."""
     generator = random.Random(seed)
     by_place: dict[tuple[int, str], list[KillPoint]] = {}
-    for step, assets in enumerate(STEPS):
-        lake, calls = stages.copy(step, folder / "counted"), folder / "calls.json"
+    for step in stages.steps:
+        lake, calls, assets = stages.copy(step, folder / "counted"), folder / "calls.json", STEPS[step]
 
         def counted(lake: Path = lake, assets: list[str] = assets, calls: Path = calls) -> None:
             kill_points.count_calls(calls)
@@ -90,12 +90,12 @@ def spread(stages: Stages, folder: Path, count: int, seed: int) -> list[tuple[in
             ]
     places = list(by_place)
     generator.shuffle(places)
-    rounds: dict[int, list[tuple[int, str]]] = {step: [] for step in range(len(STEPS))}
+    rounds: dict[int, list[tuple[int, str]]] = {step: [] for step in stages.steps}
     for place in places:
         rounds[place[0]].append(place)
     chosen: list[tuple[int, KillPoint]] = []
     while len(chosen) < count and by_place:
-        for step in range(len(STEPS)):
+        for step in stages.steps:
             open_places = [place for place in rounds[step] if by_place.get(place)]
             if not open_places or len(chosen) >= count:
                 continue
@@ -127,7 +127,7 @@ def kill_at_random_times(stages: Stages, folder: Path, count: int, seed: int) ->
     """SIGKILL at a random moment of every step, whatever it is doing."""
     generator, result = random.Random(seed), Count()
     for trial in range(count):
-        step = trial % len(STEPS)
+        step = stages.steps[trial % len(stages.steps)]
         lake, after = stages.copy(step, folder / "lake"), generator.uniform(0.02, stages.seconds[step])
         process = start_child(lambda lake=lake, step=step: materialize(lake, STEPS[step]))  # type: ignore[misc]
         status = wait(process, kill_after=after)
@@ -139,7 +139,7 @@ def kill_at_random_times(stages: Stages, folder: Path, count: int, seed: int) ->
 def fill_the_disk(stages: Stages, folder: Path, limits: Sequence[int]) -> Count:
     """No file may grow beyond a few bytes, in every step: one clear error, and the old version stands."""
     result = Count()
-    for step, assets in enumerate(STEPS):
+    for step, assets in ((step, STEPS[step]) for step in stages.steps):
         for limit in limits:
             lake, label = stages.copy(step, folder / "lake"), f"{assets[0]}, files of {limit} bytes at most"
             before = ask(lambda lake=lake: versions(lake), folder)  # type: ignore[misc]
@@ -177,7 +177,7 @@ def fill_the_disk(stages: Stages, folder: Path, limits: Sequence[int]) -> Count:
 def run_twice_at_once(stages: Stages, folder: Path) -> Count:
     """Two runs of the same step together, and a reader that reads its tables in a loop."""
     result = Count()
-    for step, assets in enumerate(STEPS):
+    for step, assets in ((step, STEPS[step]) for step in stages.steps):
         lake, label = stages.copy(step, folder / "lake"), f"{assets[0]}, twice at once"
         stop, reads = folder / "stop", folder / "reads.json"
         stop.unlink(missing_ok=True)
@@ -261,6 +261,7 @@ def _steps_resumed(lake: Path) -> int:
 
 HELD_AT = {
     "finetuned_checkpoint": "training.point_to",
+    "specialty_classifier": "classification.point_to",
     "model_card": "card.publish_card",
     "report": "report.publish_page",
     # These two publish inside a lock of their own: stopped in there, they hold up everybody else, rightly.
@@ -273,7 +274,7 @@ HELD_AT = {
 def leave_an_orphan(stages: Stages, folder: Path) -> Count:
     """A step is held just before it publishes; a later run publishes newer results; then the step goes on."""
     result = Count()
-    for step, assets in enumerate(STEPS):
+    for step, assets in ((step, STEPS[step]) for step in stages.steps):
         lake, label = stages.copy(step, folder / "lake"), f"{assets[0]}, outlived by a later run"
         point = KillPoint(HELD_AT.get(assets[0], "TableWriter.finish"), 1, "before")
 

@@ -39,7 +39,7 @@ repeats = 3
 [tasks]
 clinical_codes = 100
 [images]
-drawn_patients = 12
+drawn_patients = 30
 [projections]
 dimensions = [2]
 {more}

@@ -24,6 +24,7 @@ SECTIONS = [
     "specialties",
     "slices",
     "tasks",
+    "classification",
     "ledger",
     "confusions",
     "distributions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,11 @@ def test_the_audit_log_says_who_asked_what_kind_of_thing_when(keyed: Running) ->
     with ServingClient(keyed.url, key=READER, retries=0) as reader:
         answer = reader.search([new_note(1), new_note(2)], filters={"labels": ["Cardiology"]})
     keyed.http.post("/search", json={})
-    lines = [json.loads(line) for line in keyed.audit.read_text().splitlines()[before:]]
+    deadline = time.monotonic() + 10
+    # A line is written when its answer has gone out.
+    while len(written := keyed.audit.read_text().splitlines()[before:]) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    lines = [json.loads(line) for line in written]
     assert [
         (line["key"], line["asked"], line["status"], line["texts"], line["filtered"]) for line in lines
     ] == [

@@ -40,6 +40,7 @@ class SmallCheckpoint:
     """Stands in for the checkpoint: a model folder, trained on no note."""
 
     folder: Path
+    is_given: bool = False
     data_version: str = "checkpoint"
 
     def trained_note_ids(self) -> list[str]:
