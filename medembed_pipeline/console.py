@@ -82,12 +82,18 @@ def headline(
 ) -> str:
     """Baseline to tuned on the held-out notes, with intervals, as a small table of text.
 
-    Args:
-        metrics: table `embedding_metrics`; without labels it is empty, and its lines are left out.
-        tasks: table `task_metrics`.
-        test_notes: held-out notes behind it.
-        confidence: of the intervals.
-        passages: whether the passages are shown, too, since the verdict goes by them.
+    Parameters
+    ----------
+    metrics
+        table `embedding_metrics`; without labels it is empty, and its lines are left out.
+    tasks
+        table `task_metrics`.
+    test_notes
+        held-out notes behind it.
+    confidence
+        of the intervals.
+    passages
+        whether the passages are shown, too, since the verdict goes by them.
     """
     lines = [
         f"Held-out test notes: {test_notes}. Value [{confidence:.0%} interval]:",

@@ -13,10 +13,14 @@ from medembed_pipeline.rooms import modules_of_rooms
 class OnPage:
     """How the page takes a table: as it is, but for note ids, which become positions.
 
-    Attributes:
-        ids: columns that hold a note id, or a list of them.
-        mixed: columns that hold a note id in the rows of some figures (column `figure`), and a name in the others.
-        mixed_figures: those figures.
+    Attributes
+    ----------
+    ids
+        columns that hold a note id, or a list of them.
+    mixed
+        columns that hold a note id in the rows of some figures (column `figure`), and a name in the others.
+    mixed_figures
+        those figures.
     """
 
     ids: tuple[str, ...] = ()
@@ -28,11 +32,16 @@ class OnPage:
 class DescribedTable:
     """A table of the lake.
 
-    Attributes:
-        one_row: what one row is.
-        schema: its columns, each with a description.
-        page: how the page takes it; None where it shows it in another way, or not at all.
-        more: Markdown that docs/tables.md has below the columns.
+    Attributes
+    ----------
+    one_row
+        what one row is.
+    schema
+        its columns, each with a description.
+    page
+        how the page takes it; None where it shows it in another way, or not at all.
+    more
+        Markdown that docs/tables.md has below the columns.
     """
 
     one_row: str
@@ -54,9 +63,13 @@ def described_tables() -> dict[str, DescribedTable]:
 def describe_table(name: str, table: DescribedTable, *, module: str) -> None:
     """Say what a table is that no `@stage` makes.
 
-    Args:
-        name: of the table.
-        table: what it is.
-        module: `__name__` of the room's `assets.py` that makes it.
+    Parameters
+    ----------
+    name
+        of the table.
+    table
+        what it is.
+    module
+        `__name__` of the room's `assets.py` that makes it.
     """
     _tables[name] = (module, table)

@@ -51,8 +51,10 @@ def only(values: list[Value], allowed: tuple[Value, ...]) -> list[Value]:
 def validate(model: type[Model], values: dict[str, Any], *, where: str) -> Model:
     """Build `model` from `values`, with an error that a person can act on.
 
-    Raises:
-        SettingsError: naming `where`, each key, its value, and what is allowed.
+    Raises
+    ------
+    SettingsError
+        naming `where`, each key, its value, and what is allowed.
     """
     try:
         return model.model_validate(values)

@@ -71,12 +71,16 @@ def data_lake_url() -> str:
 def load_settings(path: Path | None = None) -> Settings:
     """Read and check the settings.
 
-    Args:
-        path: the file; by default `MEDEMBED_SETTINGS`, else `medembed.toml` of the project. Without a file
-            every field has its default.
+    Parameters
+    ----------
+    path
+        the file; by default `MEDEMBED_SETTINGS`, else `medembed.toml` of the project. Without a file every field has
+        its default.
 
-    Raises:
-        SettingsError: the file is missing, is not TOML, or holds an unknown key or a value out of range.
+    Raises
+    ------
+    SettingsError
+        the file is missing, is not TOML, or holds an unknown key or a value out of range.
     """
     named = os.environ.get(SETTINGS_VARIABLE)
     if path is None and named:

@@ -40,23 +40,39 @@ def stage(
 ) -> Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]:
     """Make a stage of a function: an asset that publishes one table, under the function's name.
 
-    Args:
-        group: of the asset, in the UI.
-        inputs: the assets that it reads.
-        one_row: what a row of its table is, for docs/tables.md.
-        schema: the table's columns, each with a description.
-        revision: of the room's code; raised when results change for the same input.
-        settings: its section, whose fields the launchpad shows.
-        more_settings: further sections that reach the result.
-        version: completes the code version where something else reaches the result.
-        kinds: shown in the UI, besides parquet.
-        resources: Dagster's that it needs, besides the lake.
-        pool: of which Dagster lets one step run at a time.
-        page: how the page shows the table.
+    Parameters
+    ----------
+    group
+        of the asset, in the UI.
+    inputs
+        the assets that it reads.
+    one_row
+        what a row of its table is, for docs/tables.md.
+    schema
+        the table's columns, each with a description.
+    revision
+        of the room's code; raised when results change for the same input.
+    settings
+        its section, whose fields the launchpad shows.
+    more_settings
+        further sections that reach the result.
+    version
+        completes the code version where something else reaches the result.
+    kinds
+        shown in the UI, besides parquet.
+    resources
+        Dagster's that it needs, besides the lake.
+    pool
+        of which Dagster lets one step run at a time.
+    page
+        how the page shows the table.
 
-    Returns:
-        A decorator for a function of the `AssetWork` and, where there is a section, of its values as the launchpad has
-        them. It returns the result of `AssetWork.publish` or `AssetWork.result`; its docstring is the description.
+    Returns
+    -------
+    Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]
+        A decorator for a function of the `AssetWork` and, where there is a section, of its values as the launchpad
+        has them. It returns the result of `AssetWork.publish` or `AssetWork.result`; its docstring is the
+        description.
     """
     sections = [section for section in (settings, *more_settings) if section is not None]
 

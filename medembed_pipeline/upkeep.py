@@ -58,7 +58,9 @@ ABANDONED_SECONDS = 24 * 3600.0
 def verify_lake(lake: Lake) -> list[Finding]:
     """Check tables, checkpoints, cards, classifiers, the pointers to those in use, what was taken back, and the page.
 
-    Returns:
+    Returns
+    -------
+    list[Finding]
         A finding per table, checkpoint, card, pointer and page, and one per stale input and leftover.
     """
     pointer, problems = _pointer(lake)
@@ -181,10 +183,14 @@ def _stale_checkpoint(lake: Lake, pointer: dict[str, Any]) -> list[Finding]:
 class Removable:
     """Something that nothing current refers to.
 
-    Attributes:
-        parts: its path in the lake; for what lies on this machine only, its absolute path alone.
-        size: bytes.
-        reason: why it can go.
+    Attributes
+    ----------
+    parts
+        its path in the lake; for what lies on this machine only, its absolute path alone.
+    size
+        bytes.
+    reason
+        why it can go.
     """
 
     parts: tuple[str, ...]
@@ -200,14 +206,20 @@ class Removable:
 def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()) -> list[Removable]:
     """What nothing refers to, by the settings in force. Never anything current, never the released checkpoint.
 
-    Args:
-        lake: what to look through.
-        settings: decide which stored results are current, and how many checkpoints are kept.
-        protected: versions of checkpoints to keep whatever their age.
+    Parameters
+    ----------
+    lake
+        what to look through.
+    settings
+        decide which stored results are current, and how many checkpoints are kept.
+    protected
+        versions of checkpoints to keep whatever their age.
 
-    Raises:
-        MedembedError: the base model cannot be had, so that its vectors cannot be told from others, or the
-            pointer to the released checkpoint cannot be read.
+    Raises
+    ------
+    MedembedError
+        the base model cannot be had, so that its vectors cannot be told from others, or the pointer to the released
+        checkpoint cannot be read.
     """
     kept, old = _checkpoints(lake, settings.storage.keep_versions, protected)
     return [

@@ -43,14 +43,22 @@ def landing_decision(
     compared with ours, so late files, old times and A -> B -> A are all seen: every listing but the last one taken
     is new.
 
-    Args:
-        cursor: of the last tick.
-        found: `landing_digest` now.
-        now: seconds since 1970.
-        settle_seconds: how long the listing must have stood still.
-        busy: whether a run that reads the folder is queued or under way.
+    Parameters
+    ----------
+    cursor
+        of the last tick.
+    found
+        `landing_digest` now.
+    now
+        seconds since 1970.
+    settle_seconds
+        how long the listing must have stood still.
+    busy
+        whether a run that reads the folder is queued or under way.
 
-    Returns:
+    Returns
+    -------
+    tuple[bool, str | None, str]
         Whether to request a run, the next cursor, and why not.
     """
     state: dict[str, Any] = json.loads(cursor) if cursor else {"taken": None, "seen": None, "since": now}

@@ -35,9 +35,12 @@ STEP_BEGAN = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_FAILURE}
 class GivenUp:
     """The latest run that was to make an asset, and failed or was cancelled before it did.
 
-    Attributes:
-        run_id: the run.
-        inputs: data version of each parent when the asset's step began, or the run ended without beginning any.
+    Attributes
+    ----------
+    run_id
+        the run.
+    inputs
+        data version of each parent when the asset's step began, or the run ended without beginning any.
     """
 
     run_id: str
@@ -78,9 +81,12 @@ class GraphState:
     def being_read(self, key: dg.AssetKey, *, but_after: dg.AssetKey) -> bool:
         """Whether a run under way is still to make something below an asset.
 
-        Args:
-            key: the asset.
-            but_after: runs that are still to make this one are not counted: they may take hours until they read.
+        Parameters
+        ----------
+        key
+            the asset.
+        but_after
+            runs that are still to make this one are not counted: they may take hours until they read.
         """
         below = self._below(key)
         return any(below & keys for keys in self._runs if but_after not in keys)

@@ -36,10 +36,14 @@ class _TerminationError(Exception):
 def run_dagster_dev(command: Sequence[str], settings_file: Path, port: int) -> int:
     """Run the command until it ends or this process is told to; returns its exit status.
 
-    Args:
-        command: `dagster dev` with its arguments; it must serve on 127.0.0.1:`port`.
-        settings_file: watched by content; it need not exist.
-        port: of the webserver, asked to reload over the loopback interface alone.
+    Parameters
+    ----------
+    command
+        `dagster dev` with its arguments; it must serve on 127.0.0.1:`port`.
+    settings_file
+        watched by content; it need not exist.
+    port
+        of the webserver, asked to reload over the loopback interface alone.
     """
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
@@ -104,8 +108,10 @@ class WatchedSettings:
 def reload_code_location(port: int) -> None:
     """Have the webserver on this machine load every code location anew; the daemon shares its code server.
 
-    Raises:
-        OSError: it does not answer.
+    Raises
+    ------
+    OSError
+        it does not answer.
     """
     found = _ask(port, LOCATIONS, {})
     for entry in found["data"]["workspaceOrError"]["locationEntries"]:

@@ -24,10 +24,14 @@ NAME = "model_card"
 class CardFooter:
     """The last line of a card, a comment that no reader of Markdown shows.
 
-    Attributes:
-        recipe: what the card was made from.
-        checkpoint: version of the checkpoint that it is of.
-        sha256: of all bytes before that line.
+    Attributes
+    ----------
+    recipe
+        what the card was made from.
+    checkpoint
+        version of the checkpoint that it is of.
+    sha256
+        of all bytes before that line.
     """
 
     recipe: Recipe
@@ -55,11 +59,15 @@ def gone(lake: Lake, version: str) -> CardError:
 def read_footer(content: bytes) -> CardFooter | None:
     """The footer of a card that is what was written.
 
-    Returns:
+    Returns
+    -------
+    CardFooter | None
         None for the first card, which the training writes and which has none.
 
-    Raises:
-        CardError: it has one, and it or the card was changed since.
+    Raises
+    ------
+    CardError
+        it has one, and it or the card was changed since.
     """
     card, line = split_signed(content)
     if not line:
@@ -89,12 +97,17 @@ def find_made_card(lake: Lake, version: str, recipe: Recipe) -> CardFooter | Non
 def publish_card(lake: Lake, version: str, recipe: Recipe, text: str) -> CardFooter:
     """Put a card in place of the one in a checkpoint's folder, whole or not at all.
 
-    Returns:
+    Returns
+    -------
+    CardFooter
         The footer of the card that stands.
 
-    Raises:
-        CardError: the checkpoint is gone.
-        OutdatedWorkError: newer work has published a card made from another recipe; that one stands.
+    Raises
+    ------
+    CardError
+        the checkpoint is gone.
+    OutdatedWorkError
+        newer work has published a card made from another recipe; that one stands.
     """
     card = text.encode()
     footer = CardFooter(recipe, version, hashlib.sha256(card).hexdigest())

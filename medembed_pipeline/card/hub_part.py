@@ -162,9 +162,12 @@ Not measured."""
 def evaluation(facts: CardFacts, *, slices: bool = True) -> str:
     """Testing data, factors, metrics and results.
 
-    Args:
-        facts: of the card.
-        slices: whether the values of slices, and sentences that may name them, are shown.
+    Parameters
+    ----------
+    facts
+        of the card.
+    slices
+        whether the values of slices, and sentences that may name them, are shown.
     """
     label, tests = metric_label(facts.main_metric), facts.verdict
     parts = [

@@ -24,20 +24,34 @@ TABLES = ("note_splits", "tuned_embeddings", "embedding_metrics", "slice_metrics
 class CardFacts:
     """Everything that a card says of a checkpoint, but what a person states.
 
-    Attributes:
-        checkpoint: its version.
-        manifest: of the checkpoint; of an older or a foreign one some keys may be missing.
-        history: losses and validation scores by epoch.
-        split_notes: how many notes lie in each split.
-        verdict: facts of `release_verdict`.
-        rules: its rows.
-        metrics: rows of `embedding_metrics`.
-        metric_facts: its facts.
-        slices: rows of `slice_metrics`.
-        tasks: a record per task, as in the facts of `task_metrics`.
-        confidence: of the intervals.
-        precision: number format of the vectors, empty where not known.
-        versions: data versions of what was measured.
+    Attributes
+    ----------
+    checkpoint
+        its version.
+    manifest
+        of the checkpoint; of an older or a foreign one some keys may be missing.
+    history
+        losses and validation scores by epoch.
+    split_notes
+        how many notes lie in each split.
+    verdict
+        facts of `release_verdict`.
+    rules
+        its rows.
+    metrics
+        rows of `embedding_metrics`.
+    metric_facts
+        its facts.
+    slices
+        rows of `slice_metrics`.
+    tasks
+        a record per task, as in the facts of `task_metrics`.
+    confidence
+        of the intervals.
+    precision
+        number format of the vectors, empty where not known.
+    versions
+        data versions of what was measured.
     """
 
     checkpoint: str
@@ -73,9 +87,12 @@ class CardFacts:
 def read_facts(work: AssetWork) -> CardFacts:
     """Read the verdict, what it was drawn from, and the checkpoint it is about; note their versions in `work`.
 
-    Raises:
-        CardError: the verdict was drawn from other tables than those that stand, or its checkpoint is gone.
-        TableError: a table has not been made yet.
+    Raises
+    ------
+    CardError
+        the verdict was drawn from other tables than those that stand, or its checkpoint is gone.
+    TableError
+        a table has not been made yet.
     """
     verdict = work.input(VERDICT)
     tables = {name: work.input(name) for name in TABLES}
@@ -111,8 +128,10 @@ def read_facts(work: AssetWork) -> CardFacts:
 def refuse_other_evidence(verdict: LakeTable, tables: Mapping[str, LakeTable]) -> None:
     """Figures that the verdict does not know must not stand beside it.
 
-    Raises:
-        CardError: a table has changed since the verdict was drawn.
+    Raises
+    ------
+    CardError
+        a table has changed since the verdict was drawn.
     """
     drawn_from = verdict.footer.recipe.inputs
     other = [name for name, table in tables.items() if drawn_from.get(name) != table.data_version]

@@ -20,11 +20,16 @@ def verify_cards(lake: Lake, versions: Collection[str]) -> list[Finding]:
 
     A card that is missing is the finding of its checkpoint.
 
-    Args:
-        lake: where they lie.
-        versions: of the checkpoints.
+    Parameters
+    ----------
+    lake
+        where they lie.
+    versions
+        of the checkpoints.
 
-    Returns:
+    Returns
+    -------
+    list[Finding]
         One finding per card, and one for the card that the verdict of today has passed by (`stale`).
     """
     findings = []

@@ -46,17 +46,28 @@ def adapter_scores(
     first window of a note is trained on; it is scored as the spec reads long notes. The same seed gives the same
     scores on the same machine.
 
-    Args:
-        spec: of the base model.
-        texts: n notes.
-        membership: float64 [n, labels].
-        learned: rows that are trained on.
-        settings: epochs, rank, learning rate, seed.
-        device, precision: as in `load_encoder`.
-        token_budget: tokens a batch of scoring; None for the device's default.
-        on_epoch: told how far it is.
+    Parameters
+    ----------
+    spec
+        of the base model.
+    texts
+        n notes.
+    membership
+        float64 [n, labels].
+    learned
+        rows that are trained on.
+    settings
+        epochs, rank, learning rate, seed.
+    device, precision
+        as in `load_encoder`.
+    token_budget
+        tokens a batch of scoring; None for the device's default.
+    on_epoch
+        told how far it is.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n, labels], before calibration; NaN for the rows trained on, whose scores would be memory.
     """
     import torch

@@ -150,8 +150,10 @@ def specialty_classifier(context: dg.AssetExecutionContext) -> dg.MaterializeRes
 def measured_classifier(work: AssetWork) -> PublishedClassifier:
     """The current classifier, noted as an input, on the checkpoint behind the vectors.
 
-    Raises:
-        ClassificationError: it belongs to another checkpoint.
+    Raises
+    ------
+    ClassificationError
+        it belongs to another checkpoint.
     """
     classifier = current_classifier(work.lake)
     work.note_input(ASSET, classifier.data_version)

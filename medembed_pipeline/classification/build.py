@@ -30,13 +30,20 @@ def build_parts(
 ) -> Parts:
     """Fit the served rung on the train notes; calibration, thresholds and sets are those of the validation notes.
 
-    Args:
-        notes, seen: all notes.
-        settings: of the room.
-        served: a rung.
-        parameter: that was chosen for it.
-        scores: float64 [n, labels], of that rung in `label_probabilities`.
-        encoder: what makes its vectors.
+    Parameters
+    ----------
+    notes, seen
+        all notes.
+    settings
+        of the room.
+    served
+        a rung.
+    parameter
+        that was chosen for it.
+    scores
+        float64 [n, labels], of that rung in `label_probabilities`.
+    encoder
+        what makes its vectors.
     """
     rung, learned = RUNG_OF[served], notes.learned_from()
     kept = _common_words(seen.rows.counts[learned])

@@ -32,11 +32,16 @@ class Calibration:
 
     Reference: J. Platt, "Probabilistic outputs for support vector machines", 1999.
 
-    Attributes:
-        slope: float64 [labels].
-        shift: float64 [labels].
-        total: float64 [labels].
-        own: bool [labels], which have their own.
+    Attributes
+    ----------
+    slope
+        float64 [labels].
+    shift
+        float64 [labels].
+    total
+        float64 [labels].
+    own
+        bool [labels], which have their own.
     """
 
     slope: FloatArray
@@ -65,10 +70,14 @@ def _log_totals(probabilities: FloatArray) -> FloatArray:
 def fit_calibration(probabilities: FloatArray, membership: FloatArray, *, own_from: int) -> Calibration:
     """Fit slope, shift and total by maximum likelihood.
 
-    Args:
-        probabilities: float64 [n, labels] of notes that the head has not seen.
-        membership: float64 [n, labels].
-        own_from: positives from which a label has its own.
+    Parameters
+    ----------
+    probabilities
+        float64 [n, labels] of notes that the head has not seen.
+    membership
+        float64 [n, labels].
+    own_from
+        positives from which a label has its own.
     """
     labels = membership.shape[1]
     logits = logit(probabilities)
@@ -112,11 +121,16 @@ def cross_calibrated(
 ) -> FloatArray:
     """Every note calibrated by the notes of the other folds: what thresholds and sets are found on.
 
-    Args:
-        probabilities, membership, own_from: as in `fit_calibration`.
-        fold_of: int64 [n], whole groups.
+    Parameters
+    ----------
+    probabilities, membership, own_from
+        as in `fit_calibration`.
+    fold_of
+        int64 [n], whole groups.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n, labels].
     """
     found = np.array(probabilities, dtype=np.float64)
@@ -133,12 +147,18 @@ def reliability_bins(
 ) -> tuple[IntArray, list[dict[str, Any]]]:
     """Predictions in bins of equal width: what was said, and how often it was true.
 
-    Args:
-        probabilities: float64 [n], 0 to 1.
-        truth: float64 [n], 1.0 where true.
-        bins: how many.
+    Parameters
+    ----------
+    probabilities
+        float64 [n], 0 to 1.
+    truth
+        float64 [n], 1.0 where true.
+    bins
+        how many.
 
-    Returns:
+    Returns
+    -------
+    tuple[IntArray, list[dict[str, Any]]]
         int64 [n], the bin of each; and a record per bin that is not empty: `low`, `high`, `said`, `true`, `n`.
     """
     bin_of = np.minimum((probabilities * bins).astype(np.int64), bins - 1)

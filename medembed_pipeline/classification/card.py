@@ -13,9 +13,12 @@ from medembed_pipeline.classification.ladder import RUNG_OF
 def classifier_card(parts: Parts, facts: Mapping[str, Any]) -> str:
     """Markdown, without a word of a note.
 
-    Args:
-        parts: of the classifier.
-        facts: of the table `label_probabilities`.
+    Parameters
+    ----------
+    parts
+        of the classifier.
+    facts
+        of the table `label_probabilities`.
     """
     if not parts.labels:
         why = facts["why_empty"]

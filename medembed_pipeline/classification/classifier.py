@@ -47,12 +47,18 @@ REASONS = {
 class Prediction:
     """The answer to one text.
 
-    Attributes:
-        labels: its specialties, the likeliest first; empty where the classifier abstains.
-        probabilities: of every label, by name, calibrated.
-        label_set: the labels that hold the true ones with the promised frequency, the likeliest first.
-        abstained: None, or one of REASONS.
-        nearest: ids and cosines of the nearest train notes, the nearest first; where asked for.
+    Attributes
+    ----------
+    labels
+        its specialties, the likeliest first; empty where the classifier abstains.
+    probabilities
+        of every label, by name, calibrated.
+    label_set
+        the labels that hold the true ones with the promised frequency, the likeliest first.
+    abstained
+        None, or one of REASONS.
+    nearest
+        ids and cosines of the nearest train notes, the nearest first; where asked for.
     """
 
     labels: list[str]
@@ -65,14 +71,18 @@ class Prediction:
 class SpecialtyClassifier:
     """Answers texts. Made by `from_folder`.
 
-    Example:
-        >>> classifier = SpecialtyClassifier.from_folder("data_lake/classifiers/3f...")  # doctest: +SKIP
-        >>> classifier.predict(["Chest pain on exertion."])[0].labels  # doctest: +SKIP
-        ['Cardiovascular / Pulmonary']
+    Examples
+    --------
+    >>> classifier = SpecialtyClassifier.from_folder("data_lake/classifiers/3f...")  # doctest: +SKIP
+    >>> classifier.predict(["Chest pain on exertion."])[0].labels  # doctest: +SKIP
+    ['Cardiovascular / Pulmonary']
 
-    Attributes:
-        parts: what it is made of.
-        manifest: of its folder.
+    Attributes
+    ----------
+    parts
+        what it is made of.
+    manifest
+        of its folder.
     """
 
     def __init__(self, parts: Parts, manifest: dict[str, Any], spec: EncoderSpec | None, device: str) -> None:
@@ -85,13 +95,19 @@ class SpecialtyClassifier:
     ) -> SpecialtyClassifier:
         """Read a classifier, and see that its checkpoint is the one that it was made on.
 
-        Args:
-            path: a folder that `specialty_classifier` has made.
-            checkpoint: folder of the checkpoint; by default where the lake has it, beside the classifiers.
-            device: `auto`, `cuda`, `mps` or `cpu`, for the encoder.
+        Parameters
+        ----------
+        path
+            a folder that `specialty_classifier` has made.
+        checkpoint
+            folder of the checkpoint; by default where the lake has it, beside the classifiers.
+        device
+            `auto`, `cuda`, `mps` or `cpu`, for the encoder.
 
-        Raises:
-            ClassificationError: no classifier, a damaged one, or another checkpoint than its own (with both hashes).
+        Raises
+        ------
+        ClassificationError
+            no classifier, a damaged one, or another checkpoint than its own (with both hashes).
         """
         folder = Path(path)
         parts, manifest = read_classifier(folder)
@@ -108,9 +124,12 @@ class SpecialtyClassifier:
     def predict(self, texts: Sequence[str], *, explain: int = 0) -> list[Prediction]:
         """Answer some texts.
 
-        Args:
-            texts: any number, of any length; they are cleaned as notes are.
-            explain: how many of the nearest train notes to name.
+        Parameters
+        ----------
+        texts
+            any number, of any length; they are cleaned as notes are.
+        explain
+            how many of the nearest train notes to name.
         """
         return list(self.predictions(texts, explain=explain))
 
@@ -128,9 +147,12 @@ class SpecialtyClassifier:
     def rows(self, texts: Sequence[str], vectors: FloatArray | None = None) -> NoteRows:
         """What the classifier sees of texts.
 
-        Args:
-            texts: n texts.
-            vectors: float64 [n, d] unit rows by its encoder, where they are known already.
+        Parameters
+        ----------
+        texts
+            n texts.
+        vectors
+            float64 [n, d] unit rows by its encoder, where they are known already.
         """
         counts = count_words(texts, words=self.parts.words).counts
         model = self.parts.features.model
@@ -185,11 +207,16 @@ class SpecialtyClassifier:
     ) -> list[str | None]:
         """Why each text is left to people; None where it is answered.
 
-        Args:
-            texts: n texts.
-            rows: what is seen of them.
-            answers: to them.
-            similarity: float64 [n], of the nearest train note.
+        Parameters
+        ----------
+        texts
+            n texts.
+        rows
+            what is seen of them.
+        answers
+            to them.
+        similarity
+            float64 [n], of the nearest train note.
         """
         guards = self.parts.guards
         known = known_word_shares(texts, rows)
@@ -236,8 +263,10 @@ def _encoder_spec(folder: Path, parts: Parts, checkpoint: str | Path | None) -> 
 def checkpoint_hash(folder: Path) -> str:
     """What a checkpoint holds, as one hash.
 
-    Raises:
-        ClassificationError: there is no checkpoint.
+    Raises
+    ------
+    ClassificationError
+        there is no checkpoint.
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -252,8 +281,10 @@ def checkpoint_hash(folder: Path) -> str:
 def refuse_other_checkpoint(wanted: str, found: str, where: str) -> None:
     """A head on the vectors of another checkpoint says anything.
 
-    Raises:
-        ClassificationError: the hashes differ; it names both.
+    Raises
+    ------
+    ClassificationError
+        the hashes differ; it names both.
     """
     if wanted != found:
         raise ClassificationError(

@@ -24,11 +24,16 @@ IN_SERVICE = "classifier_in_service.json"
 class PublishedClassifier:
     """A classifier of the lake.
 
-    Attributes:
-        version: its folder's name: hash of the recipe it was made from.
-        data_version: hash of what it holds.
-        folder: where it lies on this machine.
-        manifest: of the folder.
+    Attributes
+    ----------
+    version
+        its folder's name: hash of the recipe it was made from.
+    data_version
+        hash of what it holds.
+    folder
+        where it lies on this machine.
+    manifest
+        of the folder.
     """
 
     version: str
@@ -53,8 +58,10 @@ def published(lake: Lake, version: str) -> PublishedClassifier:
 def point_to(lake: Lake, classifier: PublishedClassifier, recipe: Recipe) -> None:
     """Make a classifier the current one.
 
-    Raises:
-        OutdatedWorkError: newer work has made another one current.
+    Raises
+    ------
+    OutdatedWorkError
+        newer work has made another one current.
     """
     pointer = {"version": classifier.version, "data_version": classifier.data_version, "recipe": vars(recipe)}
     if lake.read_json(POINTER) == pointer:
@@ -71,8 +78,10 @@ def point_to(lake: Lake, classifier: PublishedClassifier, recipe: Recipe) -> Non
 def current_classifier(lake: Lake) -> PublishedClassifier:
     """The classifier that was made last.
 
-    Raises:
-        ClassificationError: none has been made yet.
+    Raises
+    ------
+    ClassificationError
+        none has been made yet.
     """
     pointer = lake.read_json(POINTER)
     if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):
@@ -85,10 +94,13 @@ def current_classifier(lake: Lake) -> PublishedClassifier:
 def classifier_in_service(lake: Lake, *, instead_of: str | None = None) -> PublishedClassifier | None:
     """The classifier whose verdict was `deploy` last; None where none is, or it was removed.
 
-    Args:
-        lake: where it lies.
-        instead_of: a version that is not asked for: where it is in service itself, the one before it is meant, so that
-            a verdict stays what it was when it is drawn again.
+    Parameters
+    ----------
+    lake
+        where it lies.
+    instead_of
+        a version that is not asked for: where it is in service itself, the one before it is meant, so that a verdict
+        stays what it was when it is drawn again.
     """
     pointer = lake.read_json(IN_SERVICE) or {}
     version = pointer.get("version")

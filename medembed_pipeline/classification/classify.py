@@ -70,8 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Classify a file, and say how many of its rows are left to people.
 
-    Raises:
-        ClassificationError: no classifier, a file that cannot be read or written, or a number out of range.
+    Raises
+    ------
+    ClassificationError
+        no classifier, a file that cannot be read or written, or a number out of range.
     """
     if options.explain < 0:
         raise ClassificationError(f"--explain {options.explain}: expected 0 or more train notes.")
@@ -103,19 +105,30 @@ def classify_file(
 
     A row that cannot be read is left to people, with the reason `unreadable: ...`.
 
-    Args:
-        source: of any landing format.
-        output: .csv, .jsonl or .parquet.
-        classifier: that answers.
-        text_column: "" finds it by the usual names.
-        explain: nearest train notes to name for each row.
-        progress: show a bar.
+    Parameters
+    ----------
+    source
+        of any landing format.
+    output
+        .csv, .jsonl or .parquet.
+    classifier
+        that answers.
+    text_column
+        "" finds it by the usual names.
+    explain
+        nearest train notes to name for each row.
+    progress
+        show a bar.
 
-    Returns:
+    Returns
+    -------
+    dict[str, int]
         How many rows there were by the reason of abstention; "" for those that were answered.
 
-    Raises:
-        ClassificationError: the file is missing, cannot be used, or the output's ending is unknown.
+    Raises
+    ------
+    ClassificationError
+        the file is missing, cannot be used, or the output's ending is unknown.
     """
     from tqdm import tqdm
 

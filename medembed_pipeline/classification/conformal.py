@@ -27,14 +27,22 @@ def risk_threshold(
 
     Reference: A. N. Angelopoulos, S. Bates, A. Fisch, L. Lei, T. Schuster, "Conformal risk control", ICLR 2024.
 
-    Args:
-        probabilities: float64 [n, labels] of notes that neither head nor calibration has seen.
-        membership: float64 [n, labels].
-        groups: int64 [n], numbers from 0.
-        misses: alpha, the promise, between 0 and 1.
-        outside: float64 [n], true labels of each note that are no column, and are always missed; None for none.
+    Parameters
+    ----------
+    probabilities
+        float64 [n, labels] of notes that neither head nor calibration has seen.
+    membership
+        float64 [n, labels].
+    groups
+        int64 [n], numbers from 0.
+    misses
+        alpha, the promise, between 0 and 1.
+    outside
+        float64 [n], true labels of each note that are no column, and are always missed; None for none.
 
-    Returns:
+    Returns
+    -------
+    float
         0 where even sets of all labels cannot be promised to do (too few notes, or too many labels outside).
     """
     missed = np.zeros(len(membership)) if outside is None else np.asarray(outside, dtype=np.float64)

@@ -15,12 +15,18 @@ def fit_thresholds(probabilities: FloatArray, membership: FloatArray, *, own_fro
     Reference: Z. C. Lipton, C. Elkan, B. Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure",
     ECML PKDD 2014.
 
-    Args:
-        probabilities: float64 [n, labels], calibrated, of notes that the head has not seen.
-        membership: float64 [n, labels].
-        own_from: positives from which a label has its own.
+    Parameters
+    ----------
+    probabilities
+        float64 [n, labels], calibrated, of notes that the head has not seen.
+    membership
+        float64 [n, labels].
+    own_from
+        positives from which a label has its own.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [labels]; 0.5 where there is no positive at all.
     """
     pooled = _best_threshold(probabilities.reshape(-1), membership.reshape(-1))
@@ -59,14 +65,20 @@ def threshold_costs(
 ) -> list[dict[str, float]]:
     """What one threshold for all labels costs, for a slider.
 
-    Args:
-        probabilities: float64 [n, labels], calibrated.
-        membership: float64 [n, labels].
-        thresholds: those to show.
+    Parameters
+    ----------
+    probabilities
+        float64 [n, labels], calibrated.
+    membership
+        float64 [n, labels].
+    thresholds
+        those to show.
 
-    Returns:
-        Records `threshold`, `precision`, `recall`, `f1` (over all pairs of note and label), `macro_f1`, `labels`
-        (a note, on average), `answered` (share of the notes with any label); without the likeliest label being added.
+    Returns
+    -------
+    list[dict[str, float]]
+        Records `threshold`, `precision`, `recall`, `f1` (over all pairs of note and label), `macro_f1`, `labels` (a
+        note, on average), `answered` (share of the notes with any label); without the likeliest label being added.
     """
     shown = []
     for threshold in thresholds:

@@ -29,15 +29,24 @@ def coverage_by_division(
     The head stays as it is. With n notes in the part and m in the rest, chance moves the coverage by about
     sqrt(a (1 - a) (1 / n + 1 / m)) for a share a of misses.
 
-    Args:
-        scores: float64 [n, labels] of all notes.
-        notes: all notes.
-        rows: those that are divided.
-        share: of the groups that the sets are found on.
-        misses, own_from: as in `decide`.
-        seeds: one division each.
+    Parameters
+    ----------
+    scores
+        float64 [n, labels] of all notes.
+    notes
+        all notes.
+    rows
+        those that are divided.
+    share
+        of the groups that the sets are found on.
+    misses, own_from
+        as in `decide`.
+    seeds
+        one division each.
 
-    Returns:
+    Returns
+    -------
+    list[dict[str, Any]]
         Records `seed`, `notes`, `coverage`, `set_size`.
     """
     found = []

@@ -61,14 +61,22 @@ def errors_table(
 ) -> pa.Table:
     """The wrong notes; those whose likeliest label is false first, the surest of them first.
 
-    Args:
-        note_ids: n held-out notes.
-        specialties: all of each note, those included that are not predicted.
-        truth, answers: of the same notes.
-        labels: names of the columns.
-        nearest: ids of the nearest train notes of each.
-        abstained: why, where the classifier does.
-        review: judgement and suggestion of `label_review` by note id.
+    Parameters
+    ----------
+    note_ids
+        n held-out notes.
+    specialties
+        all of each note, those included that are not predicted.
+    truth, answers
+        of the same notes.
+    labels
+        names of the columns.
+    nearest
+        ids of the nearest train notes of each.
+    abstained
+        why, where the classifier does.
+    review
+        judgement and suggestion of `label_review` by note id.
     """
     wrong = (answers.chosen != (truth.membership > 0)).any(axis=1) | (truth.outside > 0)
     wrong &= truth.carried > 0

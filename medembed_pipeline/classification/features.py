@@ -21,9 +21,12 @@ TOKEN = r"(?u)\b\w+\b"
 class WordCounts:
     """How often each word occurs in each of some texts.
 
-    Attributes:
-        counts: scipy.sparse.csr_matrix float64 [n, words].
-        words: the words, sorted, one per column.
+    Attributes
+    ----------
+    counts
+        scipy.sparse.csr_matrix float64 [n, words].
+    words
+        the words, sorted, one per column.
     """
 
     counts: Any
@@ -33,9 +36,12 @@ class WordCounts:
 def count_words(texts: Sequence[str], *, words: Sequence[str] | None = None) -> WordCounts:
     """Count the words of some texts, lower-cased.
 
-    Args:
-        texts: n texts.
-        words: those that are counted, sorted; None for all that occur.
+    Parameters
+    ----------
+    texts
+        n texts.
+    words
+        those that are counted, sorted; None for all that occur.
     """
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import CountVectorizer
@@ -55,9 +61,12 @@ def count_words(texts: Sequence[str], *, words: Sequence[str] | None = None) -> 
 class WordWeights:
     """TF-IDF as it was fitted on some notes.
 
-    Attributes:
-        columns: int64 [kept], the columns of the counts that are kept.
-        idf: float64 [kept], smoothed inverse document frequency of each.
+    Attributes
+    ----------
+    columns
+        int64 [kept], the columns of the counts that are kept.
+    idf
+        float64 [kept], smoothed inverse document frequency of each.
     """
 
     columns: npt.NDArray[np.int64]
@@ -67,8 +76,10 @@ class WordWeights:
     def fit(cls, counts: Any) -> WordWeights:
         """Of the words that at least MINIMUM_DOCUMENTS of the notes hold, or of all where none does.
 
-        Args:
-            counts: scipy.sparse [n, words].
+        Parameters
+        ----------
+        counts
+            scipy.sparse [n, words].
         """
         documents = np.asarray((counts > 0).sum(axis=0), dtype=np.float64).reshape(-1)
         enough = documents >= MINIMUM_DOCUMENTS
@@ -82,10 +93,14 @@ class WordWeights:
         Reference: G. Salton, C. Buckley, "Term-weighting approaches in automatic text retrieval", Information
         Processing & Management 24 (1988).
 
-        Args:
-            counts: scipy.sparse [n, words], with the columns that it was fitted on.
+        Parameters
+        ----------
+        counts
+            scipy.sparse [n, words], with the columns that it was fitted on.
 
-        Returns:
+        Returns
+        -------
+        Any
             scipy.sparse.csr_matrix float64 [n, kept].
         """
         from scipy.sparse import csr_matrix, diags
@@ -102,9 +117,12 @@ class WordWeights:
 class Scaling:
     """How vectors are centred and scaled: by one number, so that nothing depends on how the space is turned.
 
-    Attributes:
-        center: float64 [d], subtracted.
-        scale: divides; then the mean squared length of a row that it was fitted on is 1.
+    Attributes
+    ----------
+    center
+        float64 [d], subtracted.
+    scale
+        divides; then the mean squared length of a row that it was fitted on is 1.
     """
 
     center: FloatArray
@@ -126,9 +144,12 @@ class Scaling:
 class NoteRows:
     """Some notes as every kind of feature is made from.
 
-    Attributes:
-        counts: scipy.sparse [n, words].
-        vectors: by model, float64 [n, d] unit rows.
+    Attributes
+    ----------
+    counts
+        scipy.sparse [n, words].
+    vectors
+        by model, float64 [n, d] unit rows.
     """
 
     counts: Any
@@ -143,10 +164,14 @@ class NoteRows:
 class Features:
     """How notes become the rows that a linear head is fitted on.
 
-    Attributes:
-        model: whose vectors are seen; None for none.
-        scaling: of these; None where they are seen as they are.
-        words: TF-IDF weights; None where words are not seen.
+    Attributes
+    ----------
+    model
+        whose vectors are seen; None for none.
+    scaling
+        of these; None where they are seen as they are.
+    words
+        TF-IDF weights; None where words are not seen.
     """
 
     model: str | None

@@ -42,9 +42,12 @@ HEAD, WORDS_FILE, TRAIN_ROWS, TRAIN_IDS = (
 class TrainRows:
     """What the classifier sees of the train notes, to find the nearest.
 
-    Attributes:
-        note_ids: n ids.
-        rows: [n, d] of length 1: float64, or scipy.sparse.csr_matrix where words alone are seen.
+    Attributes
+    ----------
+    note_ids
+        n ids.
+    rows
+        [n, d] of length 1: float64, or scipy.sparse.csr_matrix where words alone are seen.
     """
 
     note_ids: list[str]
@@ -55,10 +58,14 @@ class TrainRows:
 class Guards:
     """What the classifier does not answer.
 
-    Attributes:
-        smallest_similarity: a text whose nearest train note is less similar is far from all of them.
-        smallest_known_words: share of its words that must be known from train notes.
-        largest_set: labels in its set at most.
+    Attributes
+    ----------
+    smallest_similarity
+        a text whose nearest train note is less similar is far from all of them.
+    smallest_known_words
+        share of its words that must be known from train notes.
+    largest_set
+        labels in its set at most.
     """
 
     smallest_similarity: float
@@ -70,17 +77,28 @@ class Guards:
 class Parts:
     """Everything that a classifier is made of, but the encoder.
 
-    Attributes:
-        rung: name in the ladder.
-        labels: what it predicts, sorted.
-        features: how notes become rows.
-        words: those that are counted, sorted; for the features where these see words, and for `Guards` always.
-        head: what was learned.
-        decision: how scores become an answer.
-        guards: what is left to people.
-        train: the train notes.
-        encoder: what makes the vectors: `kind` (checkpoint, base, or none), and what is needed to load it.
-        misses: what the sets promise.
+    Attributes
+    ----------
+    rung
+        name in the ladder.
+    labels
+        what it predicts, sorted.
+    features
+        how notes become rows.
+    words
+        those that are counted, sorted; for the features where these see words, and for `Guards` always.
+    head
+        what was learned.
+    decision
+        how scores become an answer.
+    guards
+        what is left to people.
+    train
+        the train notes.
+    encoder
+        what makes the vectors: `kind` (checkpoint, base, or none), and what is needed to load it.
+    misses
+        what the sets promise.
     """
 
     rung: str
@@ -98,13 +116,20 @@ class Parts:
 def write_classifier(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """Write a classifier; nothing in it depends on the time or the place.
 
-    Args:
-        folder: there, and empty.
-        parts: of the classifier.
-        card: Markdown.
-        more: further entries of the manifest, JSON-able.
+    Parameters
+    ----------
+    folder
+        there, and empty.
+    parts
+        of the classifier.
+    card
+        Markdown.
+    more
+        further entries of the manifest, JSON-able.
 
-    Returns:
+    Returns
+    -------
+    dict[str, Any]
         The manifest.
     """
     from safetensors.numpy import save_file
@@ -134,8 +159,10 @@ def write_classifier(folder: Path, parts: Parts, *, card: str, more: Mapping[str
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a classifier.
 
-    Raises:
-        ClassificationError: there is none, or it is of a later format.
+    Raises
+    ------
+    ClassificationError
+        there is none, or it is of a later format.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -156,8 +183,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_classifier(folder: Path) -> tuple[Parts, dict[str, Any]]:
     """A classifier's parts and manifest, after every file was hashed again.
 
-    Raises:
-        ClassificationError: no classifier, or a file is missing or altered.
+    Raises
+    ------
+    ClassificationError
+        no classifier, or a file is missing or altered.
     """
     from safetensors.numpy import load_file
 
@@ -253,7 +282,9 @@ def _read_train(folder: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> TrainRo
 def nearest_train(train: TrainRows, rows: Any, *, k: int) -> tuple[npt.NDArray[np.int64], FloatArray]:
     """The k nearest train notes of some rows of length 1, the nearest first; ties by id.
 
-    Returns:
+    Returns
+    -------
+    tuple[npt.NDArray[np.int64], FloatArray]
         int64 [n, k] places among the train notes, float64 [n, k] their cosines.
     """
     from medembed_pipeline.classification.heads import nearest_rows

@@ -21,9 +21,12 @@ LARGEST_LOGIT = 30.0
 class LinearHead:
     """A logistic regression for each label.
 
-    Attributes:
-        weights: float64 [labels, d].
-        bias: float64 [labels].
+    Attributes
+    ----------
+    weights
+        float64 [labels, d].
+    bias
+        float64 [labels].
     """
 
     weights: FloatArray
@@ -54,10 +57,14 @@ def fit_linear(rows: Any, membership: FloatArray, *, inverse_regularization: flo
     References: R. Rifkin, A. Klautau, "In defense of one-vs-all classification", JMLR 5 (2004); C.-J. Lin, R. C. Weng,
     S. S. Keerthi, "Trust region Newton method for large-scale logistic regression", JMLR 9 (2008), for the solver.
 
-    Args:
-        rows: [n, d], numpy or scipy.sparse.
-        membership: float64 [n, labels], 1.0 where the note carries the label.
-        inverse_regularization: C, above 0.
+    Parameters
+    ----------
+    rows
+        [n, d], numpy or scipy.sparse.
+    membership
+        float64 [n, labels], 1.0 where the note carries the label.
+    inverse_regularization
+        C, above 0.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -82,10 +89,14 @@ def fit_linear(rows: Any, membership: FloatArray, *, inverse_regularization: flo
 class NeighborHead:
     """The share of the nearest train notes that carry each label, the nearer ones counting more.
 
-    Attributes:
-        rows: float64 [t, d] unit rows of the train notes.
-        membership: float64 [t, labels].
-        neighbors: voters per note; all where there are fewer.
+    Attributes
+    ----------
+    rows
+        float64 [t, d] unit rows of the train notes.
+    membership
+        float64 [t, labels].
+    neighbors
+        voters per note; all where there are fewer.
     """
 
     rows: FloatArray
@@ -105,12 +116,18 @@ class NeighborHead:
 def nearest_rows(known: FloatArray, asked: FloatArray, *, k: int) -> tuple[Any, FloatArray]:
     """The k most similar of some unit rows, the most similar first; of equal ones, the lower row.
 
-    Args:
-        known: [t, d] unit rows.
-        asked: [n, d] unit rows.
-        k: as many as there are, where there are fewer.
+    Parameters
+    ----------
+    known
+        [t, d] unit rows.
+    asked
+        [n, d] unit rows.
+    k
+        as many as there are, where there are fewer.
 
-    Returns:
+    Returns
+    -------
+    tuple[Any, FloatArray]
         int64 [n, k] rows of `known`, float64 [n, k] their cosines.
     """
     width = min(k, len(known))
@@ -133,8 +150,10 @@ def nearest_rows(known: FloatArray, asked: FloatArray, *, k: int) -> tuple[Any, 
 class PrevalenceHead:
     """Every note alike: the share of train notes that carry each label.
 
-    Attributes:
-        share: float64 [labels].
+    Attributes
+    ----------
+    share
+        float64 [labels].
     """
 
     share: FloatArray

@@ -38,10 +38,14 @@ def read_notes(work: AssetWork, settings: ClassificationSettings) -> ClassifierN
 class SeenNotes:
     """What classifiers see of the notes.
 
-    Attributes:
-        texts: of every note, in the order of their ids.
-        rows: the same.
-        words: those that are counted.
+    Attributes
+    ----------
+    texts
+        of every note, in the order of their ids.
+    rows
+        the same.
+    words
+        those that are counted.
     """
 
     texts: list[str]
@@ -65,12 +69,17 @@ def read_rows(work: AssetWork, notes: ClassifierNotes) -> SeenNotes:
 def checkpoint_of_vectors(work: AssetWork, classifier_checkpoint: str | None) -> Checkpoint:
     """The checkpoint behind the vectors, which has to be the one that a classifier was made on.
 
-    Args:
-        work: the asset's.
-        classifier_checkpoint: hash of the classifier's; None where it belongs to none.
+    Parameters
+    ----------
+    work
+        the asset's.
+    classifier_checkpoint
+        hash of the classifier's; None where it belongs to none.
 
-    Raises:
-        ClassificationError: it is another one; it names both hashes.
+    Raises
+    ------
+    ClassificationError
+        it is another one; it names both hashes.
     """
     checkpoint = measured_checkpoint(work)
     if classifier_checkpoint is not None and classifier_checkpoint != checkpoint.data_version:
@@ -84,11 +93,16 @@ def checkpoint_of_vectors(work: AssetWork, classifier_checkpoint: str | None) ->
 def lowest_similarity(similarity: np.ndarray, *, share: float) -> float:
     """Below which a text counts as far: all but `share` of the validation notes are nearer.
 
-    Args:
-        similarity: float64 [n], of each validation note's nearest train note.
-        share: 0 to 1.
+    Parameters
+    ----------
+    similarity
+        float64 [n], of each validation note's nearest train note.
+    share
+        0 to 1.
 
-    Returns:
+    Returns
+    -------
+    float
         -1 (nothing is far) where there is no validation note.
     """
     return float(np.quantile(similarity, share, method="lower")) if len(similarity) else -1.0

@@ -27,12 +27,18 @@ PREVALENCE, WORDS = "prevalence", "tfidf"
 class Rung:
     """One classifier of the ladder.
 
-    Attributes:
-        name: in tables.
-        kind: of its head.
-        model: whose vectors it sees: baseline, tuned, or None.
-        words: whether it sees the words.
-        shown: what it is, in a few words.
+    Attributes
+    ----------
+    name
+        in tables.
+    kind
+        of its head.
+    model
+        whose vectors it sees: baseline, tuned, or None.
+    words
+        whether it sees the words.
+    shown
+        what it is, in a few words.
     """
 
     name: str
@@ -71,10 +77,14 @@ MOST_TUNING_NOTES = 5_000
 class Trial:
     """One parameter that was tried.
 
-    Attributes:
-        parameter: C, or the number of voters.
-        score: mean log loss a note over the folds; lower is better.
-        fold_scores: of each fold.
+    Attributes
+    ----------
+    parameter
+        C, or the number of voters.
+    score
+        mean log loss a note over the folds; lower is better.
+    fold_scores
+        of each fold.
     """
 
     parameter: float
@@ -85,9 +95,12 @@ class Trial:
 class Tuner(Protocol):
     """Chooses a parameter: by a grid here, or by a search that asks `score` in its own order.
 
-    Args:
-        score: parameter -> the log loss a note of each fold.
-        kind: of the head.
+    Parameters
+    ----------
+    score
+        parameter -> the log loss a note of each fold.
+    kind
+        of the head.
     """
 
     def __call__(self, score: Callable[[float], tuple[float, ...]], kind: Kind) -> list[Trial]:
@@ -108,12 +121,18 @@ def grid_tuner(score: Callable[[float], tuple[float, ...]], kind: Kind) -> list[
 class FittedRung:
     """A rung, fitted on all train notes.
 
-    Attributes:
-        rung: which.
-        features: how its rows are made.
-        head: what was learned.
-        trials: what was tried.
-        parameter: what was chosen.
+    Attributes
+    ----------
+    rung
+        which.
+    features
+        how its rows are made.
+    head
+        what was learned.
+    trials
+        what was tried.
+    parameter
+        what was chosen.
     """
 
     rung: Rung
@@ -137,11 +156,16 @@ def fit_features(rung: Rung, notes: NoteRows) -> Features:
 def fit_head(rung: Rung, rows: Any, membership: FloatArray, parameter: float) -> Head:
     """What a rung learns.
 
-    Args:
-        rung: any but the adapters.
-        rows: [n, d], what it sees of n train notes.
-        membership: float64 [n, labels].
-        parameter: C, or the number of voters.
+    Parameters
+    ----------
+    rung
+        any but the adapters.
+    rows
+        [n, d], what it sees of n train notes.
+    membership
+        float64 [n, labels].
+    parameter
+        C, or the number of voters.
     """
     match rung.kind:
         case "linear":
@@ -158,10 +182,14 @@ def fit_head(rung: Rung, rows: Any, membership: FloatArray, parameter: float) ->
 class TrainNotes:
     """What the ladder is fitted on.
 
-    Attributes:
-        notes: n train notes, sorted by id.
-        membership: float64 [n, labels].
-        groups: int64 [n], numbers from 0.
+    Attributes
+    ----------
+    notes
+        n train notes, sorted by id.
+    membership
+        float64 [n, labels].
+    groups
+        int64 [n], numbers from 0.
     """
 
     notes: NoteRows
@@ -178,9 +206,12 @@ class TrainNotes:
 class Climbed:
     """One rung of the ladder after the climb.
 
-    Attributes:
-        fitted: on all train notes.
-        out_of_fold: float64 [n, labels], of the train notes, by heads that saw neither the note nor its group.
+    Attributes
+    ----------
+    fitted
+        on all train notes.
+    out_of_fold
+        float64 [n, labels], of the train notes, by heads that saw neither the note nor its group.
     """
 
     fitted: FittedRung
@@ -192,12 +223,18 @@ def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner 
 
     The same folds for every rung and parameter. Words are weighed anew within each fold.
 
-    Args:
-        rung: which.
-        train: the train notes.
-        folds: of whole groups.
-        seed: of the folds.
-        tuner: what tries the parameters.
+    Parameters
+    ----------
+    rung
+        which.
+    train
+        the train notes.
+    folds
+        of whole groups.
+    seed
+        of the folds.
+    tuner
+        what tries the parameters.
     """
     parts: IntArray = np.arange(len(train.membership))
     if len(parts) > MOST_TUNING_NOTES:

@@ -32,17 +32,27 @@ def make_classifier(
 ) -> None:
     """Fit what `label_probabilities` chose on all train notes, and write it.
 
-    Args:
-        folder: there, and empty.
-        work: the asset's.
-        notes: all notes.
-        table: `label_probabilities`.
-        settings: of the room.
-        encoder: that made the vectors.
-        checkpoint: behind the tuned vectors.
+    Parameters
+    ----------
+    folder
+        there, and empty.
+    work
+        the asset's.
+    notes
+        all notes.
+    table
+        `label_probabilities`.
+    settings
+        of the room.
+    encoder
+        that made the vectors.
+    checkpoint
+        behind the tuned vectors.
 
-    Raises:
-        ClassificationError: the table was made with other notes or settings.
+    Raises
+    ------
+    ClassificationError
+        the table was made with other notes or settings.
     """
     facts = table.footer.facts
     if facts["labels"] != len(notes.labels) or table.rows != notes.membership.size:

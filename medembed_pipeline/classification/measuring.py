@@ -62,15 +62,24 @@ def measure(
 ) -> Built:
     """The table `classification_metrics` and its facts.
 
-    Args:
-        work: the asset's.
-        notes: all notes.
-        table: `label_probabilities`.
-        classifier: the current one.
-        standing: the one in service; None where there is none, or it is the current one.
-        settings: of the room.
-        slices: names.
-        encoder: that made the vectors.
+    Parameters
+    ----------
+    work
+        the asset's.
+    notes
+        all notes.
+    table
+        `label_probabilities`.
+    classifier
+        the current one.
+    standing
+        the one in service; None where there is none, or it is the current one.
+    settings
+        of the room.
+    slices
+        names.
+    encoder
+        that made the vectors.
     """
     judged = notes.judged(TEST)
     if not notes.labels or not len(judged):
@@ -223,12 +232,18 @@ def wrong_notes(
 ) -> Built:
     """The table `classification_errors`, and how many notes it is of.
 
-    Args:
-        work: the asset's.
-        notes: all notes.
-        table: `label_probabilities`.
-        classifier: the current one.
-        review: `label_review`.
+    Parameters
+    ----------
+    work
+        the asset's.
+    notes
+        all notes.
+    table
+        `label_probabilities`.
+    classifier
+        the current one.
+    review
+        `label_review`.
     """
     judged = notes.judged(TEST)
     if not notes.labels or not len(judged):

@@ -96,9 +96,12 @@ class Scope(NamedTuple):
 class Measured:
     """One model on the scored notes.
 
-    Attributes:
-        truth: of the notes that it was scored on.
-        answers: what it says.
+    Attributes
+    ----------
+    truth
+        of the notes that it was scored on.
+    answers
+        what it says.
     """
 
     truth: Truth
@@ -116,14 +119,21 @@ def classification_metrics_table(
 ) -> pa.Table:
     """Every rung over all notes, and the served one and TF-IDF by label and by part of the notes.
 
-    Args:
-        models: by rung, all on the same notes; TF-IDF and prevalence among them.
-        labels: names of the columns of the truth.
-        scopes: further parts of the notes.
-        served: the rung that is served.
-        confidence: of the intervals.
-        in_service: the classifier in service, and the served rung on the same notes (those that neither has learned
-            from) and labels; None where none is, or where it is this one.
+    Parameters
+    ----------
+    models
+        by rung, all on the same notes; TF-IDF and prevalence among them.
+    labels
+        names of the columns of the truth.
+    scopes
+        further parts of the notes.
+    served
+        the rung that is served.
+    confidence
+        of the intervals.
+    in_service
+        the classifier in service, and the served rung on the same notes (those that neither has learned from) and
+        labels; None where none is, or where it is this one.
     """
     rows = _Rows(confidence)
     overall = {name: overall_figures(one.truth, one.answers) for name, one in models.items()}
@@ -306,9 +316,12 @@ class _Rows:
 def note_scopes(words: Sequence[int], beyond_window: Sequence[bool] | None) -> list[Scope]:
     """Scopes by length, in parts of about as many notes, and by whether the model reads the whole note.
 
-    Args:
-        words: of each note.
-        beyond_window: whether the note is longer than what the model reads; None where that is not known.
+    Parameters
+    ----------
+    words
+        of each note.
+    beyond_window
+        whether the note is longer than what the model reads; None where that is not known.
     """
     lengths = np.asarray(words, dtype=np.int64)
     scopes = []

@@ -23,15 +23,24 @@ OUT_OF_FOLD, HELD_OUT, SEEN = "out_of_fold", "held_out", "seen"
 class ClassifierNotes:
     """All notes, sorted by id. Made by `classifier_notes`.
 
-    Attributes:
-        note_ids: n ids.
-        splits: of each.
-        groups: int64 [n], numbers from 0.
-        labels: those that are predicted, sorted.
-        membership: float64 [n, labels], 1.0 where the note carries the label.
-        outside: float64 [n], further labels of each note, that are not predicted.
-        seen: bool [n], the checkpoint was trained on the note or another of its group.
-        too_rare: train notes of each label that is not predicted, by name.
+    Attributes
+    ----------
+    note_ids
+        n ids.
+    splits
+        of each.
+    groups
+        int64 [n], numbers from 0.
+    labels
+        those that are predicted, sorted.
+    membership
+        float64 [n, labels], 1.0 where the note carries the label.
+    outside
+        float64 [n], further labels of each note, that are not predicted.
+    seen
+        bool [n], the checkpoint was trained on the note or another of its group.
+    too_rare
+        train notes of each label that is not predicted, by name.
     """
 
     note_ids: list[str]
@@ -95,18 +104,29 @@ def classifier_notes(
 ) -> ClassifierNotes:
     """Sort the notes by id, and see which labels can be predicted.
 
-    Args:
-        note_ids: n different ids, in any order.
-        specialties: per note, empty where it has none.
-        splits: by note id.
-        groups: by note id.
-        trained: ids that the checkpoint was trained on; others than those of the corpus do no harm.
-        trained_groups: groups of notes that it was trained on and whose text is gone.
-        smallest_label_notes: a label with fewer train notes is not predicted.
+    Parameters
+    ----------
+    note_ids
+        n different ids, in any order.
+    specialties
+        per note, empty where it has none.
+    splits
+        by note id.
+    groups
+        by note id.
+    trained
+        ids that the checkpoint was trained on; others than those of the corpus do no harm.
+    trained_groups
+        groups of notes that it was trained on and whose text is gone.
+    smallest_label_notes
+        a label with fewer train notes is not predicted.
 
-    Raises:
-        ClassificationError: a note without a split or group.
-        EvaluationError: an id twice.
+    Raises
+    ------
+    ClassificationError
+        a note without a split or group.
+    EvaluationError
+        an id twice.
     """
     missing = [note for note in note_ids if note not in splits or note not in groups]
     if missing:

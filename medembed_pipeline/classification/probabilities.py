@@ -75,11 +75,16 @@ MoreScores = Callable[[], FloatArray]
 class Ladder:
     """Every rung, climbed.
 
-    Attributes:
-        climbed: by rung; without the adapters, which are no head on given rows.
-        scores: by rung, float64 [n, labels] of all notes; of train notes out of fold, and NaN of the adapters.
-        decisions: by rung.
-        choice: which is served.
+    Attributes
+    ----------
+    climbed
+        by rung; without the adapters, which are no head on given rows.
+    scores
+        by rung, float64 [n, labels] of all notes; of train notes out of fold, and NaN of the adapters.
+    decisions
+        by rung.
+    choice
+        which is served.
     """
 
     climbed: Mapping[str, Climbed]
@@ -97,11 +102,16 @@ def climb_ladder(
 ) -> Ladder:
     """Fit every rung on the train notes, and choose on the validation notes.
 
-    Args:
-        notes: n notes.
-        rows: the same notes, in their order.
-        settings: of the room.
-        adapters: makes the scores of the adapters, float64 [n, labels]; None where they are off.
+    Parameters
+    ----------
+    notes
+        n notes.
+    rows
+        the same notes, in their order.
+    settings
+        of the room.
+    adapters
+        makes the scores of the adapters, float64 [n, labels]; None where they are off.
     """
     learned = notes.learned_from()
     train = TrainNotes(
@@ -155,10 +165,14 @@ def probabilities_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Climb the ladder, and put down what every rung says.
 
-    Args:
-        notes, rows, settings, adapters: as in `climb_ladder`.
+    Parameters
+    ----------
+    notes, rows, settings, adapters
+        as in `climb_ladder`.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         A table with PROBABILITIES_SCHEMA, a row per note and label, sorted by both; and the facts: `labels`,
         `labels_not_predicted` (records), `train_notes`, `validation_notes`, `served`, `why_served`, `ladder` and
         `trials` (records).

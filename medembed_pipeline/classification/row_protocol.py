@@ -82,13 +82,20 @@ class RowProtocolPreset(Section):
 class Scored:
     """A model under a protocol.
 
-    Attributes:
-        protocol: row, text or group.
-        model: a key of SHOWN.
-        held_out: rows that were scored.
-        seen_share: of them that have their very text in training.
-        figures: `accuracy` and `macro_f1`, each as value, low, high.
-        new_text: the same, of the rows whose text is new.
+    Attributes
+    ----------
+    protocol
+        row, text or group.
+    model
+        a key of SHOWN.
+    held_out
+        rows that were scored.
+    seen_share
+        of them that have their very text in training.
+    figures
+        `accuracy` and `macro_f1`, each as value, low, high.
+    new_text
+        the same, of the rows whose text is new.
     """
 
     protocol: str
@@ -110,8 +117,10 @@ def is_row_protocol(path: Path) -> bool:
 def load_row_protocol(path: Path) -> RowProtocolPreset:
     """Read and check a preset file.
 
-    Raises:
-        SettingsError: an unknown key, or a value out of range.
+    Raises
+    ------
+    SettingsError
+        an unknown key, or a value out of range.
     """
     return validate(RowProtocolPreset, tomllib.loads(path.read_text(encoding="utf-8-sig")), where=str(path))
 
@@ -119,8 +128,10 @@ def load_row_protocol(path: Path) -> RowProtocolPreset:
 def read_labelled_rows(path: Path, preset: RowsPreset) -> ExperimentRows:
     """Every row of a file that has a text and a label; labels by their usual names.
 
-    Raises:
-        ClassificationError: there is no file, it cannot be used, or fewer than two labels are in it.
+    Raises
+    ------
+    ClassificationError
+        there is no file, it cannot be used, or fewer than two labels are in it.
     """
     if not path.is_file():
         raise ClassificationError(f"data: there is no file {path}. Give a file of labelled rows.")
@@ -156,11 +167,16 @@ def score_protocols(
 ) -> list[Scored]:
     """Every model under every protocol.
 
-    Args:
-        rows: texts and labels, a row each.
-        preset: of the experiment.
-        vectors: float64 [n, d] unit rows of the base model; None to leave it out.
-        on_line: told how far it is.
+    Parameters
+    ----------
+    rows
+        texts and labels, a row each.
+    preset
+        of the experiment.
+    vectors
+        float64 [n, d] unit rows of the base model; None to leave it out.
+    on_line
+        told how far it is.
     """
     labels = sorted(set(rows.labels))
     column_of = {name: column for column, name in enumerate(labels)}
@@ -316,10 +332,14 @@ def protocol_table(scored: Sequence[Scored]) -> pa.Table:
 def run_row_protocol(path: Path, data: Path, output: Path | None) -> int:
     """Score the protocols, print the page, and write it with its table into a folder.
 
-    Args:
-        path: the preset.
-        data: a file of labelled rows.
-        output: folder for `experiment.parquet` and `experiment.md`; None writes nothing.
+    Parameters
+    ----------
+    path
+        the preset.
+    data
+        a file of labelled rows.
+    output
+        folder for `experiment.parquet` and `experiment.md`; None writes nothing.
     """
     import pyarrow.parquet as pq
 

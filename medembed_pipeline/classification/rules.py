@@ -34,12 +34,18 @@ RULES: Mapping[str, str] = {
 class Evidence:
     """What the verdict goes by.
 
-    Attributes:
-        rows: of the table `classification_metrics`.
-        served: the rung that is served.
-        misses: what its sets promise.
-        confidence: of the intervals.
-        in_service: whether another classifier is in service.
+    Attributes
+    ----------
+    rows
+        of the table `classification_metrics`.
+    served
+        the rung that is served.
+    misses
+        what its sets promise.
+    confidence
+        of the intervals.
+    in_service
+        whether another classifier is in service.
     """
 
     rows: Sequence[Mapping[str, Any]]

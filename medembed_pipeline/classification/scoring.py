@@ -61,12 +61,18 @@ LOWER_IS_BETTER = frozenset(
 class Truth:
     """What is true of the scored notes.
 
-    Attributes:
-        membership: float64 [n, labels], only labels that are predicted.
-        outside: float64 [n], how many true labels of each note are not predicted: they count as missed.
-        groups: int64 [n], numbers from 0.
-        scored_labels: int64, columns with figures of their own, over which the macro means go.
-        train_notes: float64 [labels], train notes of each.
+    Attributes
+    ----------
+    membership
+        float64 [n, labels], only labels that are predicted.
+    outside
+        float64 [n], how many true labels of each note are not predicted: they count as missed.
+    groups
+        int64 [n], numbers from 0.
+    scored_labels
+        int64, columns with figures of their own, over which the macro means go.
+    train_notes
+        float64 [labels], train notes of each.
     """
 
     membership: FloatArray
@@ -90,10 +96,14 @@ class Truth:
 class Answers:
     """What a classifier says of the scored notes.
 
-    Attributes:
-        probabilities: float64 [n, labels], calibrated.
-        chosen: bool [n, labels], the labels that it gives.
-        sets: bool [n, labels], the sets with a promise.
+    Attributes
+    ----------
+    probabilities
+        float64 [n, labels], calibrated.
+    chosen
+        bool [n, labels], the labels that it gives.
+    sets
+        bool [n, labels], the sets with a promise.
     """
 
     probabilities: FloatArray
@@ -110,7 +120,9 @@ def note_scores(truth: Truth, answers: Answers) -> dict[MetricKey, FloatArray]:
     - `log_loss`: in nats, summed over the labels that are predicted.
     - `covered`: share of the true labels that the set holds; `set_size`: labels in it.
 
-    Returns:
+    Returns
+    -------
+    dict[MetricKey, FloatArray]
         float64 [n] each, NaN for a note without a true label.
     """
     member, labels = truth.membership, truth.membership.shape[1]
@@ -152,8 +164,10 @@ def _ranking(member: FloatArray, probabilities: FloatArray, outside: FloatArray,
 class LabelCounts:
     """Hits, false alarms and misses of each label, of all notes and without each group: row 0 is of all.
 
-    Attributes:
-        hits, said, true: float64 [1 + groups, labels].
+    Attributes
+    ----------
+    hits, said, true
+        float64 [1 + groups, labels].
     """
 
     hits: FloatArray

@@ -43,10 +43,14 @@ CHOICES: Mapping[str, tuple[MetricKey, str]] = {
 class Decision:
     """How scores become an answer.
 
-    Attributes:
-        calibration: scores -> probabilities.
-        thresholds: float64 [labels], from which a label is given.
-        set_threshold: from which it is in the set; 0 for sets of all labels, which alone keep the promise then.
+    Attributes
+    ----------
+    calibration
+        scores -> probabilities.
+    thresholds
+        float64 [labels], from which a label is given.
+    set_threshold
+        from which it is in the set; 0 for sets of all labels, which alone keep the promise then.
     """
 
     calibration: Calibration
@@ -69,12 +73,18 @@ def decide(scores: FloatArray, validation: Truth, *, misses: float, own_from: in
     Thresholds and sets are found on probabilities that each fold of groups got from the calibration by the others, so
     that the set's promise is made on notes that the calibration has not seen.
 
-    Args:
-        scores: float64 [n, labels].
-        validation: what is true of these notes.
-        misses: what the sets promise; see `risk_threshold`.
-        own_from: positives from which a label has calibration and threshold of its own.
-        seed: of the folds.
+    Parameters
+    ----------
+    scores
+        float64 [n, labels].
+    validation
+        what is true of these notes.
+    misses
+        what the sets promise; see `risk_threshold`.
+    own_from
+        positives from which a label has calibration and threshold of its own.
+    seed
+        of the folds.
     """
     labels = scores.shape[1]
     if not len(scores) or not labels:
@@ -95,10 +105,14 @@ def decide(scores: FloatArray, validation: Truth, *, misses: float, own_from: in
 class Choice:
     """Which rung is served.
 
-    Attributes:
-        served: its name.
-        why: a sentence.
-        ladder: a record per rung: `rung`, `shown`, `value` on validation notes and `over_tfidf`, with intervals.
+    Attributes
+    ----------
+    served
+        its name.
+    why
+        a sentence.
+    ladder
+        a record per rung: `rung`, `shown`, `value` on validation notes and `over_tfidf`, with intervals.
     """
 
     served: str
@@ -118,12 +132,18 @@ def choose(
 
     The adapters are compared, and never served (see `adapters`).
 
-    Args:
-        scores: by rung, float64 [n, labels], in the order of the ladder; TF-IDF among them.
-        decisions: by rung, how its scores become answers.
-        validation: what is true of the notes.
-        by: one of CHOICES.
-        confidence: of the intervals.
+    Parameters
+    ----------
+    scores
+        by rung, float64 [n, labels], in the order of the ladder; TF-IDF among them.
+    decisions
+        by rung, how its scores become answers.
+    validation
+        what is true of the notes.
+    by
+        one of CHOICES.
+    confidence
+        of the intervals.
     """
     key, shown = CHOICES[by]
     figures: dict[str, Jackknife] = {

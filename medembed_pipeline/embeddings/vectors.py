@@ -41,14 +41,22 @@ def embeddings_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A vector for every note.
 
-    Args:
-        note_ids: n ids, in the order of the table.
-        texts: n texts.
-        load_encoder: called once, and only when a text has no vector yet.
-        store: vectors of this very encoder, by text.
-        role: as which the encoder that `load_encoder` returns takes the texts.
+    Parameters
+    ----------
+    note_ids
+        n ids, in the order of the table.
+    texts
+        n texts.
+    load_encoder
+        called once, and only when a text has no vector yet.
+    store
+        vectors of this very encoder, by text.
+    role
+        as which the encoder that `load_encoder` returns takes the texts.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         The table with columns note_id and embedding (fixed-size list of float32, L2-normalised), and the facts
         `dimensions`, `encoded_notes` and `known_notes`.
     """

@@ -28,13 +28,19 @@ class Dense(nn.Module):
 def load_dense(spec: EncoderSpec, folder: Path, inputs: int) -> nn.ModuleList:
     """The Dense layers of a spec, with the weights of the base model's folder.
 
-    Args:
-        spec: names the layers in their order.
-        folder: the base model's.
-        inputs: dimensions of the pooled vectors.
+    Parameters
+    ----------
+    spec
+        names the layers in their order.
+    folder
+        the base model's.
+    inputs
+        dimensions of the pooled vectors.
 
-    Raises:
-        MedembedError: the folder has other layers, or their weights are missing or damaged.
+    Raises
+    ------
+    MedembedError
+        the folder has other layers, or their weights are missing or damaged.
     """
     if not spec.dense:
         return nn.ModuleList()
@@ -54,14 +60,21 @@ def load_dense(spec: EncoderSpec, folder: Path, inputs: int) -> nn.ModuleList:
 def load_projection(spec: EncoderSpec, folder: Path, inputs: int, seed: int) -> nn.Linear | None:
     """The projection of a spec: that of the base model's folder where it has one of this size, else a new one.
 
-    Args:
-        spec: tells its size; None is returned where that is 0.
-        folder: the base model's.
-        inputs: dimensions of what comes before it.
-        seed: of a new one, which keeps angles (or, in fewer dimensions, keeps them on average).
+    Parameters
+    ----------
+    spec
+        tells its size; None is returned where that is 0.
+    folder
+        the base model's.
+    inputs
+        dimensions of what comes before it.
+    seed
+        of a new one, which keeps angles (or, in fewer dimensions, keeps them on average).
 
-    Raises:
-        MedembedError: its weights are missing or damaged.
+    Raises
+    ------
+    MedembedError
+        its weights are missing or damaged.
     """
     if not spec.projection_dimensions:
         return None

@@ -14,8 +14,10 @@ PrecisionName = Literal["auto", "float32", "bfloat16"]
 def resolve_device(device: str) -> torch.device:
     """The device that `device` names; `auto` takes the first there is of cuda, mps, cpu.
 
-    Raises:
-        MedembedError: it is none of these, or not on this machine.
+    Raises
+    ------
+    MedembedError
+        it is none of these, or not on this machine.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
@@ -34,8 +36,10 @@ def resolve_precision(precision: str, device: torch.device) -> Literal["float32"
 
     Weights, pooling, normalisation and losses are float32 either way (torch.autocast).
 
-    Raises:
-        MedembedError: it is none of `auto`, `float32`, `bfloat16`.
+    Raises
+    ------
+    MedembedError
+        it is none of `auto`, `float32`, `bfloat16`.
     """
     if precision == "float32":
         return "float32"

@@ -99,8 +99,10 @@ class EfficientNetLite0(nn.Module):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features, float32 [n, 1280], before the classifier.
 
-        Args:
-            pictures: float32 [n, 3, height, width], normalised by MEAN and SCALE.
+        Parameters
+        ----------
+        pictures
+            float32 [n, 3, height, width], normalised by MEAN and SCALE.
         """
         states = functional.relu6(self._bn0(self._conv_stem(pictures)))
         states = self._blocks(states)
@@ -116,8 +118,10 @@ class EfficientNetLite0(nn.Module):
 def load_efficientnet_lite0(weights: Path) -> EfficientNetLite0:
     """The network with the weights of a file, ready to compute.
 
-    Raises:
-        RuntimeError: the file holds other weights.
+    Raises
+    ------
+    RuntimeError
+        the file holds other weights.
     """
     network = EfficientNetLite0()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))

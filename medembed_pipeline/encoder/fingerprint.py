@@ -31,13 +31,19 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
     window, handling of long notes, prompts, Dense layers, projection and precision; not the folder's name or its
     other files.
 
-    Args:
-        spec: the encoder; a hub id is fetched.
-        precision: the one the vectors are computed in, "float32" or "bfloat16" (`Encoder.precision`).
-        seed: as given to `load_encoder`; counts only where a new projection is drawn from it.
+    Parameters
+    ----------
+    spec
+        the encoder; a hub id is fetched.
+    precision
+        the one the vectors are computed in, "float32" or "bfloat16" (`Encoder.precision`).
+    seed
+        as given to `load_encoder`; counts only where a new projection is drawn from it.
 
-    Raises:
-        MedembedError: as `resolve_base`, and as `read_spec` where layers of the folder are taken.
+    Raises
+    ------
+    MedembedError
+        as `resolve_base`, and as `read_spec` where layers of the folder are taken.
     """
     folder = resolve_base(spec.base)
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))

@@ -30,9 +30,12 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     one that `encode` takes by itself. sentence-transformers has no windows: it cuts a longer note off, whatever
     `long_notes` says (which is kept in `medembed_encoder.json`).
 
-    Args:
-        encoder: on any device; its weights are written as float32.
-        folder: created where missing; files of the same names are replaced.
+    Parameters
+    ----------
+    encoder
+        on any device; its weights are written as float32.
+    folder
+        created where missing; files of the same names are replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec = encoder.spec

@@ -40,17 +40,22 @@ class ImageEncoder(Protocol):
 
         A picture's vector depends on no other, up to 1e-5 in each coordinate.
 
-        Args:
-            pictures: uint8 [height, width] or [height, width, 3] each.
-            batch_size: pictures at once.
+        Parameters
+        ----------
+        pictures
+            uint8 [height, width] or [height, width, 3] each.
+        batch_size
+            pictures at once.
         """
         ...
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = BATCH) -> Vectors:
         """float32 [n, dimensions], L2-normalised.
 
-        Raises:
-            MedembedError: the model reads no texts.
+        Raises
+        ------
+        MedembedError
+            the model reads no texts.
         """
         ...
 
@@ -58,9 +63,10 @@ class ImageEncoder(Protocol):
 def load_image_encoder(spec: ImageEncoderSpec, *, device: str = "auto") -> ImageEncoder:
     """Load the encoder that `spec` describes; it computes in float32.
 
-    Raises:
-        MedembedError: see `resolve_image_base` and `resolve_device`; also when the folder lacks weights or
-        preprocessing.
+    Raises
+    ------
+    MedembedError
+        see `resolve_image_base` and `resolve_device`; also when the folder lacks weights or preprocessing.
     """
     where = resolve_device(device)
     if spec.base == BUNDLED:

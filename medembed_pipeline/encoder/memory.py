@@ -19,7 +19,9 @@ def keep_freed_memory() -> bool:
 
     Measure the ratio on a machine with `python -m medembed_pipeline.encoder.measure_memory`.
 
-    Returns:
+    Returns
+    -------
+    bool
         True where the C library took the setting; False (and nothing done) anywhere but on Linux with glibc.
     """
     if not sys.platform.startswith("linux"):

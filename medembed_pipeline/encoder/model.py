@@ -33,20 +33,28 @@ OnBatch = Callable[[int], None]
 class Encoder(nn.Module):
     """Texts to unit vectors. Made by `load_encoder`.
 
-    Example:
-        >>> from medembed_pipeline.encoder import EncoderSpec
-        >>> from medembed_pipeline.encoder.model import load_encoder
-        >>> encoder = load_encoder(EncoderSpec(), device="cpu")
-        >>> encoder.encode(["Chest pain on exertion.", "Fracture of the left wrist."]).shape
-        (2, 384)
+    Examples
+    --------
+    >>> from medembed_pipeline.encoder import EncoderSpec
+    >>> from medembed_pipeline.encoder.model import load_encoder
+    >>> encoder = load_encoder(EncoderSpec(), device="cpu")
+    >>> encoder.encode(["Chest pain on exertion.", "Fracture of the left wrist."]).shape
+    (2, 384)
 
-    Attributes:
-        spec: what it is made of.
-        transformer: the token encoder (a transformers model).
-        dense: the base model's own layers after pooling (`medembed_pipeline.encoder.dense.Dense`), mostly none.
-        projection: linear layer after these, or None.
-        tokenizer: the fast tokenizer of the base model.
-        precision: "float32" or "bfloat16", the format of the matrix products.
+    Attributes
+    ----------
+    spec
+        what it is made of.
+    transformer
+        the token encoder (a transformers model).
+    dense
+        the base model's own layers after pooling (`medembed_pipeline.encoder.dense.Dense`), mostly none.
+    projection
+        linear layer after these, or None.
+    tokenizer
+        the fast tokenizer of the base model.
+    precision
+        "float32" or "bfloat16", the format of the matrix products.
     """
 
     def __init__(
@@ -89,12 +97,18 @@ class Encoder(nn.Module):
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor, left_out: int = 0) -> torch.Tensor:
         """Unit vectors of tokenised windows.
 
-        Args:
-            token_ids: int64 [batch, tokens], padded on the right: some models count positions from the left.
-            mask: bool [batch, tokens], True on real tokens.
-            left_out: tokens at the beginning of each row that are not pooled (`Windows.left_out`).
+        Parameters
+        ----------
+        token_ids
+            int64 [batch, tokens], padded on the right: some models count positions from the left.
+        mask
+            bool [batch, tokens], True on real tokens.
+        left_out
+            tokens at the beginning of each row that are not pooled (`Windows.left_out`).
 
-        Returns:
+        Returns
+        -------
+        torch.Tensor
             float32 [batch, dimensions], L2-normalised.
         """
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
@@ -112,10 +126,14 @@ class Encoder(nn.Module):
     def tokenize(self, texts: Sequence[str], *, role: Role = "document", part_tokens: int = 0) -> Windows:
         """The texts' windows: one each with `long_notes="cut"`, one or more each with `"windows"`.
 
-        Args:
-            texts: without the prompt.
-            role: decides which prompt each window begins with.
-            part_tokens: above 0: the whole text in windows of so many tokens, whatever the spec says.
+        Parameters
+        ----------
+        texts
+            without the prompt.
+        role
+            decides which prompt each window begins with.
+        part_tokens
+            above 0: the whole text in windows of so many tokens, whatever the spec says.
         """
         return tokenize(
             self.tokenizer,
@@ -151,14 +169,22 @@ class Encoder(nn.Module):
         A text's vector depends on no other text, up to 1e-5 in each coordinate (the shape of a batch decides
         the order of float32 sums). The same texts on the same CPU give the same bytes.
 
-        Args:
-            texts: the texts, without the prompt; equal ones are encoded once.
-            role: `document` for notes, `query` for what is searched with; makes no difference without prompts.
-            token_budget: tokens per batch, padding included; None for the device's default.
-            progress: show a tqdm bar.
-            on_batch: called after every batch with the number of texts done so far.
+        Parameters
+        ----------
+        texts
+            the texts, without the prompt; equal ones are encoded once.
+        role
+            `document` for notes, `query` for what is searched with; makes no difference without prompts.
+        token_budget
+            tokens per batch, padding included; None for the device's default.
+        progress
+            show a tqdm bar.
+        on_batch
+            called after every batch with the number of texts done so far.
 
-        Returns:
+        Returns
+        -------
+        npt.NDArray[np.float32]
             float32 [texts, dimensions], L2-normalised.
         """
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
@@ -186,14 +212,22 @@ class Encoder(nn.Module):
     ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
         """The unit vectors of any number of texts, a block at a time, in bounded memory.
 
-        Args:
-            texts: read once, `block_size` at a time.
-            role: see `encode`.
-            token_budget: tokens per batch, padding included; None for the device's default.
-            block_size: texts held at once; lengths are sorted, and equal texts found, within a block.
-            on_batch: called after every batch with the number of texts done so far.
+        Parameters
+        ----------
+        texts
+            read once, `block_size` at a time.
+        role
+            see `encode`.
+        token_budget
+            tokens per batch, padding included; None for the device's default.
+        block_size
+            texts held at once; lengths are sorted, and equal texts found, within a block.
+        on_batch
+            called after every batch with the number of texts done so far.
 
-        Yields:
+        Yields
+        ------
+        tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
             int64 [n] positions of the texts, ascending, and float32 [n, dimensions] their vectors.
         """
         keep_freed_memory()
@@ -265,17 +299,24 @@ def load_encoder(
 ) -> Encoder:
     """Load the encoder that `spec` describes.
 
-    Args:
-        spec: see `EncoderSpec`. A base folder's own linear layer (Dense module) after the spec's `dense` is taken
-            as the projection where it has as many dimensions as the spec says; otherwise a new one is drawn.
-        device: `auto` (cuda, mps, cpu: the first there is), or one of them.
-        precision: `auto` (bfloat16 where the hardware computes in it), `float32` or `bfloat16`.
-        seed: of whatever the base model's files do not hold: a new projection, missing weights.
+    Parameters
+    ----------
+    spec
+        see `EncoderSpec`. A base folder's own linear layer (Dense module) after the spec's `dense` is taken as the
+        projection where it has as many dimensions as the spec says; otherwise a new one is drawn.
+    device
+        `auto` (cuda, mps, cpu: the first there is), or one of them.
+    precision
+        `auto` (bfloat16 where the hardware computes in it), `float32` or `bfloat16`.
+    seed
+        of whatever the base model's files do not hold: a new projection, missing weights.
 
-    Raises:
-        MedembedError: see `resolve_base`, `resolve_device`, `resolve_precision`, `load_dense`; also when the window is
-            larger than the model's or smaller than a prompt, and when the model needs code that comes with it, has
-            a decoder beside its encoder, or cuts texts at their beginning.
+    Raises
+    ------
+    MedembedError
+        see `resolve_base`, `resolve_device`, `resolve_precision`, `load_dense`; also when the window is larger than
+        the model's or smaller than a prompt, and when the model needs code that comes with it, has a decoder beside
+        its encoder, or cuts texts at their beginning.
     """
     keep_freed_memory()
     folder = resolve_base(spec.base)

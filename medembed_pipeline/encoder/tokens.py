@@ -18,12 +18,18 @@ _CHARACTERS_PER_TOKEN = 10
 class Windows:
     """The tokenised windows of some texts, flat.
 
-    Attributes:
-        token_ids: int32 [tokens], the ids of all windows one after the other, special tokens included.
-        starts: int64 [windows + 1], where each window begins in `token_ids`.
-        text_index: int64 [windows], the text that each window belongs to, ascending.
-        prompt_tokens: tokens of the prompt that each window repeats; 0 where texts are cut, and have one window.
-        left_out: tokens at the beginning of each window that are not pooled.
+    Attributes
+    ----------
+    token_ids
+        int32 [tokens], the ids of all windows one after the other, special tokens included.
+    starts
+        int64 [windows + 1], where each window begins in `token_ids`.
+    text_index
+        int64 [windows], the text that each window belongs to, ascending.
+    prompt_tokens
+        tokens of the prompt that each window repeats; 0 where texts are cut, and have one window.
+    left_out
+        tokens at the beginning of each window that are not pooled.
     """
 
     token_ids: npt.NDArray[np.int32]
@@ -80,14 +86,22 @@ def tokenize(
 ) -> Windows:
     """Tokenise texts once, each cut to its first `max_tokens` tokens, or into windows of that size.
 
-    Args:
-        tokenizer: a fast transformers tokenizer.
-        texts: the texts; an empty one gives a window of the special tokens (and the prompt) alone.
-        max_tokens: window size in tokens, special tokens and prompt included.
-        windows: whether the rest of a longer text becomes further windows, each of which begins with the prompt.
-        prompt: put before each text, as it stands.
-        include_prompt: whether the prompt's tokens are pooled.
-        chunk: texts handed to the tokenizer at once, which bounds its memory.
+    Parameters
+    ----------
+    tokenizer
+        a fast transformers tokenizer.
+    texts
+        the texts; an empty one gives a window of the special tokens (and the prompt) alone.
+    max_tokens
+        window size in tokens, special tokens and prompt included.
+    windows
+        whether the rest of a longer text becomes further windows, each of which begins with the prompt.
+    prompt
+        put before each text, as it stands.
+    include_prompt
+        whether the prompt's tokens are pooled.
+    chunk
+        texts handed to the tokenizer at once, which bounds its memory.
     """
     frame = _frame(tokenizer, prompt) if windows and prompt else None
     pieces: list[npt.NDArray[np.int32]] = []
@@ -131,11 +145,16 @@ def budget_batches(lengths: npt.NDArray[np.int64], token_budget: int) -> Iterato
 
     A window longer than the budget is a batch of its own. Longest first, so that memory peaks at once.
 
-    Args:
-        lengths: int64 [windows].
-        token_budget: tokens per batch, padding included.
+    Parameters
+    ----------
+    lengths
+        int64 [windows].
+    token_budget
+        tokens per batch, padding included.
 
-    Yields:
+    Yields
+    ------
+    npt.NDArray[np.int64]
         int64 positions into `lengths`; every position exactly once.
     """
     order = np.argsort(-lengths, kind="stable")

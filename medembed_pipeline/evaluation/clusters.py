@@ -20,10 +20,14 @@ def single_label_classes(membership: FloatArray) -> IntArray:
     A note takes part where it carries exactly one specialty and at least one other note carries exactly that
     one.
 
-    Args:
-        membership: float64 [n, m] specialty sets.
+    Parameters
+    ----------
+    membership
+        float64 [n, m] specialty sets.
 
-    Returns:
+    Returns
+    -------
+    IntArray
         int64 [n].
     """
     if not membership.size:
@@ -69,14 +73,22 @@ def cluster_figures(
     References: P. J. Rousseeuw, "Silhouettes", J. Comput. Appl. Math. 20 (1987); D. L. Davies, D. W. Bouldin,
     "A cluster separation measure", IEEE TPAMI 1 (1979).
 
-    Args:
-        vectors: by model, float64 [n, d] unit rows of the same notes.
-        classes: int64 [n], the class of each note, -1 where it takes no part (see `single_label_classes`).
-        groups: int64 [n], group of each note, below group_count.
-        class_count: classes are numbered below this.
-        contrasts: pairs (model, other) whose paired difference is wanted.
+    Parameters
+    ----------
+    vectors
+        by model, float64 [n, d] unit rows of the same notes.
+    classes
+        int64 [n], the class of each note, -1 where it takes no part (see `single_label_classes`).
+    groups
+        int64 [n], group of each note, below group_count.
+    class_count
+        classes are numbered below this.
+    contrasts
+        pairs (model, other) whose paired difference is wanted.
 
-    Returns:
+    Returns
+    -------
+    dict[str, ClusterFigures]
         By model, and by "model-other" for each contrast.
     """
     taking_part = np.flatnonzero(classes >= 0)
@@ -105,18 +117,30 @@ def cluster_figures(
 class _Parts:
     """Notes sorted by class and group; a cell is the notes of one group in one class.
 
-    Attributes:
-        vectors: [n, d].
-        class_of, group_of: [n].
-        starts: [classes + 1], where each class starts.
-        sizes: [classes].
-        products: [n, classes], scalar product of each note with the sum of each class.
-        sums: [classes, d].
-        cell_of: [n].
-        cell_class, cell_group, cell_size: [cells].
-        cell_sums: [cells, d].
-        gone: [cells], the class is gone without the cell.
-        groups: [1 + classes], groups behind all, and behind each class.
+    Attributes
+    ----------
+    vectors
+        [n, d].
+    class_of, group_of
+        [n].
+    starts
+        [classes + 1], where each class starts.
+    sizes
+        [classes].
+    products
+        [n, classes], scalar product of each note with the sum of each class.
+    sums
+        [classes, d].
+    cell_of
+        [n].
+    cell_class, cell_group, cell_size
+        [cells].
+    cell_sums
+        [cells, d].
+    gone
+        [cells], the class is gone without the cell.
+    groups
+        [1 + classes], groups behind all, and behind each class.
     """
 
     vectors: FloatArray
@@ -186,11 +210,16 @@ class _Silhouette:
     ) -> tuple[FloatArray, BoolArray]:
         """By how much the values of some notes of one class fall, and whether they take no part then. [notes, cells].
 
-        Args:
-            notes: all of class `number`, or none of it.
-            number: the class of the cells.
-            cells: without which.
-            left: notes of the class that are left.
+        Parameters
+        ----------
+        notes
+            all of class `number`, or none of it.
+        number
+            the class of the cells.
+        cells
+            without which.
+        left
+            notes of the class that are left.
         """
         parts, gone = self.parts, left < 2
         shared = parts.vectors[notes] @ parts.cell_sums[cells].T

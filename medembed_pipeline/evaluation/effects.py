@@ -21,11 +21,16 @@ _ROUNDING = 1e-12
 def precision_effects(ranked: Ranked, group_of: IntArray, cutoff: int, window: int) -> Effects:
     """By group: one among the first k that leaves makes room for those behind it.
 
-    Args:
-        ranked: the candidates.
-        group_of: int64 [candidates].
-        cutoff: k.
-        window: ranks that can come among the first k when a group leaves: k and the candidates of a group.
+    Parameters
+    ----------
+    ranked
+        the candidates.
+    group_of
+        int64 [candidates].
+    cutoff
+        k.
+    window
+        ranks that can come among the first k when a group leaves: k and the candidates of a group.
     """
     width = min(cutoff, ranked.relevant.shape[1])
     near, found = group_of[ranked.order[:, :window]], ranked.relevant[:, :window]
@@ -82,11 +87,16 @@ def _first_of_two_groups(
 def gain_effects(ranked: Ranked, group_of: IntArray, scores: FloatArray, window: int) -> Effects:
     """By group: those that leave move up those behind them, here and in the best possible order.
 
-    Args:
-        ranked: the candidates.
-        group_of: int64 [candidates].
-        scores: nDCG of each query.
-        window: as in `precision_effects`.
+    Parameters
+    ----------
+    ranked
+        the candidates.
+    group_of
+        int64 [candidates].
+    scores
+        nDCG of each query.
+    window
+        as in `precision_effects`.
     """
     width = min(NDCG_CUTOFF, ranked.order.shape[1])
     near, gains = group_of[ranked.order[:, :window]], ranked.top[:, :window]

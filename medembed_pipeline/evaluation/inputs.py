@@ -27,15 +27,24 @@ NO_LABELS = "no held-out note has a specialty"
 class HeldOut:
     """What is scored: the test notes that the checkpoint has not seen; where nothing was held out, all notes.
 
-    Attributes:
-        split: `test`, or `ALL_NOTES`.
-        note_ids: their ids, sorted.
-        specialties: a set per note, empty where it has none.
-        groups: a group per note, the unit of sampling (`note_splits.group`).
-        excluded: test notes set aside because the checkpoint was trained on a member of their group.
-        group_of: the group of every note of the corpus.
-        trained: ids of the notes that the checkpoint was trained on, those included whose text is gone.
-        trained_groups: groups of the latter, as far as they are remembered.
+    Attributes
+    ----------
+    split
+        `test`, or `ALL_NOTES`.
+    note_ids
+        their ids, sorted.
+    specialties
+        a set per note, empty where it has none.
+    groups
+        a group per note, the unit of sampling (`note_splits.group`).
+    excluded
+        test notes set aside because the checkpoint was trained on a member of their group.
+    group_of
+        the group of every note of the corpus.
+    trained
+        ids of the notes that the checkpoint was trained on, those included whose text is gone.
+    trained_groups
+        groups of the latter, as far as they are remembered.
     """
 
     split: str
@@ -110,9 +119,12 @@ def texts_of(notes: LakeTable, note_ids: Sequence[str]) -> list[str]:
 def explained(built: Built, specialties: Sequence[Collection[str]]) -> Built:
     """What was built, and where it is empty since no note has a specialty, the fact that says so.
 
-    Args:
-        built: a table and its facts.
-        specialties: of the notes that it is about.
+    Parameters
+    ----------
+    built
+        a table and its facts.
+    specialties
+        of the notes that it is about.
     """
     table, facts = built
     if table.num_rows or any(specialties):

@@ -42,11 +42,16 @@ SMALLEST_SHARE_KEPT = 0.4
 class Jackknife:
     """Figures, and what each would be without each group.
 
-    Attributes:
-        value: float64 [c], the figures; NaN where undefined.
-        left_out: float64 [groups, c], the figures without each group; equal to `value` where a group plays no part.
-        double_counted: float64 [c], variance that leaving out one group at a time counts too often; 0 for none.
-        groups: int64 [c], independent groups behind each figure.
+    Attributes
+    ----------
+    value
+        float64 [c], the figures; NaN where undefined.
+    left_out
+        float64 [groups, c], the figures without each group; equal to `value` where a group plays no part.
+    double_counted
+        float64 [c], variance that leaving out one group at a time counts too often; 0 for none.
+    groups
+        int64 [c], independent groups behind each figure.
     """
 
     value: FloatArray
@@ -82,13 +87,19 @@ def mean_jackknife(
 ) -> Jackknife:
     """Means of scores that stand for themselves: an item's score does not depend on the others.
 
-    Args:
-        scores: [n], NaN for items that take no part.
-        groups: n groups.
-        columns: [n, c], 1.0 where an item belongs to the column; by default one column with all.
+    Parameters
+    ----------
+    scores
+        [n], NaN for items that take no part.
+    groups
+        n groups.
+    columns
+        [n, c], 1.0 where an item belongs to the column; by default one column with all.
 
-    Raises:
-        EvaluationError: inputs of different lengths.
+    Raises
+    ------
+    EvaluationError
+        inputs of different lengths.
     """
     values = np.asarray(scores, dtype=np.float64)
     numbers = group_numbers(list(groups))
@@ -114,13 +125,19 @@ def ratio_jackknife(
 ) -> Jackknife:
     """Means over queries, of what each group's queries score and of what its candidates do to the others.
 
-    Args:
-        sums: [groups, c], sum of the scores of each group's queries.
-        sizes: [groups, c], how many queries those are.
-        effect: [groups, c], by how much the scores of all other queries fall in sum when the group's candidates leave.
-        lost: [groups, c], how many other queries then have nothing to find, and take no part (their whole score is
-            in `effect`).
-        squared_effects: [c], sum of the squared effects of candidates of one group on the queries of another.
+    Parameters
+    ----------
+    sums
+        [groups, c], sum of the scores of each group's queries.
+    sizes
+        [groups, c], how many queries those are.
+    effect
+        [groups, c], by how much the scores of all other queries fall in sum when the group's candidates leave.
+    lost
+        [groups, c], how many other queries then have nothing to find, and take no part (their whole score is in
+        `effect`).
+    squared_effects
+        [c], sum of the squared effects of candidates of one group on the queries of another.
     """
     total, number = sums.sum(axis=0), sizes.sum(axis=0)
     left_sum = total - sums - (0.0 if effect is None else effect)
@@ -143,9 +160,12 @@ def sum_by_group(values: FloatArray, groups: IntArray, count: int) -> FloatArray
 def difference(left: Jackknife, right: Jackknife, double_counted: FloatArray | None = None) -> Jackknife:
     """left - right on the same notes, paired: both lose the same group at a time.
 
-    Args:
-        left, right: of the same groups and columns.
-        double_counted: of the difference itself; by default 0, which is safe.
+    Parameters
+    ----------
+    left, right
+        of the same groups and columns.
+    double_counted
+        of the difference itself; by default 0, which is safe.
     """
     twice = np.zeros_like(left.value) if double_counted is None else double_counted
     return Jackknife(
@@ -202,10 +222,14 @@ def pooled(parts: Sequence[Jackknife], groups: Sequence[IntArray], count: int) -
     of many is an error of its own: every set stands as a further row of `left_out`, so that the variance holds the
     spread of the sets over their number. What is counted too often is left in, which is safe.
 
-    Args:
-        parts: a set each, with the same columns.
-        groups: per set, number of each row of its `left_out` among all groups.
-        count: number of all groups.
+    Parameters
+    ----------
+    parts
+        a set each, with the same columns.
+    groups
+        per set, number of each row of its `left_out` among all groups.
+    count
+        number of all groups.
     """
     values = np.stack([part.value for part in parts])
     defined = np.isfinite(values)
@@ -239,7 +263,9 @@ def standard_errors(found: Jackknife) -> tuple[FloatArray, FloatArray]:
     Reference: F. E. Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics
     Bulletin 2 (1946).
 
-    Returns:
+    Returns
+    -------
+    tuple[FloatArray, FloatArray]
         NaN with fewer than two groups, or where a figure that lacks one group is undefined.
     """
     with np.errstate(invalid="ignore"):
@@ -271,13 +297,19 @@ def intervals(
     C. J. Clopper, E. S. Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
     Biometrika 26 (1934).
 
-    Args:
-        found: the figures.
-        confidence: between 0 and 1.
-        lowest, highest: the figure's range.
+    Parameters
+    ----------
+    found
+        the figures.
+    confidence
+        between 0 and 1.
+    lowest, highest
+        the figure's range.
 
-    Raises:
-        EvaluationError: confidence out of range.
+    Raises
+    ------
+    EvaluationError
+        confidence out of range.
     """
     from scipy.special import stdtrit
 
@@ -317,7 +349,9 @@ def groups_needed(value: float, error: float, groups: int, *, confidence: float 
 
     The error falls with the square root of the number of groups.
 
-    Returns:
+    Returns
+    -------
+    int | None
         None where the figure is zero or has no error.
     """
     from scipy.special import ndtri

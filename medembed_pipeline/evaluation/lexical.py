@@ -15,11 +15,16 @@ def lexical_vectors(texts: Sequence[str], *, fit_on: Sequence[str]) -> Any:
     Reference: G. Salton, C. Buckley, "Term-weighting approaches in automatic text retrieval", Information Processing &
     Management 24 (1988).
 
-    Args:
-        texts: n texts.
-        fit_on: texts whose words, and how many of them hold each, are known.
+    Parameters
+    ----------
+    texts
+        n texts.
+    fit_on
+        texts whose words, and how many of them hold each, are known.
 
-    Returns:
+    Returns
+    -------
+    Any
         scipy.sparse.csr_matrix float64 [n, words].
     """
     from scipy.sparse import csr_matrix

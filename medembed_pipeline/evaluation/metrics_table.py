@@ -93,12 +93,18 @@ METRICS_SCHEMA = pa.schema(
 class ScoredNotes:
     """The notes that are scored, in the order of their ids, ready for any number of models.
 
-    Attributes:
-        note_ids: sorted.
-        order: int64 [n], where each note stood in the input.
-        labels: the specialty sets.
-        eligible: columns of `labels` that get figures of their own.
-        groups: int64 [n], number of the group, from 0.
+    Attributes
+    ----------
+    note_ids
+        sorted.
+    order
+        int64 [n], where each note stood in the input.
+    labels
+        the specialty sets.
+    eligible
+        columns of `labels` that get figures of their own.
+    groups
+        int64 [n], number of the group, from 0.
     """
 
     note_ids: tuple[str, ...]
@@ -127,9 +133,11 @@ def scored_notes(
 ) -> ScoredNotes:
     """Sort the notes by id and drop those without a specialty.
 
-    Raises:
-        EvaluationError: inputs of different lengths, ids that repeat, a specialty with the name of a scope,
-            or a parameter out of range.
+    Raises
+    ------
+    EvaluationError
+        inputs of different lengths, ids that repeat, a specialty with the name of a scope, or a parameter out of
+        range.
     """
     for name, values in (("specialties", specialties), ("groups", groups)):
         if len(values) != len(note_ids):
@@ -175,12 +183,18 @@ def note_rankings(
 ) -> dict[str, dict[MetricKey, Jackknife]]:
     """Retrieval figures of notes that search each other: each asks, all others are its candidates.
 
-    Args:
-        notes: what is scored.
-        similarities: by model, of notes in the order of `notes.note_ids` (see `similarity_of`).
-        scopes, contrasts: as in `ranking_figures`.
+    Parameters
+    ----------
+    notes
+        what is scored.
+    similarities
+        by model, of notes in the order of `notes.note_ids` (see `similarity_of`).
+    scopes, contrasts
+        as in `ranking_figures`.
 
-    Returns:
+    Returns
+    -------
+    dict[str, dict[MetricKey, Jackknife]]
         As `ranking_figures`; a candidate's gain is the Jaccard index of the two specialty sets.
     """
     membership = notes.labels.membership
@@ -200,10 +214,14 @@ def note_figures(
 ) -> dict[str, dict[MetricKey, Jackknife]]:
     """Every figure of baseline, tuned and their difference, columns as `notes.scopes`.
 
-    Args:
-        notes: what is scored; with fewer than two, everything is undefined.
-        vectors: `baseline` and `tuned`, [n, d], L2-normalised, in the order of `notes.note_ids`.
-        lexical: scipy.sparse [n, words], L2-normalised, in the same order; None to leave it out.
+    Parameters
+    ----------
+    notes
+        what is scored; with fewer than two, everything is undefined.
+    vectors
+        `baseline` and `tuned`, [n, d], L2-normalised, in the order of `notes.note_ids`.
+    lexical
+        scipy.sparse [n, words], L2-normalised, in the same order; None to leave it out.
     """
     if len(notes.note_ids) < 2:
         nothing = undefined(len(notes.note_ids), len(notes.scopes))
@@ -280,23 +298,36 @@ def metrics_table(
 
     Intervals: see `medembed_pipeline.evaluation.jackknife`. A figure whose notes all come from one group has none.
 
-    Args:
-        note_ids: n different ids, in any order.
-        baseline: [n, d], L2-normalised, one row per note id.
-        tuned: [n, e], likewise.
-        specialties: n collections of specialty names; empty or None where a note has none.
-        groups: n groups; notes that are no independent evidence (near-duplicates, a patient's) share one.
-        lexical: scipy.sparse [n, words], L2-normalised word weights, to compare with word matching.
-        split: goes into the `split` column.
-        confidence: of the intervals.
-        minimum_notes: a specialty with fewer scored notes gets no figures of its own.
+    Parameters
+    ----------
+    note_ids
+        n different ids, in any order.
+    baseline
+        [n, d], L2-normalised, one row per note id.
+    tuned
+        [n, e], likewise.
+    specialties
+        n collections of specialty names; empty or None where a note has none.
+    groups
+        n groups; notes that are no independent evidence (near-duplicates, a patient's) share one.
+    lexical
+        scipy.sparse [n, words], L2-normalised word weights, to compare with word matching.
+    split
+        goes into the `split` column.
+    confidence
+        of the intervals.
+    minimum_notes
+        a specialty with fewer scored notes gets no figures of its own.
 
-    Returns:
+    Returns
+    -------
+    pa.Table
         A table with METRICS_SCHEMA, sorted by model, scope (all, macro, specialties by name) and METRICS.
 
-    Raises:
-        EvaluationError: inputs that do not fit each other, vectors that are not of unit length, or a parameter
-            out of range.
+    Raises
+    ------
+    EvaluationError
+        inputs that do not fit each other, vectors that are not of unit length, or a parameter out of range.
     """
     notes = scored_notes(note_ids, specialties, groups, minimum_notes=minimum_notes)
     for model, embeddings in zip(MODELS, (baseline, tuned), strict=True):

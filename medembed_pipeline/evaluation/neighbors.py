@@ -55,11 +55,16 @@ def ranking_keys(similarity: FloatArray, *, own: IntArray | None = None) -> IntA
     The key holds the similarity, in steps of 1 / SIMILARITY_STEPS, and in its lowest bits the candidate's number. So
     all keys of a query differ, ties go to the lower number, and plain integer sorting (SIMD in numpy) ranks them.
 
-    Args:
-        similarity: float64 [q, c] cosine similarities, overwritten.
-        own: int64 [q], the candidate that is the query itself, which sorts last; None for none.
+    Parameters
+    ----------
+    similarity
+        float64 [q, c] cosine similarities, overwritten.
+    own
+        int64 [q], the candidate that is the query itself, which sorts last; None for none.
 
-    Returns:
+    Returns
+    -------
+    IntArray
         int64 [q, c]; `candidates_of` and `similarities_of` read them.
     """
     count = similarity.shape[1]
@@ -96,21 +101,30 @@ def nearest_neighbors(
     The result is the same for every block size and thread count. Blocked matrix products and a partial sort:
     O(n * n * d) time, O(block_rows * n + n * d) memory.
 
-    Args:
-        embeddings: [n, d], L2-normalised rows.
-        k: neighbours per row, at least 1; n - 1 where there are fewer rows.
-        block_rows: queries per block; by default as many as fit into the shared memory budget.
+    Parameters
+    ----------
+    embeddings
+        [n, d], L2-normalised rows.
+    k
+        neighbours per row, at least 1; n - 1 where there are fewer rows.
+    block_rows
+        queries per block; by default as many as fit into the shared memory budget.
 
-    Returns:
+    Returns
+    -------
+    tuple[IntArray, npt.NDArray[np.float32]]
         indices, int64 [n, min(k, n - 1)], nearest first, and their cosine similarities, float32, same shape.
 
-    Raises:
-        EvaluationError: k or block_rows below 1, or rows that are not of unit length.
+    Raises
+    ------
+    EvaluationError
+        k or block_rows below 1, or rows that are not of unit length.
 
-    Example:
-        >>> import numpy as np
-        >>> nearest_neighbors(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]), k=1)[0].tolist()
-        [[2], [2], [0]]
+    Examples
+    --------
+    >>> import numpy as np
+    >>> nearest_neighbors(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]), k=1)[0].tolist()
+    [[2], [2], [0]]
     """
     for name, value in (("k", k), ("block_rows", block_rows)):
         if value is not None and value < 1:
@@ -143,18 +157,28 @@ def neighbors_table(
 ) -> pa.Table:
     """Neighbours of one model: of every note among all notes, and of the scored test notes among themselves.
 
-    Args:
-        model: goes into the `model` column; `metrics_table` looks for `baseline` and `tuned`.
-        note_ids: n different ids, in the order of the rows of `embeddings`.
-        embeddings: [n, d], L2-normalised rows.
-        scored_note_ids: the held-out test notes that carry a specialty (see `held_out_notes`).
-        k: neighbours per note and pool, fewer where the pool is smaller.
+    Parameters
+    ----------
+    model
+        goes into the `model` column; `metrics_table` looks for `baseline` and `tuned`.
+    note_ids
+        n different ids, in the order of the rows of `embeddings`.
+    embeddings
+        [n, d], L2-normalised rows.
+    scored_note_ids
+        the held-out test notes that carry a specialty (see `held_out_notes`).
+    k
+        neighbours per note and pool, fewer where the pool is smaller.
 
-    Returns:
+    Returns
+    -------
+    pa.Table
         A table with NEIGHBORS_SCHEMA, sorted by pool, note_id and rank, whatever the order of the input.
 
-    Raises:
-        EvaluationError: ids that repeat or do not fit the rows, or a scored id that has no embedding.
+    Raises
+    ------
+    EvaluationError
+        ids that repeat or do not fit the rows, or a scored id that has no embedding.
     """
     order = sorted_order(note_ids, rows=len(np.asarray(embeddings)))
     ids = [note_ids[row] for row in order]
@@ -191,8 +215,10 @@ def neighbors_table(
 def sorted_order(note_ids: Sequence[str], *, rows: int) -> IntArray:
     """Row positions in the order of their note ids, so that no result depends on the order of the input.
 
-    Raises:
-        EvaluationError: a note id twice, or a number of ids that differs from `rows`.
+    Raises
+    ------
+    EvaluationError
+        a note id twice, or a number of ids that differs from `rows`.
     """
     if len(note_ids) != rows:
         raise EvaluationError(

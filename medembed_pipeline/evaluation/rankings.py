@@ -54,22 +54,33 @@ def ranking_figures(
 ) -> dict[str, dict[MetricKey, Jackknife]]:
     """Every figure of `ranking_scores`, for several models on the same queries and candidates.
 
-    Args:
-        similarities: by model: queries -> similarity of each to every candidate.
-        gains: queries -> gain of every candidate for each, 0 where it is not relevant; the same for all models.
-        query_groups: int64 [queries], group of each query, from 0.
-        candidate_groups: int64 [candidates], in the same numbering. A group leaves with its queries and candidates.
-        scopes: float64 [queries, s], 1.0 where a query belongs to the scope; figures of its queries among all
-            candidates.
-        own_candidate: int64 [queries], the candidate that is the query itself and is never ranked.
-        contrasts: pairs (model, other) whose paired difference is wanted.
+    Parameters
+    ----------
+    similarities
+        by model: queries -> similarity of each to every candidate.
+    gains
+        queries -> gain of every candidate for each, 0 where it is not relevant; the same for all models.
+    query_groups
+        int64 [queries], group of each query, from 0.
+    candidate_groups
+        int64 [candidates], in the same numbering. A group leaves with its queries and candidates.
+    scopes
+        float64 [queries, s], 1.0 where a query belongs to the scope; figures of its queries among all candidates.
+    own_candidate
+        int64 [queries], the candidate that is the query itself and is never ranked.
+    contrasts
+        pairs (model, other) whose paired difference is wanted.
 
-    Returns:
+    Returns
+    -------
+    dict[str, dict[MetricKey, Jackknife]]
         By model, and by "model-other" for each contrast: metric -> figures, column 0 over all queries, then the
         scopes. Queries without a relevant candidate take no part.
 
-    Raises:
-        EvaluationError: there is no query, or no candidate to rank.
+    Raises
+    ------
+    EvaluationError
+        there is no query, or no candidate to rank.
     """
     queries, candidates = len(query_groups), len(candidate_groups)
     if not queries or candidates < 1 + (own_candidate is not None):
@@ -115,11 +126,16 @@ def ranking_figures(
 class _Scored:
     """A block of queries that have something to find: their scores, and what each group does to them.
 
-    Attributes:
-        queries: int64 [q].
-        sole: int64 [q], see `_CandidateGroups.sole_group`.
-        scores: by model or contrast and metric, float64 [q].
-        changes: likewise, [q, groups], sparse or dense.
+    Attributes
+    ----------
+    queries
+        int64 [q].
+    sole
+        int64 [q], see `_CandidateGroups.sole_group`.
+    scores
+        by model or contrast and metric, float64 [q].
+    changes
+        likewise, [q, groups], sparse or dense.
     """
 
     queries: IntArray

@@ -19,10 +19,12 @@ MINIMUM_NOTES = 3
 class LabelMatrix:
     """Specialty sets as an incidence matrix.
 
-    Attributes:
-        names: the specialties, sorted, one per column.
-        membership: float64 [n, m], 1.0 where the note carries the specialty; float64 because it only ever
-            enters matrix products.
+    Attributes
+    ----------
+    names
+        the specialties, sorted, one per column.
+    membership
+        float64 [n, m], 1.0 where the note carries the specialty; float64 because it only ever enters matrix products.
     """
 
     names: tuple[str, ...]
@@ -36,8 +38,10 @@ class LabelMatrix:
 def label_matrix(specialties: Sequence[Collection[str] | None]) -> LabelMatrix:
     """Turn one collection of specialty names per note into a `LabelMatrix`; None counts as the empty set.
 
-    Raises:
-        EvaluationError: a plain string where a collection of names belongs.
+    Raises
+    ------
+    EvaluationError
+        a plain string where a collection of names belongs.
     """
     sets: list[frozenset[str]] = []
     for row, names in enumerate(specialties):
@@ -60,11 +64,16 @@ def jaccard(queries: FloatArray, candidates: FloatArray) -> FloatArray:
 
     Two notes are relevant to each other where it is above zero; its value is the graded relevance.
 
-    Args:
-        queries: [q, m] membership rows.
-        candidates: [c, m] membership rows.
+    Parameters
+    ----------
+    queries
+        [q, m] membership rows.
+    candidates
+        [c, m] membership rows.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [q, c] in [0, 1]; 0 where both sets are empty.
 
     Reference: P. Jaccard, "The distribution of the flora in the alpine zone", New Phytologist 11 (1912).
@@ -94,12 +103,17 @@ def notes_with_irrelevant(membership: FloatArray) -> BoolArray:
 class EvaluationCounts:
     """What was scored and what was left out of the figures.
 
-    Attributes:
-        notes_scored: notes with at least one specialty.
-        notes_without_specialty: notes embedded and mapped, but neither query nor candidate.
-        queries_without_relevant: scored notes that share no specialty with another one; they stay candidates
-            but are left out of the retrieval averages.
-        small_specialties: name -> number of scored notes, for specialties without figures of their own.
+    Attributes
+    ----------
+    notes_scored
+        notes with at least one specialty.
+    notes_without_specialty
+        notes embedded and mapped, but neither query nor candidate.
+    queries_without_relevant
+        scored notes that share no specialty with another one; they stay candidates but are left out of the retrieval
+        averages.
+    small_specialties
+        name -> number of scored notes, for specialties without figures of their own.
     """
 
     notes_scored: int
@@ -144,14 +158,21 @@ def held_out_notes(
     A note that arrives after training can join a trained note's group and pull it into the test split; to score the
     older checkpoint on that group would measure memory.
 
-    Args:
-        splits: note_id -> split.
-        groups: note_id -> group, for every note of `splits`, and for notes trained on whose text is gone.
-        trained_note_ids: the notes that the checkpoint learnt from; those without a group exclude nothing.
-        split: the split to score.
+    Parameters
+    ----------
+    splits
+        note_id -> split.
+    groups
+        note_id -> group, for every note of `splits`, and for notes trained on whose text is gone.
+    trained_note_ids
+        the notes that the checkpoint learnt from; those without a group exclude nothing.
+    split
+        the split to score.
 
-    Raises:
-        EvaluationError: a note of the split has no group.
+    Raises
+    ------
+    EvaluationError
+        a note of the split has no group.
     """
     candidates = sorted(note_id for note_id, name in splits.items() if name == split)
     missing = [note_id for note_id in candidates if note_id not in groups]

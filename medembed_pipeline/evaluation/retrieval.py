@@ -28,13 +28,20 @@ BYTES_PER_CANDIDATE = 80  # keys, order, gains, hits and the temporaries between
 class Ranked:
     """The candidates of some queries, nearest first.
 
-    Attributes:
-        order: int64 [queries, ranks], the candidates.
-        relevant: bool [queries, ranks].
-        top: float64 [queries, at least 10 or all ranks], gains of the first.
-        best: float64 [queries, 11 or fewer], the largest gains there are, largest first.
-        best_candidates: int64, candidates with these gains.
-        query, rank: int64 [relevant candidates], where they are, query after query, ranks from 0.
+    Attributes
+    ----------
+    order
+        int64 [queries, ranks], the candidates.
+    relevant
+        bool [queries, ranks].
+    top
+        float64 [queries, at least 10 or all ranks], gains of the first.
+    best
+        float64 [queries, 11 or fewer], the largest gains there are, largest first.
+    best_candidates
+        int64, candidates with these gains.
+    query, rank
+        int64 [relevant candidates], where they are, query after query, ranks from 0.
     """
 
     order: IntArray
@@ -81,12 +88,18 @@ def rank_candidates(
 ) -> Ranked:
     """Rank the candidates of each query; equal similarities (see `ranking_keys`) go to the lower number.
 
-    Args:
-        similarity: float64 [queries, candidates], overwritten.
-        gains: float64 [queries, candidates], 0 where a candidate is not relevant.
-        best: of `best_candidates`.
-        own: int64 [queries], the candidate that is the query itself and is left out; None for none.
-        first: of how many ranks the gains are wanted, at least ten.
+    Parameters
+    ----------
+    similarity
+        float64 [queries, candidates], overwritten.
+    gains
+        float64 [queries, candidates], 0 where a candidate is not relevant.
+    best
+        of `best_candidates`.
+    own
+        int64 [queries], the candidate that is the query itself and is left out; None for none.
+    first
+        of how many ranks the gains are wanted, at least ten.
     """
     keys = ranking_keys(similarity, own=own)
     keys.sort(axis=1)
@@ -133,7 +146,9 @@ def ranking_scores(ranked: Ranked) -> dict[MetricKey, FloatArray]:
     chapter 8; K. Jaervelin, J. Kekaelaeinen, "Cumulated gain-based evaluation of IR techniques", ACM TOIS 20
     (2002).
 
-    Returns:
+    Returns
+    -------
+    dict[MetricKey, FloatArray]
         (metric, k) -> float64 [queries], NaN for a query without a relevant candidate.
     """
     total = ranked.total
@@ -158,12 +173,18 @@ def retrieval_scores(
 
     A candidate's gain is the Jaccard index of the two specialty sets.
 
-    Args:
-        rows: float64 [n, d] unit rows, in the order of their note ids (ties go to the lower row).
-        membership: float64 [n, m] specialty sets of the same notes.
-        block_rows: queries per block; by default as many as fit into the shared memory budget.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows, in the order of their note ids (ties go to the lower row).
+    membership
+        float64 [n, m] specialty sets of the same notes.
+    block_rows
+        queries per block; by default as many as fit into the shared memory budget.
 
-    Returns:
+    Returns
+    -------
+    dict[MetricKey, FloatArray]
         (metric, k) -> float64 [n], NaN for a query without a relevant candidate.
     """
     count = len(rows)

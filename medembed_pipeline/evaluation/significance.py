@@ -19,9 +19,12 @@ _SIZE_OF_A_FALL = 0.5
 class MarginTest(NamedTuple):
     """Two one-sided p-values of one difference against the same margin.
 
-    Attributes:
-        worse: of H0 that it fell by no more than the tolerance. Small: it truly fell by more.
-        kept: of H0 that it fell by at least the tolerance. Small: it is shown that it did not (non-inferiority).
+    Attributes
+    ----------
+    worse
+        of H0 that it fell by no more than the tolerance. Small: it truly fell by more.
+    kept
+        of H0 that it fell by at least the tolerance. Small: it is shown that it did not (non-inferiority).
     """
 
     worse: float
@@ -42,18 +45,28 @@ def margin_test(
     for tests with a margin; A. C. Cameron, J. B. Gelbach, D. L. Miller, "Bootstrap-based improvements for inference
     with clustered errors", Review of Economics and Statistics 90 (2008), for the degrees of freedom.
 
-    Args:
-        value: tuned - baseline.
-        error: its standard error, NaN where it has none.
-        groups: independent groups behind it.
-        tolerance: by how much it may fall, 0 or more, in its own unit.
-        degrees: degrees of freedom of the error; None for the number of groups, less one.
+    Parameters
+    ----------
+    value
+        tuned - baseline.
+    error
+        its standard error, NaN where it has none.
+    groups
+        independent groups behind it.
+    tolerance
+        by how much it may fall, 0 or more, in its own unit.
+    degrees
+        degrees of freedom of the error; None for the number of groups, less one.
 
-    Returns:
+    Returns
+    -------
+    MarginTest
         Both p-values, 0 to 1; NaN where it cannot be tested.
 
-    Raises:
-        EvaluationError: a tolerance below 0.
+    Raises
+    ------
+    EvaluationError
+        a tolerance below 0.
     """
     from scipy.special import stdtr
 
@@ -78,7 +91,9 @@ def groups_to_decide(
 ) -> int | None:
     """How many groups it would take to show that a difference of this size and spread is kept, or worse.
 
-    Returns:
+    Returns
+    -------
+    int | None
         None where it lies on the margin itself or has no error to go by, and where a fall of nothing would have to be
         excluded.
     """
@@ -105,15 +120,21 @@ def holm_adjusted(p_values: npt.ArrayLike) -> FloatArray:
     Reference: S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
 
-    Args:
-        p_values: [m] from 0 to 1; NaN for what was not tested, which does not count as a test.
+    Parameters
+    ----------
+    p_values
+        [m] from 0 to 1; NaN for what was not tested, which does not count as a test.
 
-    Returns:
-        float64 [m]: with the tested ones sorted, p_(1) <= ... <= p_(t), the i-th becomes the largest
-        min(1, (t - j + 1) p_(j)) over j <= i; NaN stays NaN.
+    Returns
+    -------
+    FloatArray
+        float64 [m]: with the tested ones sorted, p_(1) <= ... <= p_(t), the i-th becomes the largest min(1, (t - j +
+        1) p_(j)) over j <= i; NaN stays NaN.
 
-    Raises:
-        EvaluationError: a p-value outside 0 to 1.
+    Raises
+    ------
+    EvaluationError
+        a p-value outside 0 to 1.
     """
     values = np.asarray(p_values, dtype=np.float64)
     tested = np.flatnonzero(np.isfinite(values))

@@ -23,9 +23,12 @@ SIMILARITY_METRICS: tuple[MetricKey, ...] = (
 class PairSums:
     """Sums of squared similarities of every note to the notes of every label set, collected as they are computed.
 
-    Args:
-        rows: float64 [n, d] unit rows.
-        membership: float64 [n, m] specialty sets.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
+    membership
+        float64 [n, m] specialty sets.
     """
 
     def __init__(self, rows: FloatArray, membership: FloatArray) -> None:
@@ -71,12 +74,18 @@ def similarity_figures(
 
     Reference: D. M. Green, J. A. Swets, "Signal Detection Theory and Psychophysics" (1966).
 
-    Args:
-        pairs: of the notes.
-        scopes: float64 [n, s], columns of the membership.
-        groups: int64 [n], group of each note, below group_count.
+    Parameters
+    ----------
+    pairs
+        of the notes.
+    scopes
+        float64 [n, s], columns of the membership.
+    groups
+        int64 [n], group of each note, below group_count.
 
-    Returns:
+    Returns
+    -------
+    dict[MetricKey, Jackknife]
         Column 0 over all pairs, then the scopes; NaN where there is no such pair, and for separation also where
         neither kind of pair has any spread.
     """

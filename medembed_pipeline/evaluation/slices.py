@@ -72,15 +72,22 @@ def slice_metrics_table(
     whatever their value. Values without a query that has something to find are left out, however small the others are:
     what can be concluded of them is for the reader of the interval to say.
 
-    Args:
-        note_ids, baseline, tuned, specialties, groups, confidence: as in `metrics_table`.
-        slices: by slice, the values of each note, in the order of `note_ids`.
+    Parameters
+    ----------
+    note_ids, baseline, tuned, specialties, groups, confidence
+        as in `metrics_table`.
+    slices
+        by slice, the values of each note, in the order of `note_ids`.
 
-    Returns:
+    Returns
+    -------
+    pa.Table
         A table with SLICE_METRICS_SCHEMA: slices as given, values from low to high, then by model and metric.
 
-    Raises:
-        EvaluationError: as in `metrics_table`.
+    Raises
+    ------
+    EvaluationError
+        as in `metrics_table`.
     """
     notes = scored_notes(note_ids, specialties, groups)
     count = len(notes.note_ids)

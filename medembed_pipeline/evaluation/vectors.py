@@ -23,15 +23,22 @@ def unit_rows(embeddings: npt.ArrayLike, *, name: str = "embeddings") -> FloatAr
     All evaluation runs in float64: a float32 matrix product differs by about 1e-7 from one thread count to
     the next, which is enough to swap two neighbours.
 
-    Args:
-        embeddings: [n, d], finite, each row of L2 norm 1 (within 0.001).
-        name: what the matrix is called in an error.
+    Parameters
+    ----------
+    embeddings
+        [n, d], finite, each row of L2 norm 1 (within 0.001).
+    name
+        what the matrix is called in an error.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n, d], a copy.
 
-    Raises:
-        EvaluationError: not two-dimensional, not finite, or a row that is not of unit length.
+    Raises
+    ------
+    EvaluationError
+        not two-dimensional, not finite, or a row that is not of unit length.
     """
     rows = np.array(embeddings, dtype=np.float64, order="C")
     if rows.ndim != 2:
@@ -64,8 +71,10 @@ def effective_rank(rows: FloatArray) -> float:
 
     Reference: O. Roy, M. Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO 2007.
 
-    Args:
-        rows: float64 [n, d] unit rows.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
     """
     if not len(rows):
         return float("nan")

@@ -37,8 +37,10 @@ _MERGE_LOCK = f"{NAME}.merge"
 def find_history(lake: Lake) -> LakeTable | None:
     """The history; None where there never was one.
 
-    Raises:
-        HistoryError: it was there and is gone, or is not what was written.
+    Raises
+    ------
+    HistoryError
+        it was there and is gone, or is not what was written.
     """
     try:
         table = lake.find_table(NAME)
@@ -61,17 +63,26 @@ def add_judgement(
     Rows are only ever added, so work that began earlier and ends later adds its own and takes none away: the history is
     the one table of the lake that does not go by who began last.
 
-    Args:
-        lake: of the asset's work.
-        recipe: what the judgement is made from.
-        judgement: what was judged.
-        figures: what was found.
+    Parameters
+    ----------
+    lake
+        of the asset's work.
+    recipe
+        what the judgement is made from.
+    judgement
+        what was judged.
+    figures
+        what was found.
 
-    Returns:
+    Returns
+    -------
+    tuple[LakeTable, bool]
         The table, and whether it stood already as it is.
 
-    Raises:
-        HistoryError: as in `find_history`.
+    Raises
+    ------
+    HistoryError
+        as in `find_history`.
     """
     # A lake of its own has no place in the order of those who began, which would have it refuse older work.
     own = Lake(lake.url)
@@ -92,8 +103,10 @@ def add_judgement(
 def start_over(lake: Lake) -> None:
     """Begin an empty history in place of one that is lost.
 
-    Raises:
-        HistoryError: there is a whole one, or there never was one.
+    Raises
+    ------
+    HistoryError
+        there is a whole one, or there never was one.
     """
     with lake.lock(_MERGE_LOCK):
         try:
@@ -110,13 +123,19 @@ def start_over(lake: Lake) -> None:
 def read_judgement(lake: Lake, verdict: LakeTable, evidence: Mapping[str, LakeTable]) -> Judgement:
     """What the verdict in the lake judged.
 
-    Args:
-        lake: where the checkpoint lies, if it still does.
-        verdict: table `release_verdict`.
-        evidence: the tables of FIGURES that are there.
+    Parameters
+    ----------
+    lake
+        where the checkpoint lies, if it still does.
+    verdict
+        table `release_verdict`.
+    evidence
+        the tables of FIGURES that are there.
 
-    Raises:
-        HistoryError: the verdict was not drawn from these tables.
+    Raises
+    ------
+    HistoryError
+        the verdict was not drawn from these tables.
     """
     for name, table in evidence.items():
         if verdict.footer.recipe.inputs.get(name, table.data_version) != table.data_version:

@@ -17,11 +17,16 @@ RELEASED_NOW = "*"
 def overview(history: pa.Table, *, released: str | None) -> list[dict[str, Any]]:
     """A record per judgement, the newest first.
 
-    Args:
-        history: table `checkpoint_history`.
-        released: version of the checkpoint that is the released one now.
+    Parameters
+    ----------
+    history
+        table `checkpoint_history`.
+    released
+        version of the checkpoint that is the released one now.
 
-    Returns:
+    Returns
+    -------
+    list[dict[str, Any]]
         now, checkpoint, judged, verdict, released, and a column per task with its main figure.
     """
     rows = history.to_pylist()
@@ -56,13 +61,19 @@ def overview_lines(history: pa.Table, *, released: str | None) -> list[str]:
 def detail_lines(history: pa.Table, version: str, *, released: str | None) -> list[str]:
     """Every figure of one checkpoint, a block per judgement, the newest first.
 
-    Args:
-        history: table `checkpoint_history`.
-        version: of the checkpoint, or how it begins.
-        released: version of the checkpoint that is the released one now.
+    Parameters
+    ----------
+    history
+        table `checkpoint_history`.
+    version
+        of the checkpoint, or how it begins.
+    released
+        version of the checkpoint that is the released one now.
 
-    Raises:
-        HistoryError: no checkpoint of the history begins so, or several do.
+    Raises
+    ------
+    HistoryError
+        no checkpoint of the history begins so, or several do.
     """
     known = list(dict.fromkeys(one["checkpoint"] for one in judgements(history)))
     matching = [one for one in known if one.startswith(version)]

@@ -75,15 +75,24 @@ CHECKPOINT_HISTORY_SCHEMA = pa.schema(
 class Judgement:
     """One checkpoint judged on one set of evidence.
 
-    Attributes:
-        checkpoint: its version.
-        evidence: data versions of the verdict and of the tables with the figures.
-        made_at: when the checkpoint was made, None where not known.
-        judged_at: when the verdict was made.
-        base: name of the base model.
-        precision: of the vectors.
-        verdict: deploy, retrain or inconclusive.
-        taken_back: whether a person took the checkpoint back before, so that no verdict releases it.
+    Attributes
+    ----------
+    checkpoint
+        its version.
+    evidence
+        data versions of the verdict and of the tables with the figures.
+    made_at
+        when the checkpoint was made, None where not known.
+    judged_at
+        when the verdict was made.
+    base
+        name of the base model.
+    precision
+        of the vectors.
+    verdict
+        deploy, retrain or inconclusive.
+    taken_back
+        whether a person took the checkpoint back before, so that no verdict releases it.
     """
 
     checkpoint: str
@@ -104,9 +113,12 @@ class Judgement:
 def note_figures(metrics: pa.Table, main_metric: str) -> list[dict[str, Any]]:
     """The figures over all notes of `embedding_metrics`, a row per metric.
 
-    Args:
-        metrics: columns of `embedding_metrics`.
-        main_metric: what the verdict looks at, such as `precision@5`.
+    Parameters
+    ----------
+    metrics
+        columns of `embedding_metrics`.
+    main_metric
+        what the verdict looks at, such as `precision@5`.
     """
     rows = [
         {**row, "task": NOTES, "is_main": _metric_name(row) == main_metric}
@@ -159,14 +171,20 @@ def with_judgement(
     Besides, only the times of what was known change: a judgement that arrives late may show that a checkpoint was
     released earlier, or in between.
 
-    Args:
-        history: with CHECKPOINT_HISTORY_SCHEMA; None where there is none yet.
-        judgement: what was judged.
-        figures: of `note_figures` and `task_figures`.
+    Parameters
+    ----------
+    history
+        with CHECKPOINT_HISTORY_SCHEMA; None where there is none yet.
+    judgement
+        what was judged.
+    figures
+        of `note_figures` and `task_figures`.
 
-    Returns:
-        A table with CHECKPOINT_HISTORY_SCHEMA, sorted by time of judgement, checkpoint and judgement, then in the order
-        of the figures; `history` itself where the judgement stands there already.
+    Returns
+    -------
+    pa.Table
+        A table with CHECKPOINT_HISTORY_SCHEMA, sorted by time of judgement, checkpoint and judgement, then in the
+        order of the figures; `history` itself where the judgement stands there already.
     """
     history = CHECKPOINT_HISTORY_SCHEMA.empty_table() if history is None else history
     known = judgements(history)

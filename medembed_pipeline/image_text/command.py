@@ -64,8 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, and write tables, pictures and results.json; returns the exit status.
 
-    Raises:
-        MedembedError: a folder, file or model that cannot be used.
+    Raises
+    ------
+    MedembedError
+        a folder, file or model that cannot be used.
     """
     settings = load_settings()
     for path, name in ((options.images, "--images"), (options.prompts, "--prompts")):

@@ -39,9 +39,12 @@ _EVERY = 10
 class Projection:
     """Two linear maps into one space.
 
-    Attributes:
-        image_mean, text_mean: float64 [inputs], taken off first.
-        image_map, text_map: float64 [inputs, dimensions].
+    Attributes
+    ----------
+    image_mean, text_mean
+        float64 [inputs], taken off first.
+    image_map, text_map
+        float64 [inputs, dimensions].
     """
 
     image_mean: Matrix
@@ -67,10 +70,14 @@ def _unit(rows: Matrix) -> Matrix:
 class Trained:
     """The projection before and after training, and how it went.
 
-    Attributes:
-        before, after: the same start, untrained and trained.
-        steps: of the kept state.
-        validation_loss: InfoNCE of the validation pairs at first and of the kept state.
+    Attributes
+    ----------
+    before, after
+        the same start, untrained and trained.
+    steps
+        of the kept state.
+    validation_loss
+        InfoNCE of the validation pairs at first and of the kept state.
     """
 
     before: Projection
@@ -88,15 +95,23 @@ def train_projection(
 ) -> Trained:
     """Train on pairs; the same pairs, settings and seed give the same projection.
 
-    Args:
-        images: [n, inputs], the pictures' vectors.
-        texts: [n, inputs], the vectors of their readings, in the same order.
-        same: n texts; pairs with the same one are no opposites.
-        validation: bool [n], the pairs that are validated on and not trained on.
-        settings: dimensions, steps, temperature, seed.
+    Parameters
+    ----------
+    images
+        [n, inputs], the pictures' vectors.
+    texts
+        [n, inputs], the vectors of their readings, in the same order.
+    same
+        n texts; pairs with the same one are no opposites.
+    validation
+        bool [n], the pairs that are validated on and not trained on.
+    settings
+        dimensions, steps, temperature, seed.
 
-    Raises:
-        ImageTextError: too few pairs.
+    Raises
+    ------
+    ImageTextError
+        too few pairs.
     """
     import torch
 
@@ -190,8 +205,10 @@ def save_projection(folder: Path, projection: Projection, about: dict[str, Any])
 def load_projection(folder: Path) -> tuple[Projection, dict[str, Any]]:
     """What `save_projection` wrote.
 
-    Raises:
-        ImageTextError: the folder lacks a part of it.
+    Raises
+    ------
+    ImageTextError
+        the folder lacks a part of it.
     """
     try:
         about = json.loads((folder / CONFIG).read_text())

@@ -22,8 +22,10 @@ IMAGE_TEXT_EXAMPLES_SCHEMA = pa.schema(
 def examples_table(margins: pa.Table) -> tuple[pa.Table, dict[str, Any]]:
     """A few held-out pictures of each pair by the model that is measured last.
 
-    Args:
-        margins: columns of `preference_margins`.
+    Parameters
+    ----------
+    margins
+        columns of `preference_margins`.
     """
     rows = [row for row in margins.to_pylist() if row["split"] == "test"]
     model = "finetuned" if any(row["model"] == "finetuned" for row in rows) else "base"

@@ -28,8 +28,10 @@ PROMPTS: Final = "prompts"
 def own_prompts(lake: Lake) -> tuple[str, bytes] | None:
     """Name and bytes of the file in the lake's folder of prompts; None where there is none.
 
-    Raises:
-        ImageTextError: there are several.
+    Raises
+    ------
+    ImageTextError
+        there are several.
     """
     names = [name for name in lake.names(PROMPTS) if name.lower().endswith((".json", ".csv"))]
     if len(names) > 1:

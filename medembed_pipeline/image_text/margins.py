@@ -60,9 +60,12 @@ class ShownPicture:
 class Space:
     """Pictures and prompts as one model sees them.
 
-    Attributes:
-        pictures: float64 [n, d], unit rows, in the order of the pictures.
-        texts: by prompt (and paraphrase) its unit row [d].
+    Attributes
+    ----------
+    pictures
+        float64 [n, d], unit rows, in the order of the pictures.
+    texts
+        by prompt (and paraphrase) its unit row [d].
     """
 
     pictures: FloatArray
@@ -105,9 +108,12 @@ def shown_pictures(
 ) -> list[ShownPicture]:
     """The different pictures of the cases, sorted by id; labels of several cases of one picture are put together.
 
-    Args:
-        cases: rows with case_id, image_id and findings.
-        splits, groups: by case id; cases of one picture are in one group.
+    Parameters
+    ----------
+    cases
+        rows with case_id, image_id and findings.
+    splits, groups
+        by case id; cases of one picture are in one group.
     """
     labels: dict[str, set[str]] = {}
     first: dict[str, str] = {}

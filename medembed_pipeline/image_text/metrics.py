@@ -178,15 +178,22 @@ def metrics_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """All figures of the held-out pictures.
 
-    Args:
-        prompts: the pairs.
-        pictures: those that are measured on, each once.
-        spaces: by model (base, finetuned) the same pictures.
-        settings: confidence, deals, and how many patients a figure needs.
+    Parameters
+    ----------
+    prompts
+        the pairs.
+    pictures
+        those that are measured on, each once.
+    spaces
+        by model (base, finetuned) the same pictures.
+    settings
+        confidence, deals, and how many patients a figure needs.
 
-    Returns:
-        A table with IMAGE_TEXT_METRICS_SCHEMA, and the facts `pictures`, `patients` and `absent`, a record for
-        each pair that has no figure by labels.
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
+        A table with IMAGE_TEXT_METRICS_SCHEMA, and the facts `pictures`, `patients` and `absent`, a record for each
+        pair that has no figure by labels.
     """
     rows: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []

@@ -51,10 +51,14 @@ PROMPT_PAIRS_SCHEMA = pa.schema(
 class PromptPair:
     """Two prompts that say the opposite.
 
-    Attributes:
-        pair_id: its name.
-        positive, negative: the prompts.
-        positive_labels, negative_labels: findings by which a picture belongs to a side.
+    Attributes
+    ----------
+    pair_id
+        its name.
+    positive, negative
+        the prompts.
+    positive_labels, negative_labels
+        findings by which a picture belongs to a side.
     """
 
     pair_id: str
@@ -68,10 +72,14 @@ class PromptPair:
 class Prompts:
     """The pairs of one experiment.
 
-    Attributes:
-        experiment: its name.
-        sides: the words for the two sides.
-        pairs: in the order of the file.
+    Attributes
+    ----------
+    experiment
+        its name.
+    sides
+        the words for the two sides.
+    pairs
+        in the order of the file.
     """
 
     experiment: str
@@ -132,12 +140,17 @@ def paraphrases(text: str) -> list[str]:
 def read_prompts(data: bytes, name: str) -> Prompts:
     """The pairs of a file.
 
-    Args:
-        data: its bytes, UTF-8.
-        name: its name, which ends in .json or .csv.
+    Parameters
+    ----------
+    data
+        its bytes, UTF-8.
+    name
+        its name, which ends in .json or .csv.
 
-    Raises:
-        ImageTextError: it is neither, or a pair is broken; the pair and the field are named.
+    Raises
+    ------
+    ImageTextError
+        it is neither, or a pair is broken; the pair and the field are named.
     """
     try:
         text = data.decode("utf-8-sig")

@@ -17,13 +17,20 @@ def auc_jackknife(scores: npt.ArrayLike, positive: npt.ArrayLike, groups: IntArr
     The share of pairs of a positive and a negative item in which the positive one has the higher score, ties as half
     (H. B. Mann, D. R. Whitney, 1947). A group that leaves takes its items out of both sides.
 
-    Args:
-        scores: [n].
-        positive: [n], 1 for positive, 0 for negative, NaN for items that take no part.
-        groups: int64 [n], from 0.
-        count: number of all groups.
+    Parameters
+    ----------
+    scores
+        [n].
+    positive
+        [n], 1 for positive, 0 for negative, NaN for items that take no part.
+    groups
+        int64 [n], from 0.
+    count
+        number of all groups.
 
-    Returns:
+    Returns
+    -------
+    Jackknife
         One figure; NaN where a side is empty.
     """
     values, sides = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=np.float64)
@@ -65,12 +72,18 @@ def silhouette(rows: FloatArray, sides: npt.ArrayLike, *, repeats: int = 1) -> f
     (1987). With `repeats` above 1 it is that of each row written down so many times, as it is published elsewhere:
     a repeated row has itself for a neighbour at distance 0, which makes any clustering look better.
 
-    Args:
-        rows: float64 [n, d], different prompts.
-        sides: [n], two different values.
-        repeats: how many times each row stands.
+    Parameters
+    ----------
+    rows
+        float64 [n, d], different prompts.
+    sides
+        [n], two different values.
+    repeats
+        how many times each row stands.
 
-    Returns:
+    Returns
+    -------
+    float
         NaN with fewer than two rows to a side.
     """
     of_side = np.asarray(sides)

@@ -93,16 +93,25 @@ def trained_spaces(
 ) -> tuple[dict[str, Space], dict[str, Any]]:
     """The bundled encoders with the projection: `base` untrained, `finetuned` trained on the readings.
 
-    Args:
-        lake: keeps the vectors of texts, and the projection under `image_text_models/`.
-        picture_ids: n.
-        picture_vectors: [n, d], by the image encoder.
-        read: pictures to train and validate on.
-        texts: prompts and paraphrases.
-        settings: of the projection.
+    Parameters
+    ----------
+    lake
+        keeps the vectors of texts, and the projection under `image_text_models/`.
+    picture_ids
+        n.
+    picture_vectors
+        [n, d], by the image encoder.
+    read
+        pictures to train and validate on.
+    texts
+        prompts and paraphrases.
+    settings
+        of the projection.
 
-    Raises:
-        ImageTextError: too few readings.
+    Raises
+    ------
+    ImageTextError
+        too few readings.
     """
     row_of = {image: row for row, image in enumerate(picture_ids)}
     readings = [one.reading for one in read]
@@ -153,8 +162,10 @@ def hub_space(
 ) -> Space:
     """A model of pictures and texts; what it has seen before is taken from the store.
 
-    Raises:
-        MedembedError: it cannot be loaded, or reads no texts.
+    Raises
+    ------
+    MedembedError
+        it cannot be loaded, or reads no texts.
     """
     from functools import cache
 

@@ -42,10 +42,14 @@ def case_groups(cases: pa.Table, hashes: Mapping[str, bytes], settings: CaseSpli
 
     Together are cases of one patient, of one picture or near-duplicate ones, and of near-duplicate notes.
 
-    Args:
-        cases: columns case_id (sorted), patient, image_id, note.
-        hashes: perceptual hash by image id.
-        settings: from which likeness two are near-duplicates.
+    Parameters
+    ----------
+    cases
+        columns case_id (sorted), patient, image_id, note.
+    hashes
+        perceptual hash by image id.
+    settings
+        from which likeness two are near-duplicates.
     """
     columns = cases.select(["case_id", "patient", "image_id", "note"]).to_pydict()
     pairs = [_same(columns["patient"]), _same(columns["image_id"])]
@@ -78,11 +82,16 @@ def split_cases(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Train, validation or test for every case, the labels balanced, by group; who was split before stays there.
 
-    Args:
-        cases: columns of `paired_cases`, sorted by case_id.
-        hashes: perceptual hash by image id.
-        previous: split by case id, of those that were split before.
-        settings: shares and likeness.
+    Parameters
+    ----------
+    cases
+        columns of `paired_cases`, sorted by case_id.
+    hashes
+        perceptual hash by image id.
+    previous
+        split by case id, of those that were split before.
+    settings
+        shares and likeness.
     """
     groups = case_groups(cases, hashes, settings)
     labels = [[] if label is None else [label] for label in cases.column("label").to_pylist()]
@@ -121,13 +130,20 @@ def count_case_crossings(
 ) -> dict[str, int]:
     """What lies in two splits, found from patients, pixels and words, and from no hash and no group.
 
-    Args:
-        rows: columns case_id, patient, image_id and note of `paired_cases`.
-        images: columns image_id and detail of `raw_images`.
-        splits: split by case id.
-        note_similarity: Jaccard similarity from which two notes are near-duplicates.
+    Parameters
+    ----------
+    rows
+        columns case_id, patient, image_id and note of `paired_cases`.
+    images
+        columns image_id and detail of `raw_images`.
+    splits
+        split by case id.
+    note_similarity
+        Jaccard similarity from which two notes are near-duplicates.
 
-    Returns:
+    Returns
+    -------
+    dict[str, int]
         How many patients, pairs of pictures, and pairs of notes lie in two splits.
     """
     columns = rows.select(["case_id", "patient", "image_id", "note"]).to_pydict()

@@ -56,11 +56,16 @@ CASE_ROWS_SCHEMA = pa.schema(
 class ReadTable:
     """Rows of one table.
 
-    Attributes:
-        rows: as CASE_ROWS_SCHEMA has them.
-        rejected: (row, reason, detail); row 0 is the file as a whole.
-        used: by kind, the column that was used.
-        without_picture: rows whose picture is not there or was rejected, and that have a note.
+    Attributes
+    ----------
+    rows
+        as CASE_ROWS_SCHEMA has them.
+    rejected
+        (row, reason, detail); row 0 is the file as a whole.
+    used
+        by kind, the column that was used.
+    without_picture
+        rows whose picture is not there or was rejected, and that have a note.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -73,8 +78,10 @@ class PictureNames:
     """Which landed pictures a cell can mean: a path from the table's folder or from the top, or a bare name, each with
     the ending or without.
 
-    Args:
-        files: paths under the landing folder.
+    Parameters
+    ----------
+    files
+        paths under the landing folder.
     """
 
     def __init__(self, files: Iterable[str]) -> None:
@@ -105,11 +112,16 @@ class PictureNames:
 def read_case_table(data: bytes, name: str, settings: ImagesSettings, pictures: PictureNames) -> ReadTable:
     """The rows of a CSV or TSV table, UTF-8 or Windows-1252.
 
-    Args:
-        data: the file's bytes.
-        name: its path under the landing folder.
-        settings: names of columns, where they are not found by the usual ones.
-        pictures: those that landed and can be used.
+    Parameters
+    ----------
+    data
+        the file's bytes.
+    name
+        its path under the landing folder.
+    settings
+        names of columns, where they are not found by the usual ones.
+    pictures
+        those that landed and can be used.
     """
     found = ReadTable()
     text = _decoded(data)

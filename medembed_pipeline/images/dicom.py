@@ -29,8 +29,10 @@ _VIEW = re.compile(r"[A-Z]{1,4}")
 def read_dicom(data: bytes, limits: Limits) -> tuple[UInt8Array, str]:
     """Pixels, uint8 [height, width] or [height, width, 3], and the view.
 
-    Raises:
-        RejectedPictureError: pydicom is not installed, there is no picture, or more than one, or it cannot be unpacked.
+    Raises
+    ------
+    RejectedPictureError
+        pydicom is not installed, there is no picture, or more than one, or it cannot be unpacked.
     """
     try:
         import pydicom

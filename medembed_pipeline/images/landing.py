@@ -138,7 +138,9 @@ def write_image_tables(
 ) -> int:
     """Write and publish `raw_images`, `case_rows` and `rejected_images`, a block of pictures at a time.
 
-    Returns:
+    Returns
+    -------
+    int
         How many pictures were unpacked now; the others were known.
     """
     store = KeyedStore(lake, "unpacked_images", unpacked_version(settings))

@@ -69,10 +69,14 @@ def crossing_pictures(
 ) -> tuple[IntArray, IntArray]:
     """Positions `left < right` of pictures of different sides whose details correlate by at least `correlation`.
 
-    Args:
-        details: n, of `detail`.
-        sides: n numbers, such as those of the splits.
-        correlation: Pearson's, above 0, at most 1.
+    Parameters
+    ----------
+    details
+        n, of `detail`.
+    sides
+        n numbers, such as those of the splits.
+    correlation
+        Pearson's, above 0, at most 1.
     """
     if not details:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)

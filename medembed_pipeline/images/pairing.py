@@ -49,11 +49,16 @@ PAIRED_CASES_SCHEMA = pa.schema(
 def pair_cases(rows: pa.Table, images: pa.Table) -> tuple[pa.Table, dict[str, Any]]:
     """Join rows with pictures. What lacks its partner is kept with a missing one; what lands twice counts once.
 
-    Args:
-        rows: columns of `case_rows`.
-        images: columns source_file, image_id and view of `raw_images`.
+    Parameters
+    ----------
+    rows
+        columns of `case_rows`.
+    images
+        columns source_file, image_id and view of `raw_images`.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         A table with PAIRED_CASES_SCHEMA, sorted by case_id, and its counts.
     """
     pictures = {row["source_file"]: row for row in images.to_pylist()}

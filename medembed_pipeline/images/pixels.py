@@ -39,11 +39,16 @@ class Limits:
 class Picture:
     """A picture as it is kept.
 
-    Attributes:
-        pixels: uint8 [height, width] for grey, [height, width, 3] for RGB; the longer side at most `kept_side`.
-        format: of the file.
-        width, height: of the file, in pixels.
-        view: as a DICOM header gives it; empty where it doesn't.
+    Attributes
+    ----------
+    pixels
+        uint8 [height, width] for grey, [height, width, 3] for RGB; the longer side at most `kept_side`.
+    format
+        of the file.
+    width, height
+        of the file, in pixels.
+    view
+        as a DICOM header gives it; empty where it doesn't.
     """
 
     pixels: UInt8Array
@@ -65,8 +70,10 @@ def read_picture(data: bytes, limits: Limits) -> Picture:
     Grey values of more than 8 bits are spread over the range that the picture uses; a DICOM picture over its window.
     Whatever is transparent is black; what a camera noted of its orientation is obeyed; RGB that is grey becomes grey.
 
-    Raises:
-        RejectedPictureError: with the reason.
+    Raises
+    ------
+    RejectedPictureError
+        with the reason.
     """
     if not data:
         raise RejectedPictureError("empty_file")

@@ -39,13 +39,20 @@ def image_embeddings_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A vector for every different picture.
 
-    Args:
-        images: `raw_images`.
-        spec: the encoder; it is loaded only when a picture has no vector yet.
-        settings: device and batch.
-        store: vectors of this very encoder, by picture.
+    Parameters
+    ----------
+    images
+        `raw_images`.
+    spec
+        the encoder; it is loaded only when a picture has no vector yet.
+    settings
+        device and batch.
+    store
+        vectors of this very encoder, by picture.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         Columns image_id and embedding, sorted by image_id, and the facts `dimensions`, `encoded_pictures` and
         `known_pictures`.
     """
@@ -87,9 +94,12 @@ def picture_encoder(spec: ImageEncoderSpec, settings: ImageEncoderSettings) -> C
 def packed_pictures(images: LakeTable, image_ids: Sequence[str]) -> list[bytes]:
     """The kept pictures of some ids, as PNG, in their order.
 
-    Args:
-        images: `raw_images`, read a batch at a time.
-        image_ids: of pictures that are there.
+    Parameters
+    ----------
+    images
+        `raw_images`, read a batch at a time.
+    image_ids
+        of pictures that are there.
     """
     wanted = set(image_ids)
     found: dict[str, bytes] = {}

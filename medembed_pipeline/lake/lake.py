@@ -38,8 +38,10 @@ class Lake:
     On a local disk a file is written into `.staging/`, synced, and renamed over the old one; on an object
     store it is written as a whole object. Readers of the old version are not disturbed.
 
-    Args:
-        url: a folder, or an fsspec URL such as `s3://bucket/lake`.
+    Parameters
+    ----------
+    url
+        a folder, or an fsspec URL such as `s3://bucket/lake`.
     """
 
     def __init__(self, url: str) -> None:
@@ -140,8 +142,10 @@ class Lake:
     def table(self, name: str) -> LakeTable:
         """The published table.
 
-        Raises:
-            TableError: it has not been made yet.
+        Raises
+        ------
+        TableError
+            it has not been made yet.
         """
         table = self.find_table(name)
         if table is None:
@@ -159,15 +163,23 @@ class Lake:
     ) -> LakeTable:
         """Write and publish a table named after the recipe's asset.
 
-        Args:
-            recipe: what the table is made from.
-            data: a table, or batches with their `schema`.
-            schema: the columns, with descriptions; by default those of the table.
-            facts: counts to keep beside the table.
-            data_version: by default the hash of the content.
+        Parameters
+        ----------
+        recipe
+            what the table is made from.
+        data
+            a table, or batches with their `schema`.
+        schema
+            the columns, with descriptions; by default those of the table.
+        facts
+            counts to keep beside the table.
+        data_version
+            by default the hash of the content.
 
-        Raises:
-            OutdatedWorkError: newer work has published a table made from another recipe; that one stands.
+        Raises
+        ------
+        OutdatedWorkError
+            newer work has published a table made from another recipe; that one stands.
         """
         batches = [data] if isinstance(data, pa.Table) else data
         schema = schema or (data.schema if isinstance(data, pa.Table) else None)
@@ -201,13 +213,19 @@ class Lake:
     def staged_file(self, *parts: str, of: str = "") -> Iterator[Path]:
         """A local path to write to; what lies there when the block ends is published under `parts`.
 
-        Args:
-            parts: its path in the lake.
-            of: name of the work whose order it is published in; by default its own, for a file in the lake's root.
+        Parameters
+        ----------
+        parts
+            its path in the lake.
+        of
+            name of the work whose order it is published in; by default its own, for a file in the lake's root.
 
-        Raises:
-            LakeError: the disk is full; the old version stands.
-            OutdatedWorkError: newer work of that name has published; the old version stands.
+        Raises
+        ------
+        LakeError
+            the disk is full; the old version stands.
+        OutdatedWorkError
+            newer work of that name has published; the old version stands.
         """
         with self._staging(parts[-1]) as staged:
             yield staged
@@ -395,11 +413,16 @@ class Lake:
     def write_link(self, target: str, *parts: str) -> bool:
         """Put a symbolic link in place, or in place of the one there, in one step.
 
-        Args:
-            target: what it leads to, relative to the folder that it lies in.
-            parts: its path in the lake.
+        Parameters
+        ----------
+        target
+            what it leads to, relative to the folder that it lies in.
+        parts
+            its path in the lake.
 
-        Returns:
+        Returns
+        -------
+        bool
             False where the file system has no symbolic links: nothing is written then.
         """
         if not self.is_local:

@@ -38,11 +38,16 @@ class LostLeaseError(MedembedError):
 class Lease:
     """One holder's hold on a lock; a thread of its own renews it until it is released.
 
-    Args:
-        filesystem: an object store with exclusive creation.
-        path: of the lock. An object of this very name is a lease of generation 0.
-        seconds: how long the lease counts unless it is renewed, which is done three times as often.
-        is_dead: whether a lease, `host`, `process`, `token` and `until` (seconds since 1970), counts no more.
+    Parameters
+    ----------
+    filesystem
+        an object store with exclusive creation.
+    path
+        of the lock. An object of this very name is a lease of generation 0.
+    seconds
+        how long the lease counts unless it is renewed, which is done three times as often.
+    is_dead
+        whether a lease, `host`, `process`, `token` and `until` (seconds since 1970), counts no more.
     """
 
     def __init__(
@@ -73,8 +78,10 @@ class Lease:
     def check(self) -> None:
         """Make sure of the lock for at least a third of its time from now.
 
-        Raises:
-            LostLeaseError: it ran out, or somebody has taken it.
+        Raises
+        ------
+        LostLeaseError
+            it ran out, or somebody has taken it.
         """
         with self._changing:
             self._renew()

@@ -34,11 +34,15 @@ class OutdatedWorkError(MedembedError):
 class PublicationOrder:
     """Numbers and locks under `<lake>/.publications/`, one pair per published name.
 
-    Args:
-        filesystem: the lake's.
-        root: the lake's root on it.
-        is_local: whether the kernel can lock a file there; otherwise a lock is a lease, which counts for
-            `LEASE_SECONDS` after it was last renewed, or until its owner on this machine is dead.
+    Parameters
+    ----------
+    filesystem
+        the lake's.
+    root
+        the lake's root on it.
+    is_local
+        whether the kernel can lock a file there; otherwise a lock is a lease, which counts for `LEASE_SECONDS` after
+        it was last renewed, or until its owner on this machine is dead.
     """
 
     def __init__(self, filesystem: fsspec.AbstractFileSystem, root: str, *, is_local: bool) -> None:
@@ -105,8 +109,10 @@ class PublicationOrder:
     def check_locks(self) -> None:
         """Make sure that every lock which this thread holds is still its own. Ask before anything is published.
 
-        Raises:
-            LostLeaseError: one of them could not be renewed in time, and may be somebody else's.
+        Raises
+        ------
+        LostLeaseError
+            one of them could not be renewed in time, and may be somebody else's.
         """
         for lease in self._leases():
             lease.check()

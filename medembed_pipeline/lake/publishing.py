@@ -57,8 +57,10 @@ def _launchpad_type(section: str, name: str, annotation: Any) -> Any:
 def launchpad_settings(context: dg.AssetExecutionContext, section: type[SectionType]) -> SectionType:
     """The launchpad's values (or the file's) as a validated section.
 
-    Raises:
-        SettingsError: a value is out of range.
+    Raises
+    ------
+    SettingsError
+        a value is out of range.
     """
     return validate(section, dict(context.op_execution_context.op_config), where="launchpad")
 
@@ -72,8 +74,10 @@ def launchpad_value(context: dg.AssetExecutionContext, asset: str, field: str, d
 def launchpad_config(sections: Iterable[Section]) -> dict[str, Any]:
     """The part of a run's config by which sections take the place of those that `medembed.toml` states.
 
-    Args:
-        sections: one per class; each reaches every asset and resource that shows its class in the launchpad.
+    Parameters
+    ----------
+    sections
+        one per class; each reaches every asset and resource that shows its class in the launchpad.
     """
     values = {type(section): section.model_dump(mode="json") for section in sections}
     config: dict[str, Any] = {"ops": {}, "resources": {}}
@@ -196,11 +200,15 @@ class PictureFiles(Protocol):
 def refuse_mixed_precisions(tables: Mapping[str, LakeTable]) -> None:
     """Vectors of two number formats are never compared: what differs between them is not the model alone.
 
-    Args:
-        tables: what is read together, by name; a table of vectors says its `precision` in its facts.
+    Parameters
+    ----------
+    tables
+        what is read together, by name; a table of vectors says its `precision` in its facts.
 
-    Raises:
-        MedembedError: two tables of vectors were computed in different formats.
+    Raises
+    ------
+    MedembedError
+        two tables of vectors were computed in different formats.
     """
     precisions = {name: table.footer.facts.get("precision") for name, table in tables.items()}
     found = {name: precision for name, precision in sorted(precisions.items()) if precision}
@@ -264,10 +272,14 @@ class AssetWork:
     def publish_pictures(self, pictures: Mapping[str, PictureFiles]) -> dict[str, Any]:
         """Write `<lake>/pictures/<asset>/<name>.png` and `.svg`, and show the PNG in the UI.
 
-        Args:
-            pictures: by name, a lower-case word or several joined by `_`.
+        Parameters
+        ----------
+        pictures
+            by name, a lower-case word or several joined by `_`.
 
-        Returns:
+        Returns
+        -------
+        dict[str, Any]
             Metadata, a picture per name.
         """
         folder = ("pictures", self.context.asset_key.path[-1])
@@ -287,10 +299,14 @@ class AssetWork:
     ) -> dg.MaterializeResult[Any]:
         """Build and publish the asset's table, or keep the one that stands.
 
-        Args:
-            build: makes the table and the facts to keep with it.
-            schema: its columns, with descriptions.
-            describe: further metadata, made from the published table (pictures, say).
+        Parameters
+        ----------
+        build
+            makes the table and the facts to keep with it.
+        schema
+            its columns, with descriptions.
+        describe
+            further metadata, made from the published table (pictures, say).
         """
         table = self.unchanged()
         kept = table is not None
@@ -319,10 +335,14 @@ class AssetWork:
 def asset_work(context: dg.AssetExecutionContext, revision: str, *sections: Section) -> Iterator[AssetWork]:
     """Run an asset's body: see the module's docstring.
 
-    Args:
-        context: Dagster's, with the resource `lake`.
-        revision: the room's code revision.
-        sections: the settings that reach the result.
+    Parameters
+    ----------
+    context
+        Dagster's, with the resource `lake`.
+    revision
+        the room's code revision.
+    sections
+        the settings that reach the result.
     """
     with private_errors():
         opened = context.resources.lake.open()

@@ -24,8 +24,10 @@ def signed_line(values: Mapping[str, Any]) -> bytes:
 def read_signed_line(line: bytes) -> dict[str, Any]:
     """The values of a `signed_line`.
 
-    Raises:
-        ValueError: it is none, or was changed since.
+    Raises
+    ------
+    ValueError
+        it is none, or was changed since.
     """
     if not (line.startswith(START) and line.endswith(END)):
         raise ValueError("no signed line")

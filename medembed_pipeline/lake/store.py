@@ -21,10 +21,14 @@ class KeyedStore:
 
     The store is a cache: it can be removed at any time, and everything in it is computed again.
 
-    Args:
-        lake: where it lies.
-        name: what is kept, such as `vectors`.
-        version: hash of everything, but the key, that a row depends on (model, code, parameters).
+    Parameters
+    ----------
+    lake
+        where it lies.
+    name
+        what is kept, such as `vectors`.
+    version
+        hash of everything, but the key, that a row depends on (model, code, parameters).
     """
 
     def __init__(self, lake: Lake, name: str, version: str) -> None:
@@ -98,12 +102,18 @@ class KeyedStore:
     ) -> tuple[pa.Table, int]:
         """Rows for `keys` in their order, computing and keeping those not known.
 
-        Args:
-            keys: one per wanted row; repeated keys are computed once.
-            compute: takes positions in `keys`, returns their rows (without the key) in that order.
-            block: rows computed between two writes; what a killed run has written is not computed again.
+        Parameters
+        ----------
+        keys
+            one per wanted row; repeated keys are computed once.
+        compute
+            takes positions in `keys`, returns their rows (without the key) in that order.
+        block
+            rows computed between two writes; what a killed run has written is not computed again.
 
-        Returns:
+        Returns
+        -------
+        tuple[pa.Table, int]
             The rows, with the `key` column, and how many had to be computed.
         """
         stored = self.get(keys)

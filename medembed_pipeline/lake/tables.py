@@ -27,11 +27,16 @@ class TableError(MedembedError):
 class Recipe:
     """What a result is made from: two equal recipes give the same result.
 
-    Attributes:
-        asset: name of the asset.
-        code: revision of the room's code.
-        settings: the parameters that reach the result, JSON-able.
-        inputs: data version of every table or checkpoint read.
+    Attributes
+    ----------
+    asset
+        name of the asset.
+    code
+        revision of the room's code.
+    settings
+        the parameters that reach the result, JSON-able.
+    inputs
+        data version of every table or checkpoint read.
     """
 
     asset: str
@@ -49,13 +54,20 @@ class Recipe:
 class Footer:
     """What a table says of itself.
 
-    Attributes:
-        data_version: the version Dagster compares; by default the content hash.
-        content_sha256: hash of all values, to verify the file by.
-        recipe: what it was made from.
-        facts: counts worth showing (numbers and short names, never text of notes).
-        rows: how many were written; -1 where that was not noted.
-        columns: their names and types as written; empty where that was not noted.
+    Attributes
+    ----------
+    data_version
+        the version Dagster compares; by default the content hash.
+    content_sha256
+        hash of all values, to verify the file by.
+    recipe
+        what it was made from.
+    facts
+        counts worth showing (numbers and short names, never text of notes).
+    rows
+        how many were written; -1 where that was not noted.
+    columns
+        their names and types as written; empty where that was not noted.
     """
 
     data_version: str
@@ -83,8 +95,10 @@ class Footer:
     def from_metadata(cls, metadata: dict[bytes, bytes] | None, path: str) -> Footer:
         """Read the footer back.
 
-        Raises:
-            TableError: the file was not written by this project.
+        Raises
+        ------
+        TableError
+            the file was not written by this project.
         """
         raw = (metadata or {}).get(FOOTER_KEY)
         if raw is None:

@@ -22,11 +22,15 @@ State = Literal["ok", "missing", "altered", "stale", "leftover"]
 class Finding:
     """What was found of one thing in the lake.
 
-    Attributes:
-        name: the table, folder or file, relative to the lake.
-        state: `missing` and `altered` are errors; `stale` (made from an input that has changed since) and
-            `leftover` (of a killed process; swept by the next run) are not.
-        detail: what exactly, without any text of notes.
+    Attributes
+    ----------
+    name
+        the table, folder or file, relative to the lake.
+    state
+        `missing` and `altered` are errors; `stale` (made from an input that has changed since) and `leftover` (of a
+        killed process; swept by the next run) are not.
+    detail
+        what exactly, without any text of notes.
     """
 
     name: str
@@ -44,12 +48,18 @@ def verify_tables(
 ) -> list[Finding]:
     """Check every table of the lake.
 
-    Args:
-        lake: where they lie.
-        versions: current data versions of inputs that are no tables (`finetuned_checkpoint`).
-        remedies: what it means that a table is missing or altered, by its name, where it cannot be made again.
+    Parameters
+    ----------
+    lake
+        where they lie.
+    versions
+        current data versions of inputs that are no tables (`finetuned_checkpoint`).
+    remedies
+        what it means that a table is missing or altered, by its name, where it cannot be made again.
 
-    Returns:
+    Returns
+    -------
+    list[Finding]
         One finding per table, and one per input of a table that is gone or has changed since, sorted by name.
     """
     findings: dict[tuple[str, str], Finding] = {}

@@ -39,14 +39,17 @@ ALIGNED_METHODS = ("aligned_umap", "joint_pca")
 class AlignedResult(NamedTuple):
     """What `make_aligned_projections` finds.
 
-    Attributes:
-        maps: two Projections (baseline, tuned) per method and number of dimensions, judged.
-        noise_floors: a record per method and number of dimensions: `method`, `dimensions`, `noise_floor` (95th
-            percentile of the motion of notes that did not move, in map units), `scale` (root mean square radius
-            of the map), and Spearman's correlation of the motion on the map with the movement in the full space
-            (`follows_movement`) and with the share of neighbours lost (`follows_neighbors`), None where
-            that cannot be told.
-        left_out: why a method is missing; empty where none is.
+    Attributes
+    ----------
+    maps
+        two Projections (baseline, tuned) per method and number of dimensions, judged.
+    noise_floors
+        a record per method and number of dimensions: `method`, `dimensions`, `noise_floor` (95th percentile of the
+        motion of notes that did not move, in map units), `scale` (root mean square radius of the map), and Spearman's
+        correlation of the motion on the map with the movement in the full space (`follows_movement`) and with the
+        share of neighbours lost (`follows_neighbors`), None where that cannot be told.
+    left_out
+        why a method is missing; empty where none is.
     """
 
     maps: list[Projection]
@@ -72,17 +75,26 @@ def make_aligned_projections(
     Models of different dimensions have no joint PCA, because no rotation lays one onto the other; AlignedUMAP
     asks only who is near whom.
 
-    Args:
-        baseline, tuned: row by row the same notes, at least three; in the order of their ids, so that the order
-            of the input does not matter.
-        seed: 0 to 2**31 - 1.
-        methods, dimensions: which maps.
-        regularisation, umap_neighbors, minimum_distance: as in `aligned_umap`.
-        overlap_neighbors: as in `shared_nearest`.
-        report: called with a sentence after each map.
+    Parameters
+    ----------
+    baseline, tuned
+        row by row the same notes, at least three; in the order of their ids, so that the order of the input does not
+        matter.
+    seed
+        0 to 2**31 - 1.
+    methods, dimensions
+        which maps.
+    regularisation, umap_neighbors, minimum_distance
+        as in `aligned_umap`.
+    overlap_neighbors
+        as in `shared_nearest`.
+    report
+        called with a sentence after each map.
 
-    Raises:
-        MapError: as in `aligned_umap`, `joint_components` and `shared_nearest`.
+    Raises
+    ------
+    MapError
+        as in `aligned_umap`, `joint_components` and `shared_nearest`.
     """
     lost = 1.0 - shared_nearest(baseline.neighbor_indices, tuned.neighbor_indices, overlap_neighbors)
     comparable = same_dimensions(baseline.embeddings, tuned.embeddings)
@@ -130,8 +142,10 @@ def make_aligned_projections(
 def aligned_projections_table(maps: Sequence[Projection], *, note_ids: Sequence[str]) -> pa.Table:
     """Maps as a table with ALIGNED_PROJECTIONS_SCHEMA, sorted as `projections_table` sorts.
 
-    Raises:
-        MapError: as in `projections_table`.
+    Raises
+    ------
+    MapError
+        as in `projections_table`.
     """
     return projections_table(maps, note_ids=note_ids).cast(ALIGNED_PROJECTIONS_SCHEMA)
 

@@ -47,10 +47,14 @@ _WINDOW = 2  # umap-learn walks the offsets -window .. window - 1, and both -1 a
 class Space(NamedTuple):
     """One model's notes and who is near whom.
 
-    Attributes:
-        embeddings: [n, d], L2-normalised rows.
-        neighbor_indices: [n, k], row positions of the nearest other rows, nearest first.
-        neighbor_similarities: [n, k], their cosine similarities.
+    Attributes
+    ----------
+    embeddings
+        [n, d], L2-normalised rows.
+    neighbor_indices
+        [n, k], row positions of the nearest other rows, nearest first.
+    neighbor_similarities
+        [n, k], their cosine similarities.
     """
 
     embeddings: npt.NDArray[np.floating]
@@ -61,9 +65,12 @@ class Space(NamedTuple):
 class AlignedMaps(NamedTuple):
     """Both models on one map, and what the method does to notes that did not move.
 
-    Attributes:
-        places: the map.
-        unmoved: the baseline against a copy of itself, laid out in the same way; what moves here is noise.
+    Attributes
+    ----------
+    places
+        the map.
+    unmoved
+        the baseline against a copy of itself, laid out in the same way; what moves here is noise.
     """
 
     places: JointMap
@@ -91,18 +98,27 @@ def aligned_umap(
     The same input and seed give the same bytes on the same machine (one thread). The models may have different
     numbers of dimensions, since only neighbours and starts are compared. O(n * k * epochs) time.
 
-    Args:
-        baseline, tuned: row by row the same notes, at least three.
-        dimensions: of the map, 2 or 3.
-        seed: 0 to 2**31 - 1.
-        regularisation: 0 lets each map find its own shape; umap-learn's default is 0.01.
-        neighbors: UMAP's `n_neighbors`, which counts the note itself.
-        minimum_distance: UMAP's `min_dist`.
-        epochs: steps of the optimisation.
+    Parameters
+    ----------
+    baseline, tuned
+        row by row the same notes, at least three.
+    dimensions
+        of the map, 2 or 3.
+    seed
+        0 to 2**31 - 1.
+    regularisation
+        0 lets each map find its own shape; umap-learn's default is 0.01.
+    neighbors
+        UMAP's `n_neighbors`, which counts the note itself.
+    minimum_distance
+        UMAP's `min_dist`.
+    epochs
+        steps of the optimisation.
 
-    Raises:
-        MapError: different numbers of notes, fewer than three, rows that are not of unit length, or neighbours
-            that do not fit.
+    Raises
+    ------
+    MapError
+        different numbers of notes, fewer than three, rows that are not of unit length, or neighbours that do not fit.
     """
     import umap.umap_
     from threadpoolctl import threadpool_limits
@@ -144,13 +160,20 @@ def lay_out(
 ) -> JointMap:
     """umap-learn's optimisation of aligned maps, for two of them.
 
-    Args:
-        graphs: two fuzzy neighbour graphs, scipy CSR [n, n].
-        starts: two arrays float32 [n, dimensions].
-        hold: [n], how strongly each note is held to itself.
-        seed: of the negative samples and the order of the maps.
-        curve: a and b of UMAP's curve from distance to nearness.
-        epochs: steps.
+    Parameters
+    ----------
+    graphs
+        two fuzzy neighbour graphs, scipy CSR [n, n].
+    starts
+        two arrays float32 [n, dimensions].
+    hold
+        [n], how strongly each note is held to itself.
+    seed
+        of the negative samples and the order of the maps.
+    curve
+        a and b of UMAP's curve from distance to nearness.
+    epochs
+        steps.
     """
     from numba import types
     from numba.typed import List

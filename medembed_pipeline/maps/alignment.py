@@ -43,14 +43,20 @@ def turned_onto_baseline(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> Float
 
     On one thread, in float64: the same input gives the same bytes.
 
-    Args:
-        baseline, tuned: [n, d], row by row the same notes, the same d.
+    Parameters
+    ----------
+    baseline, tuned
+        [n, d], row by row the same notes, the same d.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n, d]: `tuned @ R` for the orthogonal R that minimises the sum of squared distances.
 
-    Raises:
-        MapError: shapes that differ, or numbers that are not finite.
+    Raises
+    ------
+    MapError
+        shapes that differ, or numbers that are not finite.
     """
     from threadpoolctl import threadpool_limits
 
@@ -71,12 +77,16 @@ def movement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
     spaces are first reduced to as many leading principal directions of the other nine parts as the notes allow,
     and movement is that of the notes' directions within these.
 
-    Args:
-        baseline, tuned: [n, d], row by row the same notes, L2-normalised, the same d. Notes are dealt by position,
-            so sort them by something that says nothing about them.
+    Parameters
+    ----------
+    baseline, tuned
+        [n, d], row by row the same notes, L2-normalised, the same d. Notes are dealt by position, so sort them by
+        something that says nothing about them.
 
-    Raises:
-        MapError: as in `turned_onto_baseline`, or fewer than two notes.
+    Raises
+    ------
+    MapError
+        as in `turned_onto_baseline`, or fewer than two notes.
     """
     from threadpoolctl import threadpool_limits
 
@@ -125,8 +135,10 @@ def movement_floor(baseline: npt.ArrayLike, *, seed: int) -> float:
     a rotation that is estimated from this many notes that all changed so. It doesn't hold what a second training
     with another seed would move.
 
-    Raises:
-        MapError: as in `movement`.
+    Raises
+    ------
+    MapError
+        as in `movement`.
     """
     return float(np.percentile(movement(baseline, _unmoved_copy(baseline, seed)), FLOOR_PERCENTILE))
 
@@ -138,12 +150,17 @@ def joint_components(baseline: npt.ArrayLike, tuned: npt.ArrayLike, dimensions: 
     after that rotation: never longer than this distance, and zero where it is. The rotation is fitted on the
     note too, so this is mostly less than `movement`, which is not; it is no bound for a single note.
 
-    Args:
-        baseline, tuned: as in `turned_onto_baseline`.
-        dimensions: of the map; the first two of three dimensions are the map in two.
+    Parameters
+    ----------
+    baseline, tuned
+        as in `turned_onto_baseline`.
+    dimensions
+        of the map; the first two of three dimensions are the map in two.
 
-    Raises:
-        MapError: as in `turned_onto_baseline`.
+    Raises
+    ------
+    MapError
+        as in `turned_onto_baseline`.
     """
     from threadpoolctl import threadpool_limits
 

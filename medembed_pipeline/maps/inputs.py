@@ -19,9 +19,12 @@ MODELS = ("baseline", "tuned")
 class MapInputs:
     """The notes of both models, in the order of their ids, so that no result depends on the order of a table.
 
-    Attributes:
-        note_ids: n ids, sorted.
-        spaces: by model, rows in that order.
+    Attributes
+    ----------
+    note_ids
+        n ids, sorted.
+    spaces
+        by model, rows in that order.
     """
 
     note_ids: list[str]
@@ -38,12 +41,17 @@ def map_inputs(
 ) -> MapInputs:
     """The tables as arrays.
 
-    Args:
-        baseline_embeddings, tuned_embeddings: columns note_id and embedding, the same notes in any order.
-        neighbors: as in `neighbor_arrays`.
+    Parameters
+    ----------
+    baseline_embeddings, tuned_embeddings
+        columns note_id and embedding, the same notes in any order.
+    neighbors
+        as in `neighbor_arrays`.
 
-    Raises:
-        MapError: the two embeddings hold different notes, or as in `neighbor_arrays`.
+    Raises
+    ------
+    MapError
+        the two embeddings hold different notes, or as in `neighbor_arrays`.
     """
     tables = {
         model: table.sort_by("note_id")

@@ -40,18 +40,28 @@ def local_trustworthiness(
 
     O(n * r * (d + log r)) time for r references, in blocks of about 128 MB.
 
-    Args:
-        embeddings: [n, d], L2-normalised rows; cosine distance.
-        maps: arrays [n, 2] or [n, 3]; several share the ranking.
-        neighbors: k, at least 1; (n - 1) // 2 where that is less.
-        most_references: at least 1.
-        seed: of the sample.
+    Parameters
+    ----------
+    embeddings
+        [n, d], L2-normalised rows; cosine distance.
+    maps
+        arrays [n, 2] or [n, 3]; several share the ranking.
+    neighbors
+        k, at least 1; (n - 1) // 2 where that is less.
+    most_references
+        at least 1.
+    seed
+        of the sample.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [maps, n], each from 0 to 1.
 
-    Raises:
-        MapError: fewer than three notes, a map that does not fit, k or most_references below 1.
+    Raises
+    ------
+    MapError
+        fewer than three notes, a map that does not fit, k or most_references below 1.
     """
     from scipy.spatial import cKDTree
     from threadpoolctl import threadpool_limits

@@ -59,20 +59,30 @@ def note_movement_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Movement and neighbour overlap of every note.
 
-    Args:
-        note_ids: n ids, in the order of the rows.
-        baseline, tuned: [n, d] and [n, e], L2-normalised rows.
-        baseline_neighbors, tuned_neighbors: int [n, k], row positions, nearest first.
-        overlap_neighbors: as in `shared_nearest`.
-        seed: of the copy that `movement_floor` turns.
+    Parameters
+    ----------
+    note_ids
+        n ids, in the order of the rows.
+    baseline, tuned
+        [n, d] and [n, e], L2-normalised rows.
+    baseline_neighbors, tuned_neighbors
+        int [n, k], row positions, nearest first.
+    overlap_neighbors
+        as in `shared_nearest`.
+    seed
+        of the copy that `movement_floor` turns.
 
-    Returns:
-        A table with NOTE_MOVEMENT_SCHEMA, sorted by note_id; and the facts `movement_floor` (see there; None
-        where dimensions differ), `median_movement` (likewise), `mean_neighbor_overlap`, `overlap_neighbors` (the
-        k used) and `note`, which says why movement is missing, empty where it is not.
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
+        A table with NOTE_MOVEMENT_SCHEMA, sorted by note_id; and the facts `movement_floor` (see there; None where
+        dimensions differ), `median_movement` (likewise), `mean_neighbor_overlap`, `overlap_neighbors` (the k used)
+        and `note`, which says why movement is missing, empty where it is not.
 
-    Raises:
-        MapError: ids that do not fit the rows, or as in `movement` and `shared_nearest`.
+    Raises
+    ------
+    MapError
+        ids that do not fit the rows, or as in `movement` and `shared_nearest`.
     """
     count = len(note_ids)
     sizes = {len(np.asarray(one)) for one in (baseline, tuned, baseline_neighbors, tuned_neighbors)}
@@ -121,12 +131,17 @@ def note_movement_table(
 def shared_nearest(baseline: npt.ArrayLike, tuned: npt.ArrayLike, k: int = OVERLAP_NEIGHBORS) -> FloatArray:
     """The share of each note's k nearest notes that are the same in both models, float64 [n].
 
-    Args:
-        baseline, tuned: int [n, at least k], row positions of the nearest notes, nearest first.
-        k: neighbours to compare; all others where there are fewer.
+    Parameters
+    ----------
+    baseline, tuned
+        int [n, at least k], row positions of the nearest notes, nearest first.
+    k
+        neighbours to compare; all others where there are fewer.
 
-    Raises:
-        MapError: other shapes, or fewer than k neighbours where there are more notes.
+    Raises
+    ------
+    MapError
+        other shapes, or fewer than k neighbours where there are more notes.
     """
     one, other = np.asarray(baseline, dtype=np.int64), np.asarray(tuned, dtype=np.int64)
     if one.ndim != 2 or other.ndim != 2 or len(one) != len(other):

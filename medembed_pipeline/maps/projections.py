@@ -63,31 +63,46 @@ def project(
 
     On few notes, perplexity and UMAP neighbours shrink to what n - 1 neighbours allow.
 
-    Args:
-        embeddings: [n, d], L2-normalised rows, n at least 3.
-        method: `pca`; `tsne` (van der Maaten 2014, Barnes-Hut, cosine distance, started from PCA); or `umap`
-            (McInnes, Healy & Melville 2018, cosine distance, started from PCA, which was as trustworthy here
-            as the spectral start and also holds for neighbour graphs that fall apart).
-        dimensions: 2 or 3.
-        seed: 0 to 2**31 - 1.
-        neighbor_indices: int [n, k], row positions of the nearest other rows, nearest first, the row itself
-            left out. Not needed by `pca`.
-        neighbor_similarities: [n, k], their cosine similarities.
-        perplexity: of t-SNE; needs k >= 3 * perplexity + 1, or k = n - 1.
-        umap_neighbors: UMAP's `n_neighbors`, which counts the note itself; needs k >= umap_neighbors - 1.
-        minimum_distance: UMAP's `min_dist`.
+    Parameters
+    ----------
+    embeddings
+        [n, d], L2-normalised rows, n at least 3.
+    method
+        `pca`; `tsne` (van der Maaten 2014, Barnes-Hut, cosine distance, started from PCA); or `umap` (McInnes, Healy
+        & Melville 2018, cosine distance, started from PCA, which was as trustworthy here as the spectral start and
+        also holds for neighbour graphs that fall apart).
+    dimensions
+        2 or 3.
+    seed
+        0 to 2**31 - 1.
+    neighbor_indices
+        int [n, k], row positions of the nearest other rows, nearest first, the row itself left out. Not needed by
+        `pca`.
+    neighbor_similarities
+        [n, k], their cosine similarities.
+    perplexity
+        of t-SNE; needs k >= 3 * perplexity + 1, or k = n - 1.
+    umap_neighbors
+        UMAP's `n_neighbors`, which counts the note itself; needs k >= umap_neighbors - 1.
+    minimum_distance
+        UMAP's `min_dist`.
 
-    Returns:
+    Returns
+    -------
+    Float32Array
         float32 [n, dimensions].
 
-    Raises:
-        MapError: an unknown method or number of dimensions, fewer than three notes, rows that are not of unit
-            length, or neighbours that do not fit.
+    Raises
+    ------
+    MapError
+        an unknown method or number of dimensions, fewer than three notes, rows that are not of unit length, or
+        neighbours that do not fit.
 
-    Example:
-        >>> import numpy as np
-        >>> project(np.eye(4), method="pca", dimensions=2, seed=0).shape
-        (4, 2)
+    Examples
+    --------
+    >>> import numpy as np
+    >>> project(np.eye(4), method="pca", dimensions=2, seed=0).shape
+    (4, 2)
     """
     if method not in METHODS:
         raise MapError(f"method = '{method}': expected one of {', '.join(METHODS)}.")
@@ -223,12 +238,17 @@ def _umap(
 def umap_knn(indices: IntArray, distances: FloatArray, neighbors: int) -> tuple[IntArray, Float32Array]:
     """The first `neighbors` columns, as umap-learn wants them; n - 1 where there are fewer notes.
 
-    Args:
-        indices, distances: as `neighbors_with_itself` gives them.
-        neighbors: counts the note itself.
+    Parameters
+    ----------
+    indices, distances
+        as `neighbors_with_itself` gives them.
+    neighbors
+        counts the note itself.
 
-    Raises:
-        MapError: the arrays hold fewer.
+    Raises
+    ------
+    MapError
+        the arrays hold fewer.
     """
     count, width = indices.shape
     neighbors = min(neighbors, count - 1)
@@ -253,8 +273,10 @@ def neighbors_with_itself(
 ) -> tuple[IntArray, FloatArray]:
     """Neighbours as int64 and cosine distances as float64, [n, k + 1] both, column 0 the note itself.
 
-    Raises:
-        MapError: they are missing, do not fit `count` notes, name the note itself, or are not finite.
+    Raises
+    ------
+    MapError
+        they are missing, do not fit `count` notes, name the note itself, or are not finite.
     """
     indices, similarities = _checked_neighbors(neighbor_indices, neighbor_similarities, count, method)
     # Rounding can lift the similarity of equal vectors above 1.
@@ -266,8 +288,10 @@ def neighbors_with_itself(
 def checked_rows(embeddings: npt.ArrayLike) -> FloatArray:
     """The embeddings in float64.
 
-    Raises:
-        MapError: not a matrix, fewer than three notes, or rows that are not of unit length.
+    Raises
+    ------
+    MapError
+        not a matrix, fewer than three notes, or rows that are not of unit length.
     """
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] < 1:

@@ -73,9 +73,12 @@ MAP_QUALITY_SCHEMA = pa.schema(
 class Projection(NamedTuple):
     """One map of one model.
 
-    Attributes:
-        coordinates: float32 [n, dimensions].
-        trustworthiness: float32 [n], of each note's own place, once it is judged (`judged`).
+    Attributes
+    ----------
+    coordinates
+        float32 [n, dimensions].
+    trustworthiness
+        float32 [n], of each note's own place, once it is judged (`judged`).
     """
 
     model: str
@@ -90,16 +93,24 @@ def neighbor_arrays(
 ) -> tuple[IntArray, Float32Array]:
     """The `neighbors` table of one model (pool `all`) as arrays that `project` takes.
 
-    Args:
-        neighbors: columns model, pool, note_id, rank (from 1), neighbor_id, similarity.
-        model: baseline or tuned.
-        note_ids: n ids, in the order of the rows of the embeddings.
+    Parameters
+    ----------
+    neighbors
+        columns model, pool, note_id, rank (from 1), neighbor_id, similarity.
+    model
+        baseline or tuned.
+    note_ids
+        n ids, in the order of the rows of the embeddings.
 
-    Returns:
+    Returns
+    -------
+    tuple[IntArray, Float32Array]
         Row positions, int64 [n, k], and cosine similarities, float32 [n, k], nearest first.
 
-    Raises:
-        MapError: the table does not hold the same number of neighbours for each of these notes.
+    Raises
+    ------
+    MapError
+        the table does not hold the same number of neighbours for each of these notes.
     """
     part = neighbors.filter(pc.and_(pc.equal(neighbors["model"], model), pc.equal(neighbors["pool"], "all")))
     known = pa.array(note_ids, pa.string())
@@ -141,18 +152,25 @@ def make_projections(
 
     A note lies at the same place whatever the order of the input: maps are made in the order of the note ids.
 
-    Args:
-        model: baseline or tuned.
-        note_ids: n different ids.
-        embeddings, neighbor_indices, neighbor_similarities, seed, perplexity, umap_neighbors,
-            minimum_distance: as in `project`.
-        methods, dimensions: which maps.
+    Parameters
+    ----------
+    model
+        baseline or tuned.
+    note_ids
+        n different ids. embeddings, neighbor_indices, neighbor_similarities, seed, perplexity, umap_neighbors,
+        minimum_distance: as in `project`.
+    methods, dimensions
+        which maps.
 
-    Yields:
+    Yields
+    ------
+    Projection
         Projections, with rows in the order of `note_ids`.
 
-    Raises:
-        MapError: as in `project`, or ids that do not fit the rows.
+    Raises
+    ------
+    MapError
+        as in `project`, or ids that do not fit the rows.
     """
     rows = np.asarray(embeddings)
     if len(note_ids) != len(rows) or len(set(note_ids)) != len(rows):
@@ -188,13 +206,19 @@ def judged(
 ) -> list[Projection]:
     """The maps, each with the local trustworthiness of every note against its own model's space.
 
-    Args:
-        projections: maps.
-        embeddings: [n, d] by model, L2-normalised, rows in the order of the maps.
-        neighbors, seed: as in `local_trustworthiness`.
+    Parameters
+    ----------
+    projections
+        maps.
+    embeddings
+        [n, d] by model, L2-normalised, rows in the order of the maps.
+    neighbors, seed
+        as in `local_trustworthiness`.
 
-    Raises:
-        MapError: a model without embeddings, or as in `local_trustworthiness`.
+    Raises
+    ------
+    MapError
+        a model without embeddings, or as in `local_trustworthiness`.
     """
     figures: dict[int, Float32Array] = {}
     for model, mine in _by_model(projections, embeddings).items():
@@ -208,12 +232,17 @@ def judged(
 def projections_table(projections: Sequence[Projection], *, note_ids: Sequence[str]) -> pa.Table:
     """Maps as a table with PROJECTIONS_SCHEMA, sorted by model, method, dimensions and note_id.
 
-    Args:
-        projections: maps of the same notes, judged or not.
-        note_ids: n ids, in the order of the rows of every map.
+    Parameters
+    ----------
+    projections
+        maps of the same notes, judged or not.
+    note_ids
+        n ids, in the order of the rows of every map.
 
-    Raises:
-        MapError: a map with another number of rows or columns.
+    Raises
+    ------
+    MapError
+        a map with another number of rows or columns.
     """
     order = np.array(sorted(range(len(note_ids)), key=note_ids.__getitem__), dtype=np.int64)
     names = pa.array([note_ids[row] for row in order], pa.string())
@@ -249,13 +278,19 @@ def map_quality_table(
 ) -> pa.Table:
     """Trustworthiness and continuity of every map, as a table with MAP_QUALITY_SCHEMA.
 
-    Args:
-        projections: maps.
-        embeddings: [n, d] by model, L2-normalised, rows in the order of the maps.
-        neighbors, seed: as in `map_quality`.
+    Parameters
+    ----------
+    projections
+        maps.
+    embeddings
+        [n, d] by model, L2-normalised, rows in the order of the maps.
+    neighbors, seed
+        as in `map_quality`.
 
-    Raises:
-        MapError: a model without embeddings, or as in `map_quality`.
+    Raises
+    ------
+    MapError
+        a model without embeddings, or as in `map_quality`.
     """
     rows = []
     for model, positions in _by_model(projections, embeddings).items():

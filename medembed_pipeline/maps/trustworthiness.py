@@ -47,18 +47,28 @@ def map_quality(
     Exact up to `most_queries` notes. Above, the mean over a seeded sample of that many notes, each of which
     is ranked against all notes (standard error below 0.003).
 
-    Args:
-        embeddings: [n, d], L2-normalised rows.
-        maps: arrays [n, 2] or [n, 3].
-        neighbors: k, at least 1; (n - 1) // 2 where that is less.
-        most_queries: the largest number of notes that ask for their neighbours.
-        seed: of the sample.
+    Parameters
+    ----------
+    embeddings
+        [n, d], L2-normalised rows.
+    maps
+        arrays [n, 2] or [n, 3].
+    neighbors
+        k, at least 1; (n - 1) // 2 where that is less.
+    most_queries
+        the largest number of notes that ask for their neighbours.
+    seed
+        of the sample.
 
-    Returns:
+    Returns
+    -------
+    list[MapQuality]
         One MapQuality per map, in their order.
 
-    Raises:
-        MapError: fewer than three notes, a map that does not fit the embeddings, k or most_queries below 1.
+    Raises
+    ------
+    MapError
+        fewer than three notes, a map that does not fit the embeddings, k or most_queries below 1.
     """
     if most_queries < 1:
         raise MapError(f"most_queries = {most_queries}: expected at least 1.")
@@ -86,15 +96,22 @@ def local_map_quality(
     O(q * n * (d + log n)) time for q queries, in blocks of about 128 MB. Equally distant notes share the
     better rank.
 
-    Args:
-        embeddings, maps, neighbors: as in `map_quality`.
-        queries: row positions of the notes to judge.
+    Parameters
+    ----------
+    embeddings, maps, neighbors
+        as in `map_quality`.
+    queries
+        row positions of the notes to judge.
 
-    Returns:
+    Returns
+    -------
+    tuple[FloatArray, FloatArray]
         trustworthiness and continuity, float64 [maps, queries] each.
 
-    Raises:
-        MapError: as in `map_quality`.
+    Raises
+    ------
+    MapError
+        as in `map_quality`.
     """
     rows = np.asarray(embeddings, dtype=np.float64)
     places = [np.asarray(coordinates, dtype=np.float64) for coordinates in maps]

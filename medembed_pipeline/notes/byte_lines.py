@@ -62,8 +62,10 @@ class LineBlock:
 def open_bytes(opener: Callable[[], BinaryIO]) -> BinaryIO:
     """Open a file.
 
-    Raises:
-        UnusableFileError: it cannot be opened (`unreadable_file`).
+    Raises
+    ------
+    UnusableFileError
+        it cannot be opened (`unreadable_file`).
     """
     try:
         return opener()

@@ -52,8 +52,10 @@ def map_columns(names: Sequence[str], *, text_column: str = "", label_column: st
     given in `text_column` or `label_column` replaces the accepted names; a `label_column` that is not there
     gives no label. Of columns with the same name the first is used, the others are `other` columns.
 
-    Raises:
-        NoTextColumnError: no column holds the text.
+    Raises
+    ------
+    NoTextColumnError
+        no column holds the text.
     """
     normalised = [normalised_name(name) for name in names]
     wanted_text = (text_column,) if text_column else accepted_names("text_column")

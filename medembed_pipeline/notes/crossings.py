@@ -17,10 +17,14 @@ def count_crossings(notes: pa.Table, splits: pa.Table, threshold: float) -> dict
     Near-duplicates are found by their exact similarity (:mod:`medembed_pipeline.notes.exact_pairs`), not by the
     signatures that the groups were made with.
 
-    Args:
-        notes: columns note_id, text.
-        splits: columns note_id, split, and group: what must lie in one split.
-        threshold: Jaccard similarity from which two texts are near-duplicates.
+    Parameters
+    ----------
+    notes
+        columns note_id, text.
+    splits
+        columns note_id, split, and group: what must lie in one split.
+    threshold
+        Jaccard similarity from which two texts are near-duplicates.
     """
     columns = splits.select(["note_id", "split", "group"]).to_pydict()
     split_of = dict(zip(columns["note_id"], columns["split"], strict=True))
@@ -50,12 +54,18 @@ def count_patient_crossings(
 ) -> dict[str, int]:
     """Count the patients that have notes in two splits.
 
-    Args:
-        patients_of_rows: row id and patient of each landed row; None where it names none.
-        sources: note id -> ids of the rows that hold the note.
-        split_of: note id -> split.
+    Parameters
+    ----------
+    patients_of_rows
+        row id and patient of each landed row; None where it names none.
+    sources
+        note id -> ids of the rows that hold the note.
+    split_of
+        note id -> split.
 
-    Returns:
+    Returns
+    -------
+    dict[str, int]
         patients, and patients_in_two_splits.
     """
     splits_of: defaultdict[str, set[str]] = defaultdict(set)

@@ -36,12 +36,17 @@ def read_delimited(
 ) -> Iterator[RowChunk]:
     """Read the records of a delimited file into `builder`, yielding its chunks as they fill up.
 
-    Args:
-        blocks: physical lines, without a byte order mark.
-        delimiters: tried on the header; the first counts unless it finds one column and another finds more.
+    Parameters
+    ----------
+    blocks
+        physical lines, without a byte order mark.
+    delimiters
+        tried on the header; the first counts unless it finds one column and another finds more.
 
-    Raises:
-        UnusableFileError: the header cannot be used.
+    Raises
+    ------
+    UnusableFileError
+        the header cannot be used.
     """
     # The limit belongs to the process; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), maximum_row_bytes + 1))

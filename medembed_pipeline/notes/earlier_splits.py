@@ -22,8 +22,10 @@ def open_memory(lake: Lake, settings: SplitSettings, now: datetime) -> NoteMemor
     Lakes made before there was a memory keep their splits: the ledgers in their store, one for each of the settings
     ever used, are taken over, that of the settings in force before the others, and the published splits before any.
 
-    Raises:
-        NoteMemoryError: it was written and is gone, or damaged.
+    Raises
+    ------
+    NoteMemoryError
+        it was written and is gone, or damaged.
     """
     memory = find_memory(lake)
     if memory is None:

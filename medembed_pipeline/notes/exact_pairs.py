@@ -24,12 +24,18 @@ def crossing_pairs(
 ) -> tuple[IntArray, IntArray]:
     """Every pair of texts of different sides whose word shingles have a Jaccard similarity of `threshold` or more.
 
-    Args:
-        texts: n of them.
-        sides: n numbers, such as those of the splits.
-        threshold: above 0, at most 1.
+    Parameters
+    ----------
+    texts
+        n of them.
+    sides
+        n numbers, such as those of the splits.
+    threshold
+        above 0, at most 1.
 
-    Returns:
+    Returns
+    -------
+    tuple[IntArray, IntArray]
         Positions `left < right`, int64 [pairs] each, sorted.
     """
     count = len(texts)

@@ -18,11 +18,16 @@ from medembed_pipeline.notes.sketches import Sketch, containing_pairs
 class Grouping:
     """The groups of the notes there are, and of those that are remembered.
 
-    Attributes:
-        groups: by note id.
-        remembered_splits: by group the splits that are remembered of its notes whose text is gone.
-        renamed: groups of the memory that are part of a group of another name now.
-        known_again: new notes that joined the group of a remembered note, by their text or by the hospital's id.
+    Attributes
+    ----------
+    groups
+        by note id.
+    remembered_splits
+        by group the splits that are remembered of its notes whose text is gone.
+    renamed
+        groups of the memory that are part of a group of another name now.
+    known_again
+        new notes that joined the group of a remembered note, by their text or by the hospital's id.
     """
 
     groups: dict[str, str]
@@ -64,11 +69,16 @@ def group_notes(
     A group is named after the smallest name that the memory has for any of its notes, else after its smallest note
     id, so that it keeps its name when notes come and go.
 
-    Args:
-        notes: columns note_id, duplicate_group, patients, note_keys, signature, sketch.
-        memory: what is known of earlier notes.
-        threshold: Jaccard similarity of near-duplicates.
-        shown_ids: by note id the id that earlier versions gave it: that of its masked text.
+    Parameters
+    ----------
+    notes
+        columns note_id, duplicate_group, patients, note_keys, signature, sketch.
+    memory
+        what is known of earlier notes.
+    threshold
+        Jaccard similarity of near-duplicates.
+    shown_ids
+        by note id the id that earlier versions gave it: that of its masked text.
     """
     rows = notes.select(["note_id", "duplicate_group", "patients", "note_keys"]).to_pylist()
     union = _Union()

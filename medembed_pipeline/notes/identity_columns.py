@@ -26,14 +26,22 @@ _HAS_YEAR = re.compile(r"\d{4}|\d{1,2}([./\-])\d{1,2}\1\d{2}\b")
 class IdentityColumns:
     """What was read from the columns, per row of the landed table.
 
-    Attributes:
-        patients: the patient, None where the row names none.
-        note_keys: the hospital's id of the note, None where there is none.
-        dates: the day of the note, None where none can be read.
-        used: by setting the names of the columns that were used, in the order of the files.
-        missing: settings that name a column which no file has.
-        empty_patients: rows without a patient, of files that have a patient column or where another file has one.
-        unreadable_dates: rows with a date that cannot be read.
+    Attributes
+    ----------
+    patients
+        the patient, None where the row names none.
+    note_keys
+        the hospital's id of the note, None where there is none.
+    dates
+        the day of the note, None where none can be read.
+    used
+        by setting the names of the columns that were used, in the order of the files.
+    missing
+        settings that name a column which no file has.
+    empty_patients
+        rows without a patient, of files that have a patient column or where another file has one.
+    unreadable_dates
+        rows with a date that cannot be read.
     """
 
     patients: list[str | None]
@@ -51,9 +59,12 @@ def columns_to_read(names: Sequence[str], wanted: Mapping[str, str]) -> dict[str
     Names are compared trimmed, without regard to case, a space or hyphen counting as an underscore, as those of the
     text column are. A column of the files that has the name of one of ours begins with `other_` there.
 
-    Args:
-        names: of the columns of `raw_transcriptions`.
-        wanted: by setting the column's name in the files; "" finds it by its accepted names.
+    Parameters
+    ----------
+    names
+        of the columns of `raw_transcriptions`.
+    wanted
+        by setting the column's name in the files; "" finds it by its accepted names.
     """
     own = set(KEPT_SCHEMA.names)
     normalised = {name: normalised_name(name) for name in names if name not in own}
@@ -72,9 +83,12 @@ def read_identity_columns(rows: pa.Table, wanted: Mapping[str, str]) -> Identity
 
     Of each file the first of the columns that are meant (see `columns_to_read`) and that has a value there is used.
 
-    Args:
-        rows: column source_file, and those of `columns_to_read`.
-        wanted: see `columns_to_read`.
+    Parameters
+    ----------
+    rows
+        column source_file, and those of `columns_to_read`.
+    wanted
+        see `columns_to_read`.
     """
     meant = columns_to_read(rows.column_names, wanted)
     used: dict[str, list[str]] = {}

@@ -126,8 +126,10 @@ def read_json_lines(
     become strings: numbers, true and false as JSON writes them, nested values as JSON with sorted keys, null
     as null. Blank lines are skipped.
 
-    Raises:
-        UnusableFileError: the first lines hold objects, and none has a text key (`no_text_column`).
+    Raises
+    ------
+    UnusableFileError
+        the first lines hold objects, and none has a text key (`no_text_column`).
     """
     reader = _JsonReader(builder, codec=codec, text_column=text_column, label_column=label_column)
     first = next(blocks, LineBlock(b""))

@@ -77,8 +77,10 @@ def described(schema: pa.Schema, descriptions: dict[str, str]) -> pa.Schema:
 def landed_files(lake: Lake) -> list[HashedFile]:
     """Every file of the landing folder with its hash.
 
-    Raises:
-        EmptyLandingError: there is none.
+    Raises
+    ------
+    EmptyLandingError
+        there is none.
     """
     folder = lake.path("landing")
     files = list_landing_files(lake.filesystem, folder)
@@ -108,10 +110,14 @@ def landing_version(files: Sequence[HashedFile]) -> str:
 class ParsedFiles:
     """Files already parsed, kept under `<lake>/store/parsed/` by content, format and options.
 
-    Args:
-        lake: where they are kept.
-        options: how files are read.
-        revision: of the reader's code.
+    Parameters
+    ----------
+    lake
+        where they are kept.
+    options
+        how files are read.
+    revision
+        of the reader's code.
     """
 
     def __init__(self, lake: Lake, options: ReaderOptions, revision: str) -> None:
@@ -221,11 +227,16 @@ def write_landing_tables(
 ) -> None:
     """Write and publish `raw_transcriptions` and `rejected_rows`, in one pass and in bounded memory.
 
-    Args:
-        lake: where they go.
-        files: what to read.
-        parsed: how to read it.
-        recipe: gives the recipe of each of the two tables.
+    Parameters
+    ----------
+    lake
+        where they go.
+    files
+        what to read.
+    parsed
+        how to read it.
+    recipe
+        gives the recipe of each of the two tables.
     """
     other_names: dict[str, None] = {}
     counts: dict[str, Counter[str]] = {}

@@ -87,9 +87,12 @@ class Remembered:
 class NoteMemory:
     """All that is known.
 
-    Attributes:
-        started: number of this memory's beginning, from 1.
-        notes: by note id.
+    Attributes
+    ----------
+    started
+        number of this memory's beginning, from 1.
+    notes
+        by note id.
     """
 
     started: int
@@ -112,8 +115,10 @@ def was_written(lake: Lake) -> bool:
 def find_memory(lake: Lake) -> NoteMemory | None:
     """The memory, verified; None where there never was one.
 
-    Raises:
-        NoteMemoryError: it was written and is gone, or is not what was written.
+    Raises
+    ------
+    NoteMemoryError
+        it was written and is gone, or is not what was written.
     """
     table = _open(lake)
     if table is None:
@@ -133,8 +138,10 @@ def _remembered(row: Mapping[str, Any]) -> Remembered:
 def remembered_groups(lake: Lake, note_ids: Collection[str]) -> dict[str, str]:
     """The groups of those of the notes that are remembered; for notes whose text is gone.
 
-    Raises:
-        NoteMemoryError: the memory was written and is gone, or cannot be read.
+    Raises
+    ------
+    NoteMemoryError
+        the memory was written and is gone, or cannot be read.
     """
     table = _open(lake) if note_ids else None
     if table is None:
@@ -206,12 +213,18 @@ def with_splits(
 ) -> NoteMemory:
     """The memory with a published table of splits added.
 
-    Args:
-        memory: what was known before.
-        notes: columns note_id, signature, sketch, patients, note_keys.
-        splits, groups: by note id.
-        renamed: groups of the memory that are part of another group now.
-        now: when they were seen.
+    Parameters
+    ----------
+    memory
+        what was known before.
+    notes
+        columns note_id, signature, sketch, patients, note_keys.
+    splits, groups
+        by note id.
+    renamed
+        groups of the memory that are part of another group now.
+    now
+        when they were seen.
     """
     known = {
         note: replace(row, group=renamed[row.group]) if row.group in renamed else row
@@ -242,13 +255,19 @@ def _union(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
 def remember_trained(lake: Lake, trained: Mapping[str, Collection[str]], now: datetime) -> None:
     """Note which checkpoints trained on which notes; nothing where no note was ever split with a memory.
 
-    Args:
-        lake: where the memory lies.
-        trained: version of a published checkpoint -> ids of the notes it was trained on.
-        now: when a note counts as first seen that is not remembered, though it was trained on.
+    Parameters
+    ----------
+    lake
+        where the memory lies.
+    trained
+        version of a published checkpoint -> ids of the notes it was trained on.
+    now
+        when a note counts as first seen that is not remembered, though it was trained on.
 
-    Raises:
-        NoteMemoryError: see `find_memory`.
+    Raises
+    ------
+    NoteMemoryError
+        see `find_memory`.
     """
     with lake.lock(MEMORY):
         memory = find_memory(lake)

@@ -38,8 +38,10 @@ def read_parquet_rows(
     Other columns become strings as Arrow writes them, nested and binary ones JSON. A rejected row's bytes are
     its cells as a JSON object, for Parquet has no bytes of a row.
 
-    Raises:
-        UnusableFileError: not Parquet, no text column, or one that does not hold strings.
+    Raises
+    ------
+    UnusableFileError
+        not Parquet, no text column, or one that does not hold strings.
     """
     file = _open(stream)
     schema = file.schema_arrow

@@ -40,17 +40,22 @@ class ReaderOptionError(MedembedError):
 class ReaderOptions:
     """How landing files are read.
 
-    Attributes:
-        text_column: the column that holds the text; "" finds it by the accepted names.
-        label_column: the column that holds the label; "" finds it by the accepted names, and a file without
-            it has no
-            labels.
-        label_separator: what stands between the labels of one cell; the cell is kept as it is, cleaning
-            splits it.
-        minimum_characters: rows with fewer, white space at both ends apart, are rejected `too_short`.
-        maximum_row_bytes: longer rows are rejected `too_long`.
-        maximum_file_bytes: of content, after decompression; a longer file is cut there.
-        chunk_rows: rows per chunk at most; chunks of long rows are smaller.
+    Attributes
+    ----------
+    text_column
+        the column that holds the text; "" finds it by the accepted names.
+    label_column
+        the column that holds the label; "" finds it by the accepted names, and a file without it has no labels.
+    label_separator
+        what stands between the labels of one cell; the cell is kept as it is, cleaning splits it.
+    minimum_characters
+        rows with fewer, white space at both ends apart, are rejected `too_short`.
+    maximum_row_bytes
+        longer rows are rejected `too_long`.
+    maximum_file_bytes
+        of content, after decompression; a longer file is cut there.
+    chunk_rows
+        rows per chunk at most; chunks of long rows are smaller.
     """
 
     text_column: str = ""
@@ -77,16 +82,20 @@ class ReaderOptions:
 def read_landing_file(opener: Opener, source_file: str, options: ReaderOptions) -> Iterator[RowChunk]:
     """Read one file in chunks; a file that cannot be used is one rejected row, never an exception.
 
-    Args:
-        opener: opens the file anew for reading bytes, seekable for Parquet; text files are opened twice, once
-            to find
-            the encoding.
-        source_file: the name under which the rows are recorded; its ending decides the format.
+    Parameters
+    ----------
+    opener
+        opens the file anew for reading bytes, seekable for Parquet; text files are opened twice, once to find the
+        encoding.
+    source_file
+        the name under which the rows are recorded; its ending decides the format.
 
-    Yields:
+    Yields
+    ------
+    RowChunk
         At least one RowChunk; rows in file order. `source_row` counts the records from 1 (the first after the
-        header); trouble with the file as a whole is row 0 where nothing was read before it, else the number
-        after the last record.
+        header); trouble with the file as a whole is row 0 where nothing was read before it, else the number after the
+        last record.
     """
     landed = file_format(source_file)
     builder = ChunkBuilder(

@@ -204,8 +204,10 @@ def content_id(text: str, label: str | None, layout: OtherColumns, values: Seque
     apart, and the same row has the same id in every format. The names of the text and label columns, the file
     and the position do not count.
 
-    Raises:
-        UnicodeEncodeError: a string holds a lone surrogate.
+    Raises
+    ------
+    UnicodeEncodeError
+        a string holds a lone surrogate.
     """
     pieces = [f"{len(text)}:{text}", "-" if label is None else f"{len(label)}:{label}"]
     for name, position in layout.sorted_for_id:

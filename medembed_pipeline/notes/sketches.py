@@ -43,9 +43,12 @@ _CHUNK_PAIRS = 1 << 14
 class Sketch:
     """Some shingles of a text.
 
-    Attributes:
-        halvings: how often the bound was halved: hashes are below 2 ** (32 - halvings).
-        hashes: sorted different hashes, uint32.
+    Attributes
+    ----------
+    halvings
+        how often the bound was halved: hashes are below 2 ** (32 - halvings).
+    hashes
+        sorted different hashes, uint32.
     """
 
     halvings: int
@@ -84,13 +87,19 @@ def containing_pairs(
 ) -> tuple[IntArray, IntArray]:
     """Pairs of texts of which one holds most of the other, of different groups, one of them new.
 
-    Args:
-        sketches: n of them.
-        groups: the group per text, as far as it is known: by how many groups a shingle is used says whether it is
-            a phrase of many notes.
-        new: bool [n]: only pairs with a new text are looked for.
+    Parameters
+    ----------
+    sketches
+        n of them.
+    groups
+        the group per text, as far as it is known: by how many groups a shingle is used says whether it is a phrase of
+        many notes.
+    new
+        bool [n]: only pairs with a new text are looked for.
 
-    Returns:
+    Returns
+    -------
+    tuple[IntArray, IntArray]
         Positions int64 [pairs], twice; every pair of which the shorter text has `LEAST_CONTAINED` of its shingles in
         the longer one, `LEAST_SHARED` of them telling.
     """

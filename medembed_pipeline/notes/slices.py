@@ -49,12 +49,17 @@ def slice_columns(columns: Iterable[str]) -> list[str]:
 def refuse_unusable_slices(raw: LakeTable, names: Sequence[str]) -> None:
     """Refuse slices that cannot be made, before anything is made of the rows.
 
-    Args:
-        raw: `raw_transcriptions`.
-        names: of the slices.
+    Parameters
+    ----------
+    raw
+        `raw_transcriptions`.
+    names
+        of the slices.
 
-    Raises:
-        SliceError: a slice is no column of the landing files, or one of words with too many of them.
+    Raises
+    ------
+    SliceError
+        a slice is no column of the landing files, or one of words with too many of them.
     """
     if names:
         rows = _different_rows(_rows_of(raw, names))
@@ -80,12 +85,17 @@ def _rows_of(raw: LakeTable, names: Sequence[str]) -> pa.Table:
 def refuse_unknown_slices(columns: Iterable[str], names: Sequence[str]) -> None:
     """Refuse slices that are no columns.
 
-    Args:
-        columns: all of `raw_transcriptions`.
-        names: of the slices.
+    Parameters
+    ----------
+    columns
+        all of `raw_transcriptions`.
+    names
+        of the slices.
 
-    Raises:
-        SliceError: naming those, and the columns there are.
+    Raises
+    ------
+    SliceError
+        naming those, and the columns there are.
     """
     offered = slice_columns(columns)
     lost = [name for name in names if name not in offered]
@@ -103,16 +113,24 @@ def slice_values(raw: pa.Table, notes: pa.Table, names: Sequence[str]) -> dict[s
     An empty cell says nothing: a note is `(none)` in a slice when all its rows are empty there. How numbers are put
     into bins depends on the rows behind the notes alone: whole numbers become "18-39", others "over 0.5 to 1.2".
 
-    Args:
-        raw: column row_id and the slices of `raw_transcriptions`.
-        notes: column source_rows of `cleaned_notes`.
-        names: of the slices.
+    Parameters
+    ----------
+    raw
+        column row_id and the slices of `raw_transcriptions`.
+    notes
+        column source_rows of `cleaned_notes`.
+    names
+        of the slices.
 
-    Returns:
+    Returns
+    -------
+    dict[str, list[list[str]]]
         By slice, a list per note in the order of `notes`: its different values, sorted.
 
-    Raises:
-        SliceError: a slice is no column, one of words with too many of them, or a note of rows that are not in `raw`.
+    Raises
+    ------
+    SliceError
+        a slice is no column, one of words with too many of them, or a note of rows that are not in `raw`.
     """
     refuse_unknown_slices(raw.column_names, names)
     if not names:
@@ -189,9 +207,12 @@ def _number(word: str) -> float:
 def _number_names(numbers: np.ndarray, counts: np.ndarray) -> list[str]:
     """The value that each number belongs to: itself, or its bin.
 
-    Args:
-        numbers: [m] different as words, not necessarily as numbers ("7" and "7.0").
-        counts: [m], how many cells hold each.
+    Parameters
+    ----------
+    numbers
+        [m] different as words, not necessarily as numbers ("7" and "7.0").
+    counts
+        [m], how many cells hold each.
     """
     whole = bool((numbers == np.rint(numbers)).all())
     different = np.unique(numbers)

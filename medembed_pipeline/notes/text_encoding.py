@@ -46,8 +46,10 @@ def detect_encoding(source: ByteSource, *, maximum_line_bytes: int) -> TextEncod
     where the lines that are valid UTF-8 beyond ASCII outnumber the invalid ones; else Windows-1252. A source
     that breaks off is judged by what came before.
 
-    Raises:
-        UnusableFileError: nothing can be read, the content is of another format, or UTF-16 or UTF-32.
+    Raises
+    ------
+    UnusableFileError
+        nothing can be read, the content is of another format, or UTF-16 or UTF-32.
     """
     blocks = line_blocks(source, maximum_line_bytes=maximum_line_bytes)
     first = next(blocks, None)

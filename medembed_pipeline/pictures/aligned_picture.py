@@ -49,15 +49,23 @@ def arrows_picture(
 ) -> Picture:
     """The notes that moved most, as arrows on the 2-D maps that hold both models.
 
-    Args:
-        projections: the `aligned_projections` table.
-        movement: the `note_movement` table; its `rank` chooses the arrows.
-        specialties: the specialties of each note by note_id; a note that is missing here has none.
-        noise_floors: the fact of that name of `aligned_projections`.
-        most: how many arrows.
+    Parameters
+    ----------
+    projections
+        the `aligned_projections` table.
+    movement
+        the `note_movement` table; its `rank` chooses the arrows.
+    specialties
+        the specialties of each note by note_id; a note that is missing here has none.
+    noise_floors
+        the fact of that name of `aligned_projections`.
+    most
+        how many arrows.
 
-    Raises:
-        PictureError: there is no aligned map in 2-D, or movement holds other notes.
+    Raises
+    ------
+    PictureError
+        there is no aligned map in 2-D, or movement holds other notes.
     """
     floors = {row["method"]: float(row["noise_floor"]) for row in noise_floors if row["dimensions"] == 2}
     shown = [method for method in _PANELS if method in floors]
@@ -150,12 +158,17 @@ def arrows_picture(
 def movement_picture(movement: pa.Table, *, facts: Mapping[str, Any]) -> Picture:
     """How far notes moved in the full space, with the floor, and how many neighbours they kept.
 
-    Args:
-        movement: the `note_movement` table.
-        facts: its facts.
+    Parameters
+    ----------
+    movement
+        the `note_movement` table.
+    facts
+        its facts.
 
-    Raises:
-        PictureError: no notes.
+    Raises
+    ------
+    PictureError
+        no notes.
     """
     count = len(movement)
     if count == 0:

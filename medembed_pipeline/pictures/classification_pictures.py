@@ -34,12 +34,17 @@ Record = Mapping[str, Any]
 def ladder_picture(ladder: Sequence[Record], served: str) -> Picture:
     """The rungs on validation notes, in what they are chosen by.
 
-    Args:
-        ladder: the fact `ladder` of `label_probabilities`.
-        served: the rung that is.
+    Parameters
+    ----------
+    ladder
+        the fact `ladder` of `label_probabilities`.
+    served
+        the rung that is.
 
-    Raises:
-        PictureError: there is no rung.
+    Raises
+    ------
+    PictureError
+        there is no rung.
     """
     if not ladder:
         raise PictureError("label_probabilities: there is no rung to draw.")
@@ -61,12 +66,17 @@ def ladder_picture(ladder: Sequence[Record], served: str) -> Picture:
 def held_out_ladder_picture(table: pa.Table, served: str) -> Picture:
     """The rungs on held-out notes in macro-F1, mAP and top-1 accuracy.
 
-    Args:
-        table: `classification_metrics`.
-        served: the rung that is.
+    Parameters
+    ----------
+    table
+        `classification_metrics`.
+    served
+        the rung that is.
 
-    Raises:
-        PictureError: there is no figure over all notes.
+    Raises
+    ------
+    PictureError
+        there is no figure over all notes.
     """
     rows = [row for row in table.to_pylist() if row["scope_kind"] == "all" and row["over"] is None]
     names = list(dict.fromkeys(row["model"] for row in rows))
@@ -96,12 +106,17 @@ def held_out_ladder_picture(table: pa.Table, served: str) -> Picture:
 def confusion_picture(confusions: Sequence[Record], *, most: int = MOST_LABELS) -> Picture:
     """Which label is taken for which, in notes; the most frequent labels, at most `most`.
 
-    Args:
-        confusions: the fact `confusions` of `classification_metrics`.
-        most: labels that are shown.
+    Parameters
+    ----------
+    confusions
+        the fact `confusions` of `classification_metrics`.
+    most
+        labels that are shown.
 
-    Raises:
-        PictureError: there is nothing to draw.
+    Raises
+    ------
+    PictureError
+        there is nothing to draw.
     """
     sizes: dict[str, int] = {}
     for row in confusions:
@@ -162,12 +177,17 @@ def confusion_picture(confusions: Sequence[Record], *, most: int = MOST_LABELS) 
 def reliability_picture(pooled: Sequence[Record], top: Sequence[Record]) -> Picture:
     """What the probabilities said, and how often it was true.
 
-    Args:
-        pooled: of all pairs of note and label.
-        top: of the likeliest label of each note.
+    Parameters
+    ----------
+    pooled
+        of all pairs of note and label.
+    top
+        of the likeliest label of each note.
 
-    Raises:
-        PictureError: there is nothing to draw.
+    Raises
+    ------
+    PictureError
+        there is nothing to draw.
     """
     if not pooled:
         raise PictureError("classification_metrics: there is no probability to draw.")

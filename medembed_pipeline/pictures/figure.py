@@ -94,8 +94,10 @@ def quiet_grid(axes: Axes, *, axis: str) -> None:
 def drawn(figure: Figure) -> Picture:
     """The figure in both formats. Call it inside `new_figure`, whose style it draws with.
 
-    Raises:
-        PictureError: see `png`.
+    Raises
+    ------
+    PictureError
+        see `png`.
     """
     if not _held_out.get():
         from matplotlib.text import Text
@@ -113,8 +115,10 @@ def png(figure: Figure) -> bytes:
     At the highest resolution that fits, from 1,080 pixels width downwards; in full colour where that fits, else
     with a palette of 256 colours that keeps the rarest ones (the median-cut palette lost a specialty's colour).
 
-    Raises:
-        PictureError: too large even at the lowest resolution.
+    Raises
+    ------
+    PictureError
+        too large even at the lowest resolution.
     """
     from PIL import Image
 

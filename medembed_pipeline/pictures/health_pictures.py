@@ -71,12 +71,17 @@ _NAMES = {
 def health_figures_picture(health: pa.Table, *, random_order: Mapping[str, float] | None = None) -> Picture:
     """The figures of both models as a table, each with the direction that is good.
 
-    Args:
-        health: the table `space_health`.
-        random_order: by method of detail, what neighbours in random order would keep, to read it by.
+    Parameters
+    ----------
+    health
+        the table `space_health`.
+    random_order
+        by method of detail, what neighbours in random order would keep, to read it by.
 
-    Raises:
-        PictureError: columns are missing, or no figure has both models.
+    Raises
+    ------
+    PictureError
+        columns are missing, or no figure has both models.
     """
     found = _by_model(health)
     sections = []
@@ -147,12 +152,17 @@ def _draw_line(
 def hubness_picture(health: pa.Table, *, k: int) -> Picture:
     """How often notes are among the k nearest of another, before and after. Ranges double, zero is its own.
 
-    Args:
-        health: the table `space_health`, figure `k_occurrence`.
-        k: neighbours looked at, for the title.
+    Parameters
+    ----------
+    health
+        the table `space_health`, figure `k_occurrence`.
+    k
+        neighbours looked at, for the title.
 
-    Raises:
-        PictureError: columns are missing, or there is no k-occurrence of both models.
+    Raises
+    ------
+    PictureError
+        columns are missing, or there is no k-occurrence of both models.
     """
     found = _by_model(health)
     counts = {
@@ -215,11 +225,15 @@ def occurrence_ranges(largest: int) -> list[tuple[int, int]]:
 def specialty_spread_picture(health: pa.Table) -> Picture:
     """The median cosine distance within each specialty, before and after, the most collapsed on top.
 
-    Args:
-        health: the table `space_health`, figure `specialty_spread`.
+    Parameters
+    ----------
+    health
+        the table `space_health`, figure `specialty_spread`.
 
-    Raises:
-        PictureError: columns are missing, or no specialty has both models.
+    Raises
+    ------
+    PictureError
+        columns are missing, or no specialty has both models.
     """
     lines = list(_pairs(_by_model(health), "specialty_spread"))
     lines.sort(key=lambda line: (line[2]["value"], line[0]))

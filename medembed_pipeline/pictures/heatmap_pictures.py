@@ -28,11 +28,15 @@ _LEFT, _PANEL, _GAP = 2.12, 2.88, 0.2
 def specialties_picture(evidence: pa.Table) -> Picture:
     """Mean similarity of the notes of each two specialties, before and after, on one scale of colours.
 
-    Args:
-        evidence: the table `similarity_evidence`.
+    Parameters
+    ----------
+    evidence
+        the table `similarity_evidence`.
 
-    Raises:
-        PictureError: the table lacks the figure `specialties`.
+    Raises
+    ------
+    PictureError
+        the table lacks the figure `specialties`.
     """
     rows = figure_rows(evidence, "specialties")
     names = sorted({row["group"] for row in rows} | {row["other"] for row in rows})
@@ -77,12 +81,17 @@ def specialties_picture(evidence: pa.Table) -> Picture:
 def documents_picture(evidence: pa.Table, specialties: Mapping[str, Sequence[str]]) -> Picture:
     """The similarity of single notes with one another, sorted by specialty, before and after.
 
-    Args:
-        evidence: the table `similarity_evidence`.
-        specialties: the specialties of each note by note_id.
+    Parameters
+    ----------
+    evidence
+        the table `similarity_evidence`.
+    specialties
+        the specialties of each note by note_id.
 
-    Raises:
-        PictureError: the table lacks the figure `documents`.
+    Raises
+    ------
+    PictureError
+        the table lacks the figure `documents`.
     """
     rows = figure_rows(evidence, "documents")
     columns = {row["other"]: row["position"] for row in rows}

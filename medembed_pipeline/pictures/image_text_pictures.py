@@ -64,14 +64,22 @@ def image_text_pictures(
 ) -> dict[str, Picture]:
     """All pictures by name.
 
-    Args:
-        metrics: the table `image_text_metrics`.
-        pairs: of prompts.
-        sides: the words for the two sides.
-        belongs: by pair, 1.0, 0.0 or NaN for each picture.
-        spaces: by model, held-out pictures and prompts.
-        label: of the model, such as "not a medical model".
-        seed: of t-SNE.
+    Parameters
+    ----------
+    metrics
+        the table `image_text_metrics`.
+    pairs
+        of prompts.
+    sides
+        the words for the two sides.
+    belongs
+        by pair, 1.0, 0.0 or NaN for each picture.
+    spaces
+        by model, held-out pictures and prompts.
+    label
+        of the model, such as "not a medical model".
+    seed
+        of t-SNE.
     """
     last = "finetuned" if "finetuned" in spaces else "base"
     return {

@@ -33,12 +33,15 @@ _NAMES = {"precision": "precision", "mrr": "MRR", "ndcg": "nDCG", "map": "MAP"}
 def label_quality_picture(review: pa.Table) -> Picture:
     """Distribution of the label quality of each judgement.
 
-    Args:
-        review: the table `label_review`; columns label_quality and judgement. Notes without judgement are left
-            out.
+    Parameters
+    ----------
+    review
+        the table `label_review`; columns label_quality and judgement. Notes without judgement are left out.
 
-    Raises:
-        PictureError: columns are missing, or no note is judged.
+    Raises
+    ------
+    PictureError
+        columns are missing, or no note is judged.
     """
     missing = sorted({"label_quality", "judgement"}.difference(review.column_names))
     if missing:
@@ -89,12 +92,17 @@ def label_quality_picture(review: pa.Table) -> Picture:
 def ceiling_picture(ceilings: Sequence[dict[str, Any]], metrics: pa.Table) -> Picture:
     """Both models on held-out notes, and the best that any model could reach with these labels.
 
-    Args:
-        ceilings: records metric, k, ceiling, ceiling_with_label_noise, n (the fact `ceilings` of `label_review`).
-        metrics: the table `embedding_metrics`; rows of scope `all`.
+    Parameters
+    ----------
+    ceilings
+        records metric, k, ceiling, ceiling_with_label_noise, n (the fact `ceilings` of `label_review`).
+    metrics
+        the table `embedding_metrics`; rows of scope `all`.
 
-    Raises:
-        PictureError: no figure has a ceiling and both models.
+    Raises
+    ------
+    PictureError
+        no figure has a ceiling and both models.
     """
     values = {
         (row["model"], row["metric"], row["k"]): row["value"]

@@ -48,13 +48,19 @@ def leakage_picture(
 ) -> Picture:
     """One figure under each protocol, before and after, with the part of the gain that is memory.
 
-    Args:
-        table: the `leak_meter` table.
-        metric, k: the figure, one of which more is better.
-        label: its name on the picture.
+    Parameters
+    ----------
+    table
+        the `leak_meter` table.
+    metric, k
+        the figure, one of which more is better.
+    label
+        its name on the picture.
 
-    Raises:
-        PictureError: the table has no such figure under `by_patient` or `by_group`, in which nothing was seen.
+    Raises
+    ------
+    PictureError
+        the table has no such figure under `by_patient` or `by_group`, in which nothing was seen.
     """
     found = {
         (row["protocol"], row["model"]): row
@@ -195,11 +201,15 @@ def _column(axes: Any, place: float, position: float, text: str, color: str) -> 
 def experiment_picture(table: pa.Table) -> Picture:
     """Precision@5 and MAP by epoch of `medembed experiment`, on the rows trained on and on those held out.
 
-    Args:
-        table: EXPERIMENT_SCHEMA.
+    Parameters
+    ----------
+    table
+        EXPERIMENT_SCHEMA.
 
-    Raises:
-        PictureError: the table has no figure to draw.
+    Raises
+    ------
+    PictureError
+        the table has no figure to draw.
     """
     rows = table.to_pylist()
     sizes = {row["scored"]: row["n"] for row in rows}

@@ -32,11 +32,15 @@ _DARK_FROM = 0.6  # of the colour scale; from here white figures read better
 def change_picture(ledger: pa.Table) -> Picture:
     """Every held-out note as one bar, its change in P@10, the largest gain on the left.
 
-    Args:
-        ledger: the table `retrieval_ledger`; columns change and precision_tuned. Undefined changes are left out.
+    Parameters
+    ----------
+    ledger
+        the table `retrieval_ledger`; columns change and precision_tuned. Undefined changes are left out.
 
-    Raises:
-        PictureError: columns are missing, or no change is defined.
+    Raises
+    ------
+    PictureError
+        columns are missing, or no change is defined.
     """
     _require(ledger, "retrieval_ledger", ("change", "precision_tuned"))
     change = ledger["change"].to_numpy().astype(np.float64)
@@ -104,13 +108,18 @@ def change_picture(ledger: pa.Table) -> Picture:
 def confusions_picture(confusions: pa.Table, *, most: int = MOST_SPECIALTIES) -> Picture:
     """Who is taken for whom, before and after: rows ask, columns are what their neighbours are filed under.
 
-    Args:
-        confusions: the table `specialty_confusions`.
-        most: how many specialties are shown, those with the most queries; wrong specialties beyond them are
-            summed in one column.
+    Parameters
+    ----------
+    confusions
+        the table `specialty_confusions`.
+    most
+        how many specialties are shown, those with the most queries; wrong specialties beyond them are summed in one
+        column.
 
-    Raises:
-        PictureError: columns are missing, or there are no rows.
+    Raises
+    ------
+    PictureError
+        columns are missing, or there are no rows.
     """
     _require(
         confusions, "specialty_confusions", ("model", "specialty", "wrong_specialty", "share", "queries")

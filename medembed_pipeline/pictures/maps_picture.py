@@ -50,14 +50,21 @@ def maps_picture(
     The tuned map is turned and mirrored as a whole (orthogonal Procrustes) so that notes lie towards the same
     side as on the baseline map: the orientation of a map is arbitrary, and no distance changes by it.
 
-    Args:
-        projections: the `projections` table, or `aligned_projections`.
-        specialties: the specialties of each note by note_id; a note that is missing here has none.
-        method: a key of METHOD_NAMES.
-        quality: the table of `map_quality_table`, for the panel titles.
+    Parameters
+    ----------
+    projections
+        the `projections` table, or `aligned_projections`.
+    specialties
+        the specialties of each note by note_id; a note that is missing here has none.
+    method
+        a key of METHOD_NAMES.
+    quality
+        the table of `map_quality_table`, for the panel titles.
 
-    Raises:
-        PictureError: the method is unknown, or one of the models has no 2-D map by it.
+    Raises
+    ------
+    PictureError
+        the method is unknown, or one of the models has no 2-D map by it.
     """
     if method not in METHOD_NAMES:
         raise PictureError(f"method = '{method}': expected one of {', '.join(METHOD_NAMES)}.")
@@ -149,8 +156,10 @@ def turned_onto(
 def map_places(projections: pa.Table, method: str) -> tuple[list[str], dict[str, npt.NDArray[np.float64]]]:
     """Sorted note ids, and where they lie on the 2-D map of each model, [n, 2], as `maps_picture` shows it.
 
-    Raises:
-        PictureError: a model has no such map, or the two hold different notes.
+    Raises
+    ------
+    PictureError
+        a model has no such map, or the two hold different notes.
     """
     flat = projections.filter(
         pc.and_(pc.equal(projections["method"], method), pc.equal(projections["dimensions"], 2))

@@ -41,13 +41,18 @@ def metrics_picture(
 ) -> Picture:
     """The headline: each figure before and after, and the paired difference; beside them word matching.
 
-    Args:
-        metrics: the `embedding_metrics` table; rows of `baseline`, `tuned` and `difference`, scope `all`, and of
-            `lexical` and `tuned_over_lexical` where they are there.
-        split: whose rows.
+    Parameters
+    ----------
+    metrics
+        the `embedding_metrics` table; rows of `baseline`, `tuned` and `difference`, scope `all`, and of `lexical` and
+        `tuned_over_lexical` where they are there.
+    split
+        whose rows.
 
-    Raises:
-        PictureError: columns are missing, or no figure has both models.
+    Raises
+    ------
+    PictureError
+        columns are missing, or no figure has both models.
     """
     rows = _rows(metrics, split=split, scopes=("all",))
     found = {(row["model"], row["metric"], row["k"]): row for row in rows}
@@ -195,14 +200,21 @@ def specialty_change_picture(
 ) -> Picture:
     """How one figure changed for each specialty, the largest gain on top.
 
-    Args:
-        metrics: the `embedding_metrics` table; one row of `baseline`, `tuned` and `difference` per specialty.
-        split: whose rows.
-        metric, k: the figure.
-        label: its name on the picture.
+    Parameters
+    ----------
+    metrics
+        the `embedding_metrics` table; one row of `baseline`, `tuned` and `difference` per specialty.
+    split
+        whose rows.
+    metric, k
+        the figure.
+    label
+        its name on the picture.
 
-    Raises:
-        PictureError: columns are missing, or no specialty has a difference.
+    Raises
+    ------
+    PictureError
+        columns are missing, or no specialty has a difference.
     """
     rows = [row for row in _rows(metrics, split=split) if row["metric"] == metric and row["k"] == k]
     found = {(row["model"], row["scope"]): row for row in rows if row["scope"] not in _NOT_SPECIALTIES}

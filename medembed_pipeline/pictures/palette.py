@@ -67,11 +67,16 @@ def legend_styles(
     A note of several specialties counts, and is shown, as the one of them that most notes are filed under.
     The same notes always give the same styles.
 
-    Args:
-        specialties: specialty names by note id.
-        most: how many specialties get their own style, at most the number of COMBINATIONS.
+    Parameters
+    ----------
+    specialties
+        specialty names by note id.
+    most
+        how many specialties get their own style, at most the number of COMBINATIONS.
 
-    Returns:
+    Returns
+    -------
+    tuple[list[Style], dict[str, int]]
         The styles in legend order (empty ones left out), and the position of each note's style by note id.
     """
     rank = {name: position for position, name in enumerate(specialty_order(specialties))}

@@ -45,12 +45,17 @@ _SCORES = {
 def progress_picture(evidence: pa.Table, *, best_epoch: int | None = None) -> Picture:
     """Losses and scores by epoch: of validation notes, and of held-out notes where epochs were kept.
 
-    Args:
-        evidence: the table `similarity_evidence`.
-        best_epoch: the epoch whose weights became the checkpoint, marked by a line.
+    Parameters
+    ----------
+    evidence
+        the table `similarity_evidence`.
+    best_epoch
+        the epoch whose weights became the checkpoint, marked by a line.
 
-    Raises:
-        PictureError: the table lacks the figure `progress`.
+    Raises
+    ------
+    PictureError
+        the table lacks the figure `progress`.
     """
     values: dict[str, dict[int, float]] = {}
     for row in figure_rows(evidence, "progress"):
@@ -126,13 +131,19 @@ def progress_maps_picture(
 ) -> Picture:
     """Small maps of the held-out notes at each kept epoch, all on the same plane and scale.
 
-    Args:
-        evidence: the table `similarity_evidence`.
-        specialties: the specialties of each note by note_id.
-        best_epoch: the epoch whose weights became the checkpoint; its map is marked, and always among those shown.
+    Parameters
+    ----------
+    evidence
+        the table `similarity_evidence`.
+    specialties
+        the specialties of each note by note_id.
+    best_epoch
+        the epoch whose weights became the checkpoint; its map is marked, and always among those shown.
 
-    Raises:
-        PictureError: the table lacks the figure `progress_map`.
+    Raises
+    ------
+    PictureError
+        the table lacks the figure `progress_map`.
     """
     places: dict[int, dict[str, dict[str, float]]] = {}
     for row in figure_rows(evidence, "progress_map"):

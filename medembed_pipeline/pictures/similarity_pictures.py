@@ -29,8 +29,10 @@ Row = Mapping[str, Any]
 def figure_rows(evidence: pa.Table, figure: str) -> list[Row]:
     """The rows of one figure of the table `similarity_evidence`.
 
-    Raises:
-        PictureError: there are none.
+    Raises
+    ------
+    PictureError
+        there are none.
     """
     rows: list[Row] = evidence.filter(pc.equal(evidence["figure"], figure)).to_pylist()
     if not rows:
@@ -41,11 +43,15 @@ def figure_rows(evidence: pa.Table, figure: str) -> list[Row]:
 def distributions_picture(evidence: pa.Table) -> Picture:
     """Histogram and box plot of the similarity of positive and negative pairs, for both models.
 
-    Args:
-        evidence: the table `similarity_evidence`.
+    Parameters
+    ----------
+    evidence
+        the table `similarity_evidence`.
 
-    Raises:
-        PictureError: the table lacks the figures `histogram` or `spread`.
+    Raises
+    ------
+    PictureError
+        the table lacks the figures `histogram` or `spread`.
     """
     counts: dict[tuple[str, str], dict[int, float]] = {}
     for row in figure_rows(evidence, "histogram"):
@@ -119,12 +125,17 @@ def neighbors_picture(evidence: pa.Table, specialties: Mapping[str, Sequence[str
 
     Notes are named by the beginning of their id and a specialty, never by their text.
 
-    Args:
-        evidence: the table `similarity_evidence`.
-        specialties: the specialties of each note by note_id.
+    Parameters
+    ----------
+    evidence
+        the table `similarity_evidence`.
+    specialties
+        the specialties of each note by note_id.
 
-    Raises:
-        PictureError: the table lacks the figure `neighbors`.
+    Raises
+    ------
+    PictureError
+        the table lacks the figure `neighbors`.
     """
     rows = figure_rows(evidence, "neighbors")
     ranked: dict[tuple[str, str], list[Row]] = {}

@@ -31,12 +31,17 @@ Space = Sequence[Mapping[str, Any]]
 def study_history_picture(table: pa.Table, *, score: str) -> Picture:
     """The score of every trial, and the best so far.
 
-    Args:
-        table: of a study, as `study.table.trials_schema` describes it.
-        score: what the score is, in a few words.
+    Parameters
+    ----------
+    table
+        of a study, as `study.table.trials_schema` describes it.
+    score
+        what the score is, in a few words.
 
-    Raises:
-        PictureError: no trial has a score.
+    Raises
+    ------
+    PictureError
+        no trial has a score.
     """
     rows = _scored(table)
     with new_figure(
@@ -71,11 +76,15 @@ def study_history_picture(table: pa.Table, *, score: str) -> Picture:
 def study_importance_picture(importances: Sequence[Mapping[str, Any]]) -> Picture:
     """Of the score's variance that parameters explain by themselves, the share of each.
 
-    Args:
-        importances: `parameter` and `importance`, the greatest first.
+    Parameters
+    ----------
+    importances
+        `parameter` and `importance`, the greatest first.
 
-    Raises:
-        PictureError: there are none.
+    Raises
+    ------
+    PictureError
+        there are none.
     """
     if not importances:
         raise PictureError("importances: expected at least one; they need ten complete trials.")
@@ -110,8 +119,10 @@ def study_importance_picture(importances: Sequence[Mapping[str, Any]]) -> Pictur
 def study_parallel_picture(table: pa.Table, space: Space) -> Picture:
     """Every complete trial as a line through its values; the better its score, the darker.
 
-    Raises:
-        PictureError: no trial has a score.
+    Raises
+    ------
+    PictureError
+        no trial has a score.
     """
     rows = sorted((row for row in _scored(table) if row["state"] == "complete"), key=_value)
     if not rows:
@@ -163,8 +174,10 @@ def study_parallel_picture(table: pa.Table, space: Space) -> Picture:
 def study_slice_picture(table: pa.Table, space: Space) -> Picture:
     """The score by each parameter, one panel each; the later a trial, the darker.
 
-    Raises:
-        PictureError: no trial has a score.
+    Raises
+    ------
+    PictureError
+        no trial has a score.
     """
     rows = _scored(table)
     across = min(_ACROSS, len(space))

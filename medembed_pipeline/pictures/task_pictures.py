@@ -33,11 +33,15 @@ Row = Mapping[str, Any]
 def task_changes_picture(table: pa.Table) -> Picture:
     """The change of each task's main metric with its interval, and the fall that is accepted.
 
-    Args:
-        table: the table `task_metrics`.
+    Parameters
+    ----------
+    table
+        the table `task_metrics`.
 
-    Raises:
-        PictureError: no task has figures.
+    Raises
+    ------
+    PictureError
+        no task has figures.
     """
     tasks = _main_rows(table)
     height = 1.75 + 0.42 * len(tasks)
@@ -88,11 +92,15 @@ def task_changes_picture(table: pa.Table) -> Picture:
 def task_levels_picture(table: pa.Table) -> Picture:
     """Word matching, baseline and tuned model in each task's main metric, with intervals.
 
-    Args:
-        table: the table `task_metrics`.
+    Parameters
+    ----------
+    table
+        the table `task_metrics`.
 
-    Raises:
-        PictureError: no task has figures.
+    Raises
+    ------
+    PictureError
+        no task has figures.
     """
     from matplotlib.lines import Line2D
 

@@ -28,14 +28,20 @@ def training_curve_picture(
 ) -> Picture:
     """Losses, and the scores on validation notes, by epoch.
 
-    Args:
-        history: rows with epoch (epoch 0 is the model before training), train_loss, validation_loss,
-            validation_triplet_accuracy and validation_score; figures may be null or missing.
-        best_epoch: the epoch whose weights were kept, marked by a line.
-        chosen_by: name of the figure that chose it, validation_score.
+    Parameters
+    ----------
+    history
+        rows with epoch (epoch 0 is the model before training), train_loss, validation_loss,
+        validation_triplet_accuracy and validation_score; figures may be null or missing.
+    best_epoch
+        the epoch whose weights were kept, marked by a line.
+    chosen_by
+        name of the figure that chose it, validation_score.
 
-    Raises:
-        PictureError: no rows, or a row without its epoch.
+    Raises
+    ------
+    PictureError
+        no rows, or a row without its epoch.
     """
     rows = history.to_pylist() if isinstance(history, pa.Table) else list(history)
     if not rows or any(row.get("epoch") is None for row in rows):
@@ -129,12 +135,17 @@ _TRADE_OFF = (
 def trade_off_picture(rows: Sequence[Mapping[str, Any]], *, chosen_by: str = "score") -> Picture:
     """What each share of the tuned weights gives on the validation notes, and what it costs.
 
-    Args:
-        rows: a row per share, as `training.averaging.trade_off` makes them.
-        chosen_by: name of the figure that chose, validation_score.
+    Parameters
+    ----------
+    rows
+        a row per share, as `training.averaging.trade_off` makes them.
+    chosen_by
+        name of the figure that chose, validation_score.
 
-    Raises:
-        PictureError: no rows.
+    Raises
+    ------
+    PictureError
+        no rows.
     """
     if not rows:
         raise PictureError("trade_off: expected at least one row.")

@@ -28,9 +28,12 @@ COMPARABLE = frozenset({"aligned_umap", "joint_pca"})
 def packed(array: npt.ArrayLike, kind: str) -> str:
     """base64 of an array's values, row by row.
 
-    Args:
-        array: any shape.
-        kind: numpy's name of a little-endian type: `<f4`, `<i4` or `u1`.
+    Parameters
+    ----------
+    array
+        any shape.
+    kind
+        numpy's name of a little-endian type: `<f4`, `<i4` or `u1`.
     """
     return base64.b64encode(np.ascontiguousarray(array, dtype=np.dtype(kind)).tobytes()).decode("ascii")
 
@@ -42,12 +45,17 @@ def maps_part(tables: Sequence[tuple[str, ShownTable]], index: NoteIndex) -> lis
     (orthogonal Procrustes, Schoenemann 1966; no scaling): the direction of such a map is arbitrary, and no
     distance changes by it.
 
-    Args:
-        tables: names and tables with the columns of `projections`.
-        index: the notes of the page.
+    Parameters
+    ----------
+    tables
+        names and tables with the columns of `projections`.
+    index
+        the notes of the page.
 
-    Raises:
-        ReportError: a map that lacks notes of the page, or has others.
+    Raises
+    ------
+    ReportError
+        a map that lacks notes of the page, or has others.
     """
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for name, table in tables:
@@ -139,8 +147,10 @@ def _fact(
 def movement_part(table: ShownTable | None, index: NoteIndex) -> dict[str, Any]:
     """How far each note moved in the full space, and the share of its neighbours that stayed.
 
-    Raises:
-        ReportError: as in `maps_part`.
+    Raises
+    ------
+    ReportError
+        as in `maps_part`.
     """
     if table is None:
         return {"distance": None, "overlap": None, "floor": None}
@@ -165,8 +175,10 @@ def movement_part(table: ShownTable | None, index: NoteIndex) -> dict[str, Any]:
 def neighbors_part(table: ShownTable | None, index: NoteIndex) -> dict[str, Any]:
     """The WIDTH nearest of all notes, by model; -1 and similarity 0 where there are fewer.
 
-    Raises:
-        ReportError: a neighbour that is no note of the page.
+    Raises
+    ------
+    ReportError
+        a neighbour that is no note of the page.
     """
     part: dict[str, Any] = {"width": WIDTH}
     for model in MODELS:

@@ -60,18 +60,29 @@ def atlas_table(
 ) -> pa.Table:
     """One map as a table with ATLAS_SCHEMA, a row per note, sorted by note id.
 
-    Args:
-        notes: columns note_id, text, specialties.
-        splits: columns note_id, split.
-        places: with the columns of `projections`; rows of other maps are passed over.
-        neighbors: with the columns of `neighbors`, up to any rank.
-        method: which map.
-        model: baseline or tuned.
-        note_text: full, masked or none (then there is no column `text`).
+    Parameters
+    ----------
+    notes
+        columns note_id, text, specialties.
+    splits
+        columns note_id, split.
+    places
+        with the columns of `projections`; rows of other maps are passed over.
+    neighbors
+        with the columns of `neighbors`, up to any rank.
+    method
+        which map.
+    model
+        baseline or tuned.
+    note_text
+        full, masked or none (then there is no column `text`).
 
-    Raises:
-        ReportError: there is no such 2-D map, or a note is not on it or has no split.
-        MapError: the neighbours are not those of the same notes.
+    Raises
+    ------
+    ReportError
+        there is no such 2-D map, or a note is not on it or has no split.
+    MapError
+        the neighbours are not those of the same notes.
     """
     flat = places.filter(pc.and_(pc.equal(places["dimensions"], 2), pc.equal(places["model"], model)))
     chosen = flat.filter(pc.equal(flat["method"], method)).sort_by("note_id")
@@ -134,9 +145,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write the file, and print the command that opens it.
 
-    Raises:
-        TableError: a table has not been made yet.
-        ReportError: see `atlas_table`; or the file cannot be written.
+    Raises
+    ------
+    TableError
+        a table has not been made yet.
+    ReportError
+        see `atlas_table`; or the file cannot be written.
     """
     lake = Lake(data_lake_url())
     notes = lake.table("cleaned_notes").read(["note_id", "text", "specialties"])

@@ -36,8 +36,10 @@ def shown_tables() -> list[str]:
 def open_tables(lake: Lake) -> dict[str, LakeTable]:
     """The tables that the page shows, opened.
 
-    Raises:
-        TableError: a table that the page needs is not there.
+    Raises
+    ------
+    TableError
+        a table that the page needs is not there.
     """
     opened = {name: lake.table(name) for name in NEEDED}
     for name in shown_tables():
@@ -68,12 +70,17 @@ def read_sources(lake: Lake) -> dict[str, list[Place]]:
 def shown_slices(lake: Lake, tables: Mapping[str, LakeTable]) -> dict[str, list[list[str]]]:
     """The values of every note by slice: of the slices that `slice_metrics` has, none where it is not there.
 
-    Args:
-        lake: with the landed rows, without which there are no values.
-        tables: opened.
+    Parameters
+    ----------
+    lake
+        with the landed rows, without which there are no values.
+    tables
+        opened.
 
-    Raises:
-        SliceError: the notes were made of other rows than those that landed last.
+    Raises
+    ------
+    SliceError
+        the notes were made of other rows than those that landed last.
     """
     table, raw = tables.get("slice_metrics"), lake.find_table("raw_transcriptions")
     if table is None or raw is None:
@@ -85,9 +92,12 @@ def shown_slices(lake: Lake, tables: Mapping[str, LakeTable]) -> dict[str, list[
 def outdated_tables(tables: Mapping[str, LakeTable], versions: Mapping[str, str]) -> list[str]:
     """Names of tables that were made from another version of something the page shows, too.
 
-    Args:
-        tables: opened.
-        versions: data versions of what is no table among them (`finetuned_checkpoint`).
+    Parameters
+    ----------
+    tables
+        opened.
+    versions
+        data versions of what is no table among them (`finetuned_checkpoint`).
     """
     current = {**{name: table.data_version for name, table in tables.items()}, **versions}
     return [

@@ -37,10 +37,14 @@ def made_part(
 ) -> dict[str, Any]:
     """Settings of every table shown, data versions, the checkpoint's manifest, and the packages of this process.
 
-    Args:
-        tables: what the page shows.
-        checkpoint: `version` and `manifest` of the tuned model; None where nothing is known of it.
-        more_settings: further settings, by the name of their section's class or by any other name.
+    Parameters
+    ----------
+    tables
+        what the page shows.
+    checkpoint
+        `version` and `manifest` of the tuned model; None where nothing is known of it.
+    more_settings
+        further settings, by the name of their section's class or by any other name.
     """
     manifest = (checkpoint or {}).get("manifest") or {}
     settings: dict[str, Any] = dict(manifest.get("settings") or {})

@@ -29,18 +29,27 @@ def notes_part(
 ) -> dict[str, Any]:
     """The notes column by column, in the order of the table, with the names behind the numbers.
 
-    Args:
-        notes: columns note_id, specialties, document_types, source_rows, duplicate_group, words.
-        splits: note_id -> split; None where the notes were not split.
-        scored: ids of the notes that the metrics were taken on.
-        sources: row id -> places that hold the row.
+    Parameters
+    ----------
+    notes
+        columns note_id, specialties, document_types, source_rows, duplicate_group, words.
+    splits
+        note_id -> split; None where the notes were not split.
+    scored
+        ids of the notes that the metrics were taken on.
+    sources
+        row id -> places that hold the row.
 
-    Returns:
-        `notes`, `specialty_names`, `document_type_names` and `split_names` of the payload; names of labels by
-        falling number of notes, then by name.
+    Returns
+    -------
+    dict[str, Any]
+        `notes`, `specialty_names`, `document_type_names` and `split_names` of the payload; names of labels by falling
+        number of notes, then by name.
 
-    Raises:
-        ReportError: a note without a split.
+    Raises
+    ------
+    ReportError
+        a note without a split.
     """
     columns = notes.select(
         ["note_id", "specialties", "document_types", "source_rows", "duplicate_group", "words"]
@@ -79,12 +88,17 @@ def notes_part(
 def slices_part(slices: Mapping[str, Sequence[Sequence[str]]], *, notes: int) -> list[dict[str, Any]]:
     """The slices, in their order: `name`, `values` from low to high, and `of`, the numbers of those of each note.
 
-    Args:
-        slices: by slice, the values of each note.
-        notes: how many notes the page has.
+    Parameters
+    ----------
+    slices
+        by slice, the values of each note.
+    notes
+        how many notes the page has.
 
-    Raises:
-        ReportError: values of another number of notes.
+    Raises
+    ------
+    ReportError
+        values of another number of notes.
     """
     parts = []
     for name, values_of in slices.items():
@@ -101,8 +115,10 @@ def slices_part(slices: Mapping[str, Sequence[Sequence[str]]], *, notes: int) ->
 def source_places(raw: Iterable[pa.RecordBatch]) -> dict[str, list[Place]]:
     """Where each row id landed, in the order of files and rows.
 
-    Args:
-        raw: batches with the columns row_id, source_file and source_row.
+    Parameters
+    ----------
+    raw
+        batches with the columns row_id, source_file and source_row.
     """
     places: dict[str, set[Place]] = {}
     for batch in raw:

@@ -53,17 +53,25 @@ def render_page(
     there is one, the file of texts. Texts and payload are base64, so no note can end the element it stands in; the
     script shows them as text, never as markup.
 
-    Args:
-        payload: of `build_payload`; numbers are finite or None.
-        texts: of the notes, in their order; None where they are not in the page.
-        texts_file: name of the file beside the page that `render_texts_file` made; None where there is none.
+    Parameters
+    ----------
+    payload
+        of `build_payload`; numbers are finite or None.
+    texts
+        of the notes, in their order; None where they are not in the page.
+    texts_file
+        name of the file beside the page that `render_texts_file` made; None where there is none.
 
-    Returns:
+    Returns
+    -------
+    bytes
         UTF-8. The same arguments give the same bytes.
 
-    Raises:
-        ReportError: texts of another number than the notes, texts both in and beside the page, a name of a texts
-            file that is no plain name, or a payload that is not JSON.
+    Raises
+    ------
+    ReportError
+        texts of another number than the notes, texts both in and beside the page, a name of a texts file that is no
+        plain name, or a payload that is not JSON.
     """
     notes = len(payload["notes"]["id"])
     if texts is not None and len(texts) != notes:
@@ -102,8 +110,10 @@ def render_texts_file(texts: Sequence[str]) -> bytes:
 def packed(value: Any) -> str:
     """base64(gzip(JSON)). The same value gives the same text.
 
-    Raises:
-        ReportError: a value that JSON does not know, such as NaN.
+    Raises
+    ------
+    ReportError
+        a value that JSON does not know, such as NaN.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -136,8 +146,10 @@ def content_security_policy(style: str, script: str, *, texts_file: bool) -> str
 def page_parts() -> tuple[str, str, str]:
     """Template, style and script.
 
-    Raises:
-        ReportError: a script that would end its own element, or a file that is not listed in SCRIPTS.
+    Raises
+    ------
+    ReportError
+        a script that would end its own element, or a file that is not listed in SCRIPTS.
     """
     lost = {path.name for path in PAGE_FOLDER.glob("*.js")} ^ set(SCRIPTS)
     if lost:

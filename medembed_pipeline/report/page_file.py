@@ -24,12 +24,18 @@ _LONGEST_FOOTER = 1 << 20
 class PageFooter:
     """The last line of the page, a comment: at the end, because browsers look for the encoding at the start.
 
-    Attributes:
-        recipe: what the page was made from.
-        sha256: of all bytes before that line.
-        texts_file: name of the file beside the page that holds the texts, None where they are in the page.
-        texts_sha256: of that file.
-        notes: how many the page shows.
+    Attributes
+    ----------
+    recipe
+        what the page was made from.
+    sha256
+        of all bytes before that line.
+    texts_file
+        name of the file beside the page that holds the texts, None where they are in the page.
+    texts_sha256
+        of that file.
+    notes
+        how many the page shows.
     """
 
     recipe: Recipe
@@ -51,8 +57,10 @@ class PageFooter:
     def from_bytes(cls, line: bytes) -> PageFooter:
         """Read the line back.
 
-        Raises:
-            ReportError: it is no footer of this project.
+        Raises
+        ------
+        ReportError
+            it is no footer of this project.
         """
         try:
             values = read_signed_line(line)
@@ -67,8 +75,10 @@ class PageFooter:
 def find_page(lake: Lake) -> PageFooter | None:
     """The footer of the published page, None where there is none.
 
-    Raises:
-        ReportError: what lies there is no page of this project.
+    Raises
+    ------
+    ReportError
+        what lies there is no page of this project.
     """
     try:
         with lake.filesystem.open(lake.path(PAGE), "rb") as file:
@@ -102,19 +112,30 @@ def publish_page(
 ) -> PageFooter:
     """Write the texts, then the page, each whole or not at all; then remove texts that no page reads any more.
 
-    Args:
-        lake: where they go: `<lake>/report.html`, and `texts_file` beside it.
-        recipe: what the page is made from.
-        page: what stands before the last line.
-        texts: content of the texts file; None where the texts are in the page.
-        texts_file: its name, of `texts_file_name`.
-        notes: how many the page shows.
+    Parameters
+    ----------
+    lake
+        where they go: `<lake>/report.html`, and `texts_file` beside it.
+    recipe
+        what the page is made from.
+    page
+        what stands before the last line.
+    texts
+        content of the texts file; None where the texts are in the page.
+    texts_file
+        its name, of `texts_file_name`.
+    notes
+        how many the page shows.
 
-    Returns:
+    Returns
+    -------
+    PageFooter
         The footer of the page that stands.
 
-    Raises:
-        OutdatedWorkError: newer work has published a page made from another recipe; that one stands.
+    Raises
+    ------
+    OutdatedWorkError
+        newer work has published a page made from another recipe; that one stands.
     """
     texts_sha256 = hashlib.sha256(texts).hexdigest() if texts is not None else None
     footer = PageFooter(recipe, hashlib.sha256(page).hexdigest(), texts_file, texts_sha256, notes)

@@ -39,26 +39,42 @@ def build_payload(
 ) -> dict[str, Any]:
     """Turn the tables into the data of the page. No text of a note is in it.
 
-    Args:
-        tables: by name, with the columns of docs/tables.md. Only `cleaned_notes` must be there; what is left out
-            is left out of the page.
-        models: names to show of `baseline` and `tuned`.
-        scored: which notes the figures are of, in words.
-        made: of `made_part`.
-        sources: row id -> places that hold it (`source_places`).
-        slices: by slice, the values of each note (`notes.slices.slice_values`).
-        history: a row per epoch of the training.
-        trade_off: a row per share of the average with the base model.
-        comparison: further models, each `name` and `metrics` (columns of `embedding_metrics`).
-        pictures: small ones by image id (`small_pictures`); None for none.
-        title: of the page.
+    Parameters
+    ----------
+    tables
+        by name, with the columns of docs/tables.md. Only `cleaned_notes` must be there; what is left out is left out
+        of the page.
+    models
+        names to show of `baseline` and `tuned`.
+    scored
+        which notes the figures are of, in words.
+    made
+        of `made_part`.
+    sources
+        row id -> places that hold it (`source_places`).
+    slices
+        by slice, the values of each note (`notes.slices.slice_values`).
+    history
+        a row per epoch of the training.
+    trade_off
+        a row per share of the average with the base model.
+    comparison
+        further models, each `name` and `metrics` (columns of `embedding_metrics`).
+    pictures
+        small ones by image id (`small_pictures`); None for none.
+    title
+        of the page.
 
-    Returns:
-        The payload: JSON-able, NaN is None, arrays are base64 (little-endian), note ids elsewhere than in
-        `notes.id` are positions.
+    Returns
+    -------
+    dict[str, Any]
+        The payload: JSON-able, NaN is None, arrays are base64 (little-endian), note ids elsewhere than in `notes.id`
+        are positions.
 
-    Raises:
-        ReportError: there are no notes, or tables that were made from other notes.
+    Raises
+    ------
+    ReportError
+        there are no notes, or tables that were made from other notes.
     """
     notes = tables.get("cleaned_notes")
     if notes is None or not len(notes.rows):

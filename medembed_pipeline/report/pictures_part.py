@@ -30,9 +30,12 @@ def named_pictures(tables: Mapping[str, pa.Table]) -> list[str]:
 def small_pictures(images: LakeTable, image_ids: Iterable[str]) -> dict[str, str]:
     """By image id a grey JPEG of at most SIDE pixels, as a data URI.
 
-    Args:
-        images: `raw_images`; ids that are not there are left out.
-        image_ids: wanted.
+    Parameters
+    ----------
+    images
+        `raw_images`; ids that are not there are left out.
+    image_ids
+        wanted.
     """
     wanted = set(image_ids)
     found: dict[str, str] = {}

@@ -15,12 +15,18 @@ from medembed_pipeline.report.errors import ReportError
 class ShownTable:
     """One table of the lake, or one made without a lake.
 
-    Attributes:
-        rows: the table; large ones may be cut to the rows and columns that the page shows.
-        facts: the counts kept beside it.
-        settings: the parameters that reached it, by the name of their section's class.
-        inputs: data version of what it was made from.
-        data_version: of the table.
+    Attributes
+    ----------
+    rows
+        the table; large ones may be cut to the rows and columns that the page shows.
+    facts
+        the counts kept beside it.
+    settings
+        the parameters that reached it, by the name of their section's class.
+    inputs
+        data version of what it was made from.
+    data_version
+        of the table.
     """
 
     rows: pa.Table
@@ -33,8 +39,10 @@ class ShownTable:
 class NoteIndex:
     """Positions of notes in the page, by their ids.
 
-    Args:
-        note_ids: n different ids, in the order of the page.
+    Parameters
+    ----------
+    note_ids
+        n different ids, in the order of the page.
     """
 
     def __init__(self, note_ids: pa.Array | pa.ChunkedArray) -> None:
@@ -50,8 +58,10 @@ class NoteIndex:
     def of(self, note_id: str, table: str) -> int:
         """The position of one note.
 
-        Raises:
-            ReportError: `table` names a note that is not among the cleaned notes.
+        Raises
+        ------
+        ReportError
+            `table` names a note that is not among the cleaned notes.
         """
         position = self._position.get(note_id)
         if position is None:
@@ -61,8 +71,10 @@ class NoteIndex:
     def of_column(self, column: pa.ChunkedArray | pa.Array, table: str) -> Any:
         """The positions of a column of ids, int64 [n].
 
-        Raises:
-            ReportError: as in `of`.
+        Raises
+        ------
+        ReportError
+            as in `of`.
         """
         from medembed_pipeline.lake import compute as pc
 

@@ -23,8 +23,10 @@ def page_tables() -> dict[str, OnPage]:
 def tables_part(tables: Mapping[str, ShownTable], index: NoteIndex) -> dict[str, dict[str, list[Any]]]:
     """Those of `page_tables` that are there, column by column.
 
-    Raises:
-        ReportError: a table names a note that the page does not have.
+    Raises
+    ------
+    ReportError
+        a table names a note that the page does not have.
     """
     return {
         name: table_columns(name, tables[name].rows, index, taken)
@@ -38,8 +40,10 @@ def table_columns(
 ) -> dict[str, list[Any]]:
     """One table as JSON-able columns.
 
-    Raises:
-        ReportError: as in `tables_part`.
+    Raises
+    ------
+    ReportError
+        as in `tables_part`.
     """
     columns = {column: plain_values(rows[column]) for column in rows.column_names}
 

@@ -17,7 +17,9 @@ from medembed_pipeline.training.checkpoints import POINTER
 def verify_report(lake: Lake) -> list[Finding]:
     """Check `report.html` and the texts beside it against the page's last line.
 
-    Returns:
+    Returns
+    -------
+    list[Finding]
         One finding for the page, one for its texts file where it has one, one per input that has changed since
         (`stale`), one per texts file that no page reads. None where no page was ever made.
     """

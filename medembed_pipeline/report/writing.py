@@ -18,19 +18,30 @@ def write_page(
 ) -> PageFooter:
     """Render the page and publish it.
 
-    Args:
-        lake: where it goes.
-        recipe: what it is made from.
-        payload: of `build_payload`.
-        texts: of the notes, in their order, as they are.
-        settings: whether and where they are shown.
+    Parameters
+    ----------
+    lake
+        where it goes.
+    recipe
+        what it is made from.
+    payload
+        of `build_payload`.
+    texts
+        of the notes, in their order, as they are.
+    settings
+        whether and where they are shown.
 
-    Returns:
+    Returns
+    -------
+    PageFooter
         The footer of the page that stands.
 
-    Raises:
-        ReportError: as `render_page`.
-        OutdatedWorkError: as `publish_page`.
+    Raises
+    ------
+    ReportError
+        as `render_page`.
+    OutdatedWorkError
+        as `publish_page`.
     """
     shown = shown_texts(texts, settings.note_text)
     beside = None

@@ -40,12 +40,16 @@ Arm = Literal["note", "picture", "both"]
 class CaseCorpus:
     """Which cases are drawn.
 
-    Attributes:
-        patients: each has two cases.
-        seed: any whole number; a patient depends on it and on the patient's place only.
-        interaction: whether the enlarged heart counts with a failing heart alone; else each counts one point for
-        itself.
-        shortcut: share of cases whose source, and a mark in the corner of the picture, give the level away.
+    Attributes
+    ----------
+    patients
+        each has two cases.
+    seed
+        any whole number; a patient depends on it and on the patient's place only.
+    interaction
+        whether the enlarged heart counts with a failing heart alone; else each counts one point for itself.
+    shortcut
+        share of cases whose source, and a mark in the corner of the picture, give the level away.
     """
 
     patients: int = 600
@@ -64,18 +68,30 @@ class CaseCorpus:
 class DrawnCase:
     """The hidden states of a case.
 
-    Attributes:
-        patient: number from 0.
-        visit: 0 or 1.
-        extent: of opacities, 0 to 2.
-        large_heart: whether the heart is enlarged.
-        illness: 0 to 2.
-        failing_heart: whether the history has heart failure.
-        level: one of LEVELS, after the noise.
-        source, view: where it is from and how it was taken; they say nothing of the level, unless there is a shortcut.
-        marked: the corner that the shortcut's mark stands in, by the level; -1 for none.
-        age: in years.
-        sex: F or M.
+    Attributes
+    ----------
+    patient
+        number from 0.
+    visit
+        0 or 1.
+    extent
+        of opacities, 0 to 2.
+    large_heart
+        whether the heart is enlarged.
+    illness
+        0 to 2.
+    failing_heart
+        whether the history has heart failure.
+    level
+        one of LEVELS, after the noise.
+    source, view
+        where it is from and how it was taken; they say nothing of the level, unless there is a shortcut.
+    marked
+        the corner that the shortcut's mark stands in, by the level; -1 for none.
+    age
+        in years.
+    sex
+        F or M.
     """
 
     patient: int
@@ -146,9 +162,12 @@ def best_accuracy(arm: Arm, *, interaction: bool = True) -> float:
     Bayes' rule over the hidden states, which the note and the picture only show: no model of new patients has a higher
     expected accuracy, without a shortcut. That of a model that sees neither is the share of the commonest level.
 
-    Args:
-        arm: what is seen.
-        interaction: of the corpus.
+    Parameters
+    ----------
+    arm
+        what is seen.
+    interaction
+        of the corpus.
     """
     chances: defaultdict[tuple[int, ...], defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     for extent, large, illness, failing in product(range(3), (False, True), range(3), (False, True)):

@@ -70,8 +70,10 @@ def drawn_files(corpus: CaseCorpus) -> Iterator[tuple[str, bytes]]:
 def write_drawn_cases(folder: Path, corpus: CaseCorpus) -> int:
     """Write pictures and table into a folder, which is made; returns how many cases there are.
 
-    Raises:
-        OSError: the folder or a file cannot be written.
+    Raises
+    ------
+    OSError
+        the folder or a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = 0

@@ -126,15 +126,22 @@ def sample_rows(notes: int, seed: int) -> Iterator[dict[str, str]]:
 
     A note depends on `seed` and its own place only: a larger corpus begins with the smaller one.
 
-    Args:
-        notes: number of different notes, at least 1.
-        seed: any whole number.
+    Parameters
+    ----------
+    notes
+        number of different notes, at least 1.
+    seed
+        any whole number.
 
-    Yields:
+    Yields
+    ------
+    dict[str, str]
         a row with the columns of `COLUMNS`; the rows of a note follow each other and share its text.
 
-    Raises:
-        MedembedError: `notes` is less than 1.
+    Raises
+    ------
+    MedembedError
+        `notes` is less than 1.
     """
     if notes < 1:
         raise MedembedError(
@@ -161,14 +168,21 @@ def _rows(notes: int, seed: int) -> Iterator[dict[str, str]]:
 def write_sample_corpus(path: Path, *, notes: int = 600, seed: int = 7) -> None:
     """Write the sample corpus as a UTF-8 CSV file: complete at `path`, or not there at all.
 
-    Args:
-        path: where to; its folder is made, an existing file is replaced.
-        notes: number of different notes; there are about 1.5 times as many rows.
-        seed: another seed gives another corpus.
+    Parameters
+    ----------
+    path
+        where to; its folder is made, an existing file is replaced.
+    notes
+        number of different notes; there are about 1.5 times as many rows.
+    seed
+        another seed gives another corpus.
 
-    Raises:
-        MedembedError: `notes` is less than 1.
-        OSError: the folder or the file cannot be written; what was at `path` stands.
+    Raises
+    ------
+    MedembedError
+        `notes` is less than 1.
+    OSError
+        the folder or the file cannot be written; what was at `path` stands.
     """
     rows = sample_rows(notes, seed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -71,9 +71,12 @@ def opacities(case: DrawnCase, seed: int) -> tuple[Opacity, ...]:
 def draw_picture(case: DrawnCase, seed: int) -> Image.Image:
     """The picture of a case, 8-bit grey, SIDE x SIDE. The same case and seed give the same pixels.
 
-    Args:
-        case: its hidden states.
-        seed: of the corpus.
+    Parameters
+    ----------
+    case
+        its hidden states.
+    seed
+        of the corpus.
     """
     random = _generator(seed, case.patient, case.visit, 0)
     body = _body(_generator(seed, case.patient, 9))

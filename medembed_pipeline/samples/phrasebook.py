@@ -31,8 +31,10 @@ def _range(gap: str) -> tuple[int, int] | None:
 def fill(phrase: str, *, random: Random, fixed: Mapping[str, str]) -> str:
     """The phrase with its gaps filled.
 
-    Raises:
-        KeyError: a gap names nothing in `fixed`.
+    Raises
+    ------
+    KeyError
+        a gap names nothing in `fixed`.
     """
     parts = _parts(phrase)
     if len(parts) == 1:

@@ -22,8 +22,10 @@ from medembed_pipeline.serving.texts import PreparedText, prepare_text
 def prepared(texts: Sequence[str], settings: ServingSettings, snapshot: Snapshot) -> list[PreparedText]:
     """The texts of a request, cleaned as the stored ones were.
 
-    Raises:
-        RequestError: there are too many, one is too long, or nothing is left of one.
+    Raises
+    ------
+    RequestError
+        there are too many, one is too long, or nothing is left of one.
     """
     if len(texts) > settings.texts_per_request:
         raise RequestError(
@@ -99,9 +101,11 @@ def search_job(
 ) -> tuple[Job, list[int | None]]:
     """What a search has to compute, and the stored note that each query is.
 
-    Raises:
-        RequestError: neither texts nor ids, or both; an id that there is not; a filter or text that the key may not ask
-            for; see also `prepared` and `allowed_notes`.
+    Raises
+    ------
+    RequestError
+        neither texts nor ids, or both; an id that there is not; a filter or text that the key may not ask for; see
+        also `prepared` and `allowed_notes`.
     """
     if bool(request.texts) == bool(request.note_ids):
         raise RequestError("Expected texts or note_ids, and not both.")
@@ -234,8 +238,10 @@ def _counted(column: ValueColumn) -> list[dict[str, Any]]:
 def map_answer(snapshot: Snapshot, key: Key) -> dict[str, Any]:
     """`schemas.MapAnswer`.
 
-    Raises:
-        RequestError: the key may not read labels.
+    Raises
+    ------
+    RequestError
+        the key may not read labels.
     """
     if key.scope != "text":
         raise RequestError("This key reads ids alone.", status=403, kind="beyond_the_scope")

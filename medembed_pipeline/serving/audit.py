@@ -16,11 +16,15 @@ from medembed_pipeline.serving.errors import ServingError
 class AuditLog:
     """Appends lines to a file that only its owner reads, or to standard output.
 
-    Args:
-        path: made where missing; None for standard output.
+    Parameters
+    ----------
+    path
+        made where missing; None for standard output.
 
-    Raises:
-        ServingError: the file can't be opened.
+    Raises
+    ------
+    ServingError
+        the file can't be opened.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -49,15 +53,24 @@ class AuditLog:
     ) -> None:
         """One line.
 
-        Args:
-            key: name of the key that asked.
-            scope: its scope.
-            route: the route's pattern, never the path that was asked for.
-            status: of the answer.
-            texts: how many texts or notes were asked about.
-            filtered: whether filters were given.
-            snapshot: the one that answered.
-            milliseconds: until the answer was ready.
+        Parameters
+        ----------
+        key
+            name of the key that asked.
+        scope
+            its scope.
+        route
+            the route's pattern, never the path that was asked for.
+        status
+            of the answer.
+        texts
+            how many texts or notes were asked about.
+        filtered
+            whether filters were given.
+        snapshot
+            the one that answered.
+        milliseconds
+            until the answer was ready.
         """
         line = {
             "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),

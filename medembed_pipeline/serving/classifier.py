@@ -21,11 +21,16 @@ CLASSIFIER = "specialty_classifier"
 class Prediction:
     """What a classifier says of one note.
 
-    Attributes:
-        probabilities: of every label, by name, the most probable first.
-        labels: those that it gives; none where it abstains.
-        label_set: those that hold the true ones as often as it promises.
-        abstained: why a person should look instead, in words; "" where it does not abstain.
+    Attributes
+    ----------
+    probabilities
+        of every label, by name, the most probable first.
+    labels
+        those that it gives; none where it abstains.
+    label_set
+        those that hold the true ones as often as it promises.
+    abstained
+        why a person should look instead, in words; "" where it does not abstain.
     """
 
     probabilities: dict[str, float]
@@ -50,9 +55,12 @@ class NoteClassifier(Protocol):
     def predict(self, texts: Sequence[str], vectors: npt.NDArray[np.float32]) -> list[Prediction]:
         """A prediction per text.
 
-        Args:
-            texts: n prepared texts.
-            vectors: float32 [n, d] by the released checkpoint; not looked at where it does not use them.
+        Parameters
+        ----------
+        texts
+            n prepared texts.
+        vectors
+            float32 [n, d] by the released checkpoint; not looked at where it does not use them.
         """
         ...
 
@@ -60,8 +68,10 @@ class NoteClassifier(Protocol):
 class SpecialtyPredictions:
     """`classification.classifier.SpecialtyClassifier`, on the vectors that the snapshot's encoder gives.
 
-    Args:
-        classifier: of the checkpoint whose vectors it is given, or of none.
+    Parameters
+    ----------
+    classifier
+        of the checkpoint whose vectors it is given, or of none.
     """
 
     def __init__(self, classifier: Any) -> None:
@@ -105,9 +115,12 @@ def classifier_version(lake: Lake, checkpoint: Checkpoint, *, precision: str, lo
 def load_classifier(lake: Lake, checkpoint: Checkpoint, version: str) -> NoteClassifier | None:
     """That classifier, None where the version is "".
 
-    Raises:
-        ServingError: another one has come into service meanwhile.
-        MedembedError: it is damaged.
+    Raises
+    ------
+    ServingError
+        another one has come into service meanwhile.
+    MedembedError
+        it is damaged.
     """
     if not version:
         return None

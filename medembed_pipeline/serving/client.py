@@ -36,9 +36,12 @@ _COME_BACK = (429, 503)
 class ServiceRefusedError(ServingError):
     """The service answered that it will not.
 
-    Attributes:
-        status: of the answer.
-        kind: the service's word for it.
+    Attributes
+    ----------
+    status
+        of the answer.
+    kind
+        the service's word for it.
     """
 
     def __init__(self, status: int, kind: str, message: str) -> None:
@@ -50,12 +53,18 @@ class ServiceRefusedError(ServingError):
 class ServingClient:
     """Asks one service. Every question changes nothing there, so that it can be asked again where no answer came.
 
-    Args:
-        url: of the service.
-        key: of the service; None for one without keys.
-        timeout: seconds for one answer.
-        retries: how often a question is asked again while the service is away, busy, or not ready.
-        transport: of httpx, for tests.
+    Parameters
+    ----------
+    url
+        of the service.
+    key
+        of the service; None for one without keys.
+    timeout
+        seconds for one answer.
+    retries
+        how often a question is asked again while the service is away, busy, or not ready.
+    transport
+        of httpx, for tests.
     """
 
     def __init__(
@@ -97,12 +106,15 @@ class ServingClient:
     ) -> tuple[npt.NDArray[np.float32], EmbedAnswer]:
         """Vectors of texts.
 
-        Returns:
+        Returns
+        -------
+        tuple[npt.NDArray[np.float32], EmbedAnswer]
             float32 [texts, dimensions], L2-normalised, and the answer that they came in.
 
-        Raises:
-            ServiceRefusedError: the service refuses.
-            httpx.HTTPError: it does not answer.
+        Raises
+        ------
+        ServiceRefusedError
+            the service refuses. httpx.HTTPError: it does not answer.
         """
         body = {"texts": list(texts), "role": role, "encoding": "base64"}
         answer = self._ask("/embed", body, EmbedAnswer)

@@ -25,9 +25,12 @@ BLOCK = 32
 class SharedEncoder:
     """An encoder that several threads may use: one at a time, for its tokenizer stands only one.
 
-    Args:
-        encoder: `medembed_pipeline.encoder.model.Encoder`, or what encodes like it.
-        fingerprint: of its vectors.
+    Parameters
+    ----------
+    encoder
+        `medembed_pipeline.encoder.model.Encoder`, or what encodes like it.
+    fingerprint
+        of its vectors.
     """
 
     def __init__(self, encoder: Any, fingerprint: str) -> None:
@@ -68,19 +71,29 @@ def note_vectors(
 ) -> tuple[npt.NDArray[np.float32], int]:
     """The vectors of all notes by the released checkpoint.
 
-    Args:
-        lake: of the store; nothing is written.
-        parts: with `tuned_embeddings` where it is of this checkpoint and these notes; else the vectors are found by the
-            notes' texts in what this very encoder has given before, and the rest is encoded.
-        note_ids: n ids, sorted.
-        texts: theirs.
-        encoder: of the checkpoint.
+    Parameters
+    ----------
+    lake
+        of the store; nothing is written.
+    parts
+        with `tuned_embeddings` where it is of this checkpoint and these notes; else the vectors are found by the
+        notes' texts in what this very encoder has given before, and the rest is encoded.
+    note_ids
+        n ids, sorted.
+    texts
+        theirs.
+    encoder
+        of the checkpoint.
 
-    Returns:
+    Returns
+    -------
+    tuple[npt.NDArray[np.float32], int]
         float32 [n, d] in the order of the ids, and how many had to be encoded.
 
-    Raises:
-        ServingError: the table is not of these notes, or the encoder not of this checkpoint.
+    Raises
+    ------
+    ServingError
+        the table is not of these notes, or the encoder not of this checkpoint.
     """
     if encoder.fingerprint != parts.fingerprint:
         raise ServingError(

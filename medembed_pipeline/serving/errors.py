@@ -14,9 +14,12 @@ class NothingReleasedError(ServingError):
 class RequestError(ServingError):
     """A request that cannot be answered; its message holds nothing of what was asked.
 
-    Attributes:
-        status: of the answer.
-        kind: a word that a program can act on.
+    Attributes
+    ----------
+    status
+        of the answer.
+    kind
+        a word that a program can act on.
     """
 
     def __init__(self, message: str, *, status: int = 422, kind: str = "invalid") -> None:

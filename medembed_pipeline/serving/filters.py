@@ -28,11 +28,16 @@ LABELS, SPLIT = "labels", "split"
 class ValueColumn:
     """What each note says in one column.
 
-    Attributes:
-        values: m different ones, sorted.
-        rows: int32 [p], a note per pair, ascending.
-        codes: int32 [p], what it says: positions in `values`.
-        numbers: float64 [m], the values as numbers (NaN where one is none), for a column of numbers; else None.
+    Attributes
+    ----------
+    values
+        m different ones, sorted.
+    rows
+        int32 [p], a note per pair, ascending.
+    codes
+        int32 [p], what it says: positions in `values`.
+    numbers
+        float64 [m], the values as numbers (NaN where one is none), for a column of numbers; else None.
     """
 
     values: tuple[str, ...]
@@ -75,8 +80,10 @@ class ValueColumn:
     def between(self, notes: int, low: float | None, high: float | None) -> BoolArray:
         """bool [notes]: those that say a number from `low` to `high`, both included.
 
-        Raises:
-            RequestError: it is no column of numbers.
+        Raises
+        ------
+        RequestError
+            it is no column of numbers.
         """
         if self.numbers is None:
             raise RequestError("filters: a range is asked of a column that holds no numbers.")
@@ -119,9 +126,12 @@ def landing_columns(raw: LakeTable, source_rows: Sequence[Sequence[str]]) -> dic
 
     Columns that say whose a note is, or what the hospital calls it, are left out: a filter's value stands in addresses.
 
-    Args:
-        raw: `raw_transcriptions`.
-        source_rows: per note, the ids of its rows.
+    Parameters
+    ----------
+    raw
+        `raw_transcriptions`.
+    source_rows
+        per note, the ids of its rows.
     """
     identity = columns_to_read(raw.schema.names, named_columns(raw.footer.recipe))
     private = {name for setting in (PATIENT, NOTE) for name in identity[setting]}
@@ -154,10 +164,14 @@ class Between:
 class Filters:
     """What a note must be to be found: all of it, one value of each.
 
-    Attributes:
-        labels: any of these; empty for no matter which.
-        splits: any of these.
-        columns: by name, any of these values, or a range.
+    Attributes
+    ----------
+    labels
+        any of these; empty for no matter which.
+    splits
+        any of these.
+    columns
+        by name, any of these values, or a range.
     """
 
     labels: Sequence[str] = ()
@@ -173,8 +187,10 @@ def allowed_notes(
 ) -> BoolArray | None:
     """bool [notes] of those that pass; None where nothing is filtered.
 
-    Raises:
-        RequestError: a column that there is not, or a range of one that holds no numbers.
+    Raises
+    ------
+    RequestError
+        a column that there is not, or a range of one that holds no numbers.
     """
     masks = []
     if filters.labels:

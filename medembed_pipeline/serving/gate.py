@@ -51,11 +51,16 @@ STATE = "medembed"
 class Asking:
     """One request, as the audit log tells it; the application fills in what it learns.
 
-    Attributes:
-        key: of who asks.
-        texts: how many are asked about.
-        filtered: whether filters are given.
-        snapshot: the one that answers.
+    Attributes
+    ----------
+    key
+        of who asks.
+    texts
+        how many are asked about.
+    filtered
+        whether filters are given.
+    snapshot
+        the one that answers.
     """
 
     key: Key
@@ -68,16 +73,26 @@ class Asking:
 class Gate:
     """See the module.
 
-    Args:
-        application: what is behind it.
-        keyring: of the service.
-        host: the address that it listens on.
-        allowed_hosts: further names that people call it by.
-        limit: of requests.
-        request_bytes: of one body.
-        audit: told of every request.
-        metrics: likewise.
-        say: told of errors, in words without text of notes.
+    Parameters
+    ----------
+    application
+        what is behind it.
+    keyring
+        of the service.
+    host
+        the address that it listens on.
+    allowed_hosts
+        further names that people call it by.
+    limit
+        of requests.
+    request_bytes
+        of one body.
+    audit
+        told of every request.
+    metrics
+        likewise.
+    say
+        told of errors, in words without text of notes.
     """
 
     def __init__(

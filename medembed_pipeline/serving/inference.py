@@ -33,10 +33,14 @@ class Stored:
 class Searched:
     """What is looked for with a text.
 
-    Attributes:
-        wanted: how many hits.
-        allowed: among which notes; None for all.
-        placed: whether its nearest notes of all are wanted too, for its place on the map.
+    Attributes
+    ----------
+    wanted
+        how many hits.
+    allowed
+        among which notes; None for all.
+    placed
+        whether its nearest notes of all are wanted too, for its place on the map.
     """
 
     wanted: int
@@ -48,13 +52,20 @@ class Searched:
 class Job:
     """One request's work, all on the snapshot that it began with.
 
-    Attributes:
-        snapshot: of the request.
-        texts: prepared texts, or notes of the snapshot.
-        role: as which the texts are encoded.
-        search: what is looked for with each; None for vectors alone.
-        classify: whether the texts' labels are asked for.
-        count_tokens: whether the tokens read are counted.
+    Attributes
+    ----------
+    snapshot
+        of the request.
+    texts
+        prepared texts, or notes of the snapshot.
+    role
+        as which the texts are encoded.
+    search
+        what is looked for with each; None for vectors alone.
+    classify
+        whether the texts' labels are asked for.
+    count_tokens
+        whether the tokens read are counted.
     """
 
     snapshot: Snapshot
@@ -69,12 +80,18 @@ class Job:
 class Outcome:
     """What came of a job.
 
-    Attributes:
-        vectors: float32 [texts, d].
-        hits: per text, where it was searched with.
-        near: per text, its nearest notes of all, where its place was asked for.
-        predictions: per text, where labels were asked for.
-        tokens: read, where they were counted.
+    Attributes
+    ----------
+    vectors
+        float32 [texts, d].
+    hits
+        per text, where it was searched with.
+    near
+        per text, its nearest notes of all, where its place was asked for.
+    predictions
+        per text, where labels were asked for.
+    tokens
+        read, where they were counted.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -95,12 +112,18 @@ class InferenceThread:
 
     A batch is everything that waits when the thread is free, up to `batch_texts`: nobody waits for a batch to fill.
 
-    Args:
-        batch_texts: texts encoded at once; a larger job is a batch of its own.
-        waiting_texts: texts that may wait.
-        threads: processor threads of the model; 0 for as many as there are cores.
-        on_batch: told how many texts each batch had.
-        say: told of errors, in words without text of notes.
+    Parameters
+    ----------
+    batch_texts
+        texts encoded at once; a larger job is a batch of its own.
+    waiting_texts
+        texts that may wait.
+    threads
+        processor threads of the model; 0 for as many as there are cores.
+    on_batch
+        told how many texts each batch had.
+    say
+        told of errors, in words without text of notes.
     """
 
     def __init__(
@@ -142,9 +165,12 @@ class InferenceThread:
     def submit(self, job: Job) -> Future[Outcome]:
         """Have a job done.
 
-        Raises:
-            BusyError: too many texts wait.
-            ServingError: the thread is stopping.
+        Raises
+        ------
+        BusyError
+            too many texts wait.
+        ServingError
+            the thread is stopping.
         """
         count = max(1, len(job.texts))
         with self._lock:
@@ -214,8 +240,10 @@ class InferenceThread:
 def compute(jobs: Sequence[Job]) -> list[Outcome]:
     """Do jobs of one snapshot together: one encoding per role, one product.
 
-    Raises:
-        ServingError: they are of several snapshots.
+    Raises
+    ------
+    ServingError
+        they are of several snapshots.
     """
     snapshot = jobs[0].snapshot
     if any(job.snapshot is not snapshot for job in jobs):

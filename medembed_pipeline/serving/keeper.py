@@ -20,14 +20,22 @@ Build = Callable[[SnapshotParts, "Snapshot | None"], Snapshot]
 class SnapshotKeeper:
     """Holds the current snapshot; `current` is read once by a request, which keeps what it got.
 
-    Args:
-        read: what a snapshot would be made of now (`read_parts`).
-        build: makes it, given the one before.
-        watch_seconds: between two looks.
-        settle_seconds: how long a run may be under way before its half of the tables is taken.
-        say: told what happens, in words without text of notes.
-        on_swap, on_failure: told that a snapshot was put in place, or that none could be made.
-        clock: seconds, for tests.
+    Parameters
+    ----------
+    read
+        what a snapshot would be made of now (`read_parts`).
+    build
+        makes it, given the one before.
+    watch_seconds
+        between two looks.
+    settle_seconds
+        how long a run may be under way before its half of the tables is taken.
+    say
+        told what happens, in words without text of notes.
+    on_swap, on_failure
+        told that a snapshot was put in place, or that none could be made.
+    clock
+        seconds, for tests.
     """
 
     def __init__(

@@ -38,10 +38,14 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 class Key:
     """Who may ask.
 
-    Attributes:
-        name: stands in the audit log.
-        scope: `ids`: ids and similarities alone; `text`: also text, labels and columns of stored notes.
-        sha256: of the key, 64 hex.
+    Attributes
+    ----------
+    name
+        stands in the audit log.
+    scope
+        `ids`: ids and similarities alone; `text`: also text, labels and columns of stored notes.
+    sha256
+        of the key, 64 hex.
     """
 
     name: str
@@ -60,11 +64,15 @@ NOBODY = Key("nobody", "ids", "")
 class Keyring:
     """The keys of a service.
 
-    Args:
-        keys: none for a service that everybody on this machine may ask.
+    Parameters
+    ----------
+    keys
+        none for a service that everybody on this machine may ask.
 
-    Raises:
-        ServingError: two keys of one name.
+    Raises
+    ------
+    ServingError
+        two keys of one name.
     """
 
     def __init__(self, keys: tuple[Key, ...] = ()) -> None:
@@ -106,13 +114,18 @@ def new_key() -> str:
 def read_keyring(file: Path | None, environment: Mapping[str, str] = os.environ) -> Keyring:
     """The keys of a file and of the environment.
 
-    Args:
-        file: TOML with a table `[keys.NAME]` per key, of `sha256` and `scope`; None for the one that
-            MEDEMBED_SERVING_KEYS_FILE names, if it does.
-        environment: its MEDEMBED_SERVING_KEYS holds `NAME:SCOPE:SHA256`, several parted by white space or commas.
+    Parameters
+    ----------
+    file
+        TOML with a table `[keys.NAME]` per key, of `sha256` and `scope`; None for the one that
+        MEDEMBED_SERVING_KEYS_FILE names, if it does.
+    environment
+        its MEDEMBED_SERVING_KEYS holds `NAME:SCOPE:SHA256`, several parted by white space or commas.
 
-    Raises:
-        ServingError: a file that cannot be read, or a key that is none; no key is ever shown.
+    Raises
+    ------
+    ServingError
+        a file that cannot be read, or a key that is none; no key is ever shown.
     """
     named = environment.get(FILE_VARIABLE)
     path = file or (Path(named) if named else None)
@@ -173,8 +186,10 @@ def is_loopback(host: str) -> bool:
 def refuse_open_service(host: str, keyring: Keyring) -> None:
     """Refuse to listen to other machines without keys.
 
-    Raises:
-        ServingError: saying what to do.
+    Raises
+    ------
+    ServingError
+        saying what to do.
     """
     if not len(keyring) and not is_loopback(host):
         raise ServingError(

@@ -38,12 +38,16 @@ def manifest(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """What the service would answer from.
 
-    Args:
-        lake, settings, find: see `read_parts`.
+    Parameters
+    ----------
+    lake, settings, find
+        see `read_parts`.
 
-    Returns:
-        SERVED_SNAPSHOT_SCHEMA, a row per part; and the facts `snapshot` (its id, as answers name it), `checkpoint` and
-        `notes`. Without rows before the first release.
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
+        SERVED_SNAPSHOT_SCHEMA, a row per part; and the facts `snapshot` (its id, as answers name it), `checkpoint`
+        and `notes`. Without rows before the first release.
     """
     try:
         parts = read_parts(lake, settings, find)

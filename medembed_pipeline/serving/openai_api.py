@@ -17,9 +17,11 @@ from medembed_pipeline.serving.snapshot import Snapshot
 def texts_of(request: OpenAIEmbeddingsRequest, snapshot: Snapshot) -> list[str]:
     """The texts of a request.
 
-    Raises:
-        RequestError: tokens instead of texts (they are of another model's tokenizer), none at all, or another number
-            of dimensions than the model has.
+    Raises
+    ------
+    RequestError
+        tokens instead of texts (they are of another model's tokenizer), none at all, or another number of dimensions
+        than the model has.
     """
     dimensions = snapshot.encoder.dimensions
     if request.dimensions not in (None, dimensions):

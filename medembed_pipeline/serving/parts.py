@@ -37,19 +37,31 @@ TABLES = (ROWS, NOTES, SPLITS, VECTORS, MAP)
 class SnapshotParts:
     """What one snapshot is made of.
 
-    Attributes:
-        checkpoint: the released one.
-        spec: how its encoder is loaded.
-        precision: the number format its vectors are computed in.
-        fingerprint: of the encoder; vectors of another one are never taken.
-        notes: `cleaned_notes`.
-        splits: `note_splits`, where it is of these notes.
-        rows: `raw_transcriptions`, whose other columns are filters.
-        vectors: `tuned_embeddings`, where this checkpoint made it of these notes; else None, and the vectors are found
-            by their texts in the store, or computed.
-        map: `projections`, where it is of these vectors; else None, and the map is the vectors' own PCA.
-        classifier: version of the classifier that belongs to this checkpoint, "" where there is none.
-        settled: False while a run is on its way from new notes to their map.
+    Attributes
+    ----------
+    checkpoint
+        the released one.
+    spec
+        how its encoder is loaded.
+    precision
+        the number format its vectors are computed in.
+    fingerprint
+        of the encoder; vectors of another one are never taken.
+    notes
+        `cleaned_notes`.
+    splits
+        `note_splits`, where it is of these notes.
+    rows
+        `raw_transcriptions`, whose other columns are filters.
+    vectors
+        `tuned_embeddings`, where this checkpoint made it of these notes; else None, and the vectors are found by
+        their texts in the store, or computed.
+    map
+        `projections`, where it is of these vectors; else None, and the map is the vectors' own PCA.
+    classifier
+        version of the classifier that belongs to this checkpoint, "" where there is none.
+    settled
+        False while a run is on its way from new notes to their map.
     """
 
     checkpoint: Checkpoint
@@ -95,14 +107,21 @@ def read_parts(
 ) -> SnapshotParts:
     """What a snapshot of the lake as it stands would be made of.
 
-    Args:
-        lake: read and not written.
-        settings: of the encoder: handling of long notes, device, precision.
-        find: the table of a name, None where there is none; by default the lake's.
+    Parameters
+    ----------
+    lake
+        read and not written.
+    settings
+        of the encoder: handling of long notes, device, precision.
+    find
+        the table of a name, None where there is none; by default the lake's.
 
-    Raises:
-        NothingReleasedError: no checkpoint was released yet.
-        MedembedError: the released checkpoint is gone, or there are no cleaned notes.
+    Raises
+    ------
+    NothingReleasedError
+        no checkpoint was released yet.
+    MedembedError
+        the released checkpoint is gone, or there are no cleaned notes.
     """
     checkpoint = released_checkpoint(lake)
     if checkpoint is None:

@@ -21,9 +21,12 @@ PLACED_BY = 10
 class Places:
     """A flat map.
 
-    Attributes:
-        method: umap, tsne or pca.
-        xy: float32 [n, 2], NaN for a note that is not on it.
+    Attributes
+    ----------
+    method
+        umap, tsne or pca.
+    xy
+        float32 [n, 2], NaN for a note that is not on it.
     """
 
     method: str
@@ -48,13 +51,19 @@ class Places:
 def map_places(projections: LakeTable | None, note_ids: list[str], vectors: np.ndarray) -> Places:
     """The map of a snapshot.
 
-    Args:
-        projections: the table of that name, of these vectors; None: the vectors' first two principal components.
-        note_ids: n ids, sorted.
-        vectors: float32 [n, d].
+    Parameters
+    ----------
+    projections
+        the table of that name, of these vectors; None: the vectors' first two principal components.
+    note_ids
+        n ids, sorted.
+    vectors
+        float32 [n, d].
 
-    Raises:
-        ServingError: the table places other notes.
+    Raises
+    ------
+    ServingError
+        the table places other notes.
     """
     found = _of_table(projections, note_ids) if projections is not None else None
     return found or Places("pca", _principal(vectors))

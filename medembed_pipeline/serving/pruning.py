@@ -25,10 +25,14 @@ _TAIL_SHARE = 0.15
 class Heads:
     """The heads of an index's vectors.
 
-    Attributes:
-        directions: float64 [d, h], orthonormal columns.
-        heads: float32 [n, h].
-        tails: float32 [n], lengths of the tails, rounded up.
+    Attributes
+    ----------
+    directions
+        float64 [d, h], orthonormal columns.
+    heads
+        float32 [n, h].
+    tails
+        float32 [n], lengths of the tails, rounded up.
     """
 
     directions: npt.NDArray[np.float64]
@@ -38,8 +42,10 @@ class Heads:
     def bounds(self, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """float32 [q, n]: at least the similarity of each query to each row, up to the rounding of float32.
 
-        Args:
-            queries: float32 [q, d] of unit length.
+        Parameters
+        ----------
+        queries
+            float32 [q, d] of unit length.
         """
         wide = queries.astype(np.float64)
         heads = wide @ self.directions
@@ -55,9 +61,12 @@ def find_heads(vectors: npt.NDArray[np.float32], *, from_rows: int = FROM_ROWS) 
 
     As short as hold 85% of the squared lengths, in steps of 32 directions and at most half of all.
 
-    Args:
-        vectors: float32 [n, d].
-        from_rows: fewer rows have no heads.
+    Parameters
+    ----------
+    vectors
+        float32 [n, d].
+    from_rows
+        fewer rows have no heads.
     """
     rows, size = vectors.shape
     if rows < from_rows or not rows:

@@ -12,9 +12,12 @@ _MAXIMUM_ASKERS = 10_000
 class RateLimit:
     """At most `per_second` requests a second of each asker, twice as many at once after a pause.
 
-    Args:
-        per_second: 0 for no limit.
-        clock: seconds, for tests.
+    Parameters
+    ----------
+    per_second
+        0 for no limit.
+    clock
+        seconds, for tests.
     """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -33,9 +33,12 @@ _WORTHWHILE_SHARE = 0.1
 class Hits(NamedTuple):
     """The nearest notes of one vector, the nearest first.
 
-    Attributes:
-        rows: int64 [k], rows of the index.
-        similarities: float64 [k], cosines.
+    Attributes
+    ----------
+    rows
+        int64 [k], rows of the index.
+    similarities
+        float64 [k], cosines.
     """
 
     rows: IntArray
@@ -45,11 +48,16 @@ class Hits(NamedTuple):
 class Query(NamedTuple):
     """What is looked for.
 
-    Attributes:
-        vector: float32 [d], of unit length.
-        wanted: how many hits, at least 1.
-        allowed: bool [n], the rows that may be found; None for all.
-        own: a row that is not to be found, being the query itself; None for none.
+    Attributes
+    ----------
+    vector
+        float32 [d], of unit length.
+    wanted
+        how many hits, at least 1.
+    allowed
+        bool [n], the rows that may be found; None for all.
+    own
+        a row that is not to be found, being the query itself; None for none.
     """
 
     vector: FloatArray
@@ -61,12 +69,17 @@ class Query(NamedTuple):
 class SearchIndex:
     """Vectors in memory, and the search among them.
 
-    Args:
-        vectors: float32 [n, d], rows of unit length in the order of their note ids.
-        prune_from: rows from which bounds are used.
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], rows of unit length in the order of their note ids.
+    prune_from
+        rows from which bounds are used.
 
-    Raises:
-        ServingError: a row that is not finite or not of unit length.
+    Raises
+    ------
+    ServingError
+        a row that is not finite or not of unit length.
     """
 
     def __init__(self, vectors: FloatArray, *, prune_from: int = FROM_ROWS) -> None:

@@ -20,12 +20,18 @@ from medembed_pipeline.serving.snapshot import Snapshot, build_snapshot
 class Service:
     """Serves one lake.
 
-    Args:
-        lake: read, and not written.
-        settings: of the service.
-        encoder: of the encoder.
-        say: told what happens, in words without text of notes.
-        wait_seconds: how long `start` waits for the first snapshot; who connects meanwhile waits too.
+    Parameters
+    ----------
+    lake
+        read, and not written.
+    settings
+        of the service.
+    encoder
+        of the encoder.
+    say
+        told what happens, in words without text of notes.
+    wait_seconds
+        how long `start` waits for the first snapshot; who connects meanwhile waits too.
     """
 
     def __init__(
@@ -86,8 +92,10 @@ class Service:
     def snapshot(self) -> Snapshot:
         """The one in use.
 
-        Raises:
-            RequestError: there is none yet.
+        Raises
+        ------
+        RequestError
+            there is none yet.
         """
         current = self.keeper.current
         if current is None:
@@ -97,8 +105,11 @@ class Service:
     async def compute(self, job: Job) -> Outcome:
         """Have a job done by the thread that computes.
 
-        Raises:
-            BusyError: too many texts wait.
-            ServingError: the model failed.
+        Raises
+        ------
+        BusyError
+            too many texts wait.
+        ServingError
+            the model failed.
         """
         return await asyncio.wrap_future(self._inference.submit(job))

@@ -36,20 +36,34 @@ WARMING_TEXTS = ("Chest pain on exertion.", "Fracture of the left wrist, seen in
 class Snapshot:
     """What answers are made from; a request keeps the one that it began with.
 
-    Attributes:
-        parts: what it is made of, by hash; `id` names it.
-        made_at: when, in UTC.
-        encoder: of the released checkpoint.
-        note_ids: n ids, sorted.
-        row_of: the row of each.
-        texts: the notes' cleaned texts.
-        index: their vectors.
-        labels, splits: what each note is, as filters.
-        columns: what the landing files say of it, as filters.
-        places: the map.
-        redact: whether the lake's notes are masked, and so new ones are.
-        classifier: of this checkpoint; None where there is none.
-        encoded: notes whose vectors had to be computed for it.
+    Attributes
+    ----------
+    parts
+        what it is made of, by hash; `id` names it.
+    made_at
+        when, in UTC.
+    encoder
+        of the released checkpoint.
+    note_ids
+        n ids, sorted.
+    row_of
+        the row of each.
+    texts
+        the notes' cleaned texts.
+    index
+        their vectors.
+    labels, splits
+        what each note is, as filters.
+    columns
+        what the landing files say of it, as filters.
+    places
+        the map.
+    redact
+        whether the lake's notes are masked, and so new ones are.
+    classifier
+        of this checkpoint; None where there is none.
+    encoded
+        notes whose vectors had to be computed for it.
     """
 
     parts: SnapshotParts
@@ -91,16 +105,25 @@ def build_snapshot(
 ) -> Snapshot:
     """Build a whole snapshot: checked by hash, loaded and warmed.
 
-    Args:
-        lake: read, and not written.
-        parts: see `read_parts`.
-        settings: of the encoder; its device.
-        known_encoder: of the snapshot before; used where it is of the same fingerprint.
-        say: told what takes long, in words without text of notes.
+    Parameters
+    ----------
+    lake
+        read, and not written.
+    parts
+        see `read_parts`.
+    settings
+        of the encoder; its device.
+    known_encoder
+        of the snapshot before; used where it is of the same fingerprint.
+    say
+        told what takes long, in words without text of notes.
 
-    Raises:
-        ServingError: a file is not what was written, or the parts do not fit one another.
-        MedembedError: the checkpoint cannot be loaded.
+    Raises
+    ------
+    ServingError
+        a file is not what was written, or the parts do not fit one another.
+    MedembedError
+        the checkpoint cannot be loaded.
     """
     started = time.monotonic()
     _refuse_altered(parts)

@@ -33,8 +33,10 @@ NEVER = 2
 def serve(options: argparse.Namespace) -> int:
     """Serve until stopped; returns the exit status.
 
-    Raises:
-        ServingError: the address cannot be had, or other machines could ask without a key.
+    Raises
+    ------
+    ServingError
+        the address cannot be had, or other machines could ask without a key.
     """
     settings = with_options(load_settings().serving, options.host, options.port)
     refuse_open_service(settings.host, read_keyring(options.keys))
@@ -54,8 +56,10 @@ def serve(options: argparse.Namespace) -> int:
 def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
-    Raises:
-        ServingError: the address is not one of this machine, or taken.
+    Raises
+    ------
+    ServingError
+        the address is not one of this machine, or taken.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -12,9 +12,12 @@ from medembed_pipeline.notes.identifiers import mask_identifiers
 class PreparedText:
     """A note ready to be encoded.
 
-    Attributes:
-        text: cleaned, and masked where the lake's notes are; empty where cleaning leaves nothing.
-        note_id: the id that it would have as a stored note.
+    Attributes
+    ----------
+    text
+        cleaned, and masked where the lake's notes are; empty where cleaning leaves nothing.
+    note_id
+        the id that it would have as a stored note.
     """
 
     text: str

@@ -73,10 +73,14 @@ def make(study: Study, trials: int) -> bool:
 def study_lines(study: Study, rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> list[str]:
     """The best trials, and what to put into `medembed.toml`.
 
-    Args:
-        study: what was searched.
-        rows: of its table.
-        facts: of its table.
+    Parameters
+    ----------
+    study
+        what was searched.
+    rows
+        of its table.
+    facts
+        of its table.
     """
     ranked = sorted(
         (row for row in rows if row["score"] is not None),

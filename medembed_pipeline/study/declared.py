@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 class Prepared:
     """A study that is about to run.
 
-    Attributes:
-        objective: see `Objective`. What it needs it holds; of test notes it holds none.
-        start: values of the first trial: the defaults that the others are compared with.
-        facts: kept beside the table: numbers and short names, never text of notes.
+    Attributes
+    ----------
+    objective
+        see `Objective`. What it needs it holds; of test notes it holds none.
+    start
+        values of the first trial: the defaults that the others are compared with.
+    facts
+        kept beside the table: numbers and short names, never text of notes.
     """
 
     objective: Objective
@@ -40,20 +44,32 @@ class Prepared:
 class Study:
     """What a room wants searched.
 
-    Attributes:
-        name: in small letters; the asset is `<name>_study`.
-        about: a sentence for the UI.
-        space: what is searched.
-        parameters: what each parameter is, by name.
-        figures: what each figure is that the objective notes (`Trial.figure`), by name.
-        inputs: assets that `prepare` reads.
-        prepare: reads them (through `AssetWork.input`, or `note_input` where only a part of a table matters) and makes
-            the objective. Only called where there are trials to make.
-        score: what the score is, in a few words.
-        block: the values as a part of `medembed.toml`.
-        version: hash of the code and settings, other than `[study]`, that reach the result. The values in force of what
-            is searched are no part of it: taking over what won does not start the study anew.
-        resources: of Dagster's, that `prepare` needs.
+    Attributes
+    ----------
+    name
+        in small letters; the asset is `<name>_study`.
+    about
+        a sentence for the UI.
+    space
+        what is searched.
+    parameters
+        what each parameter is, by name.
+    figures
+        what each figure is that the objective notes (`Trial.figure`), by name.
+    inputs
+        assets that `prepare` reads.
+    prepare
+        reads them (through `AssetWork.input`, or `note_input` where only a part of a table matters) and makes the
+        objective. Only called where there are trials to make.
+    score
+        what the score is, in a few words.
+    block
+        the values as a part of `medembed.toml`.
+    version
+        hash of the code and settings, other than `[study]`, that reach the result. The values in force of what is
+        searched are no part of it: taking over what won does not start the study anew.
+    resources
+        of Dagster's, that `prepare` needs.
     """
 
     name: str
@@ -77,8 +93,10 @@ class Study:
 def declared_studies() -> dict[str, Study]:
     """The studies of all rooms, by name, in the order of the rooms.
 
-    Raises:
-        StudyError: two have one name.
+    Raises
+    ------
+    StudyError
+        two have one name.
     """
     found: dict[str, Study] = {}
     for module in modules_of_rooms("study"):
@@ -94,8 +112,10 @@ def declared_studies() -> dict[str, Study]:
 def check_names(settings: StudySettings, studies: Mapping[str, Study]) -> None:
     """Refuse names that no room has declared.
 
-    Raises:
-        StudyError: naming them, and those there are.
+    Raises
+    ------
+    StudyError
+        naming them, and those there are.
     """
     unknown = [name for name in settings.which if name not in studies]
     if unknown:

@@ -20,12 +20,18 @@ FEWEST = 10
 def importances(records: Sequence[TrialRecord], space: Space, *, seed: int) -> list[dict[str, Any]]:
     """Of the score's variance over the space that parameters explain by themselves, the share of each (fANOVA).
 
-    Args:
-        records: of the study; those that are complete count.
-        space: what was searched.
-        seed: of the forest that is fitted to the scores.
+    Parameters
+    ----------
+    records
+        of the study; those that are complete count.
+    space
+        what was searched.
+    seed
+        of the forest that is fitted to the scores.
 
-    Returns:
+    Returns
+    -------
+    list[dict[str, Any]]
         `parameter` and `importance` (of all parameters together 1), the greatest first; empty with fewer than FEWEST
         complete trials, or where all scores are one.
     """

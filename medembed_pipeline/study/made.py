@@ -37,15 +37,24 @@ def made_table(
 
     Two runs that want the same study share its trials: one makes them, the other waits and finds them.
 
-    Args:
-        lake: where the trials are kept.
-        recipe: what the study is made from.
-        study: what is searched.
-        prepared: how.
-        settings: how many trials, and by which seed.
-        report: called with every trial that was made.
+    Parameters
+    ----------
+    lake
+        where the trials are kept.
+    recipe
+        what the study is made from.
+    study
+        what is searched.
+    prepared
+        how.
+    settings
+        how many trials, and by which seed.
+    report
+        called with every trial that was made.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         The table, and the facts to keep with it.
     """
     version = trials_version(recipe, study)

@@ -47,18 +47,30 @@ def search(
     trials whether the study was done at once, killed and gone on with, or raised from fewer trials. A trial that ended
     in a `MedembedError` has failed, and the study goes on; any other exception ends the study.
 
-    Args:
-        space: what is searched.
-        objective: see `Objective`.
-        trials: how many there are in the end, those in the store among them.
-        seed: of the draws.
-        storage: where trials are kept; by default nowhere.
-        report: called with every trial as it ends, not with those that were there already.
-        start: values of the first trial; those outside the space, and missing ones, are drawn.
-        random_trials: complete or pruned trials before the draws go by the scores.
-        pruning: whether trials end early, see `Trial.report`.
+    Parameters
+    ----------
+    space
+        what is searched.
+    objective
+        see `Objective`.
+    trials
+        how many there are in the end, those in the store among them.
+    seed
+        of the draws.
+    storage
+        where trials are kept; by default nowhere.
+    report
+        called with every trial as it ends, not with those that were there already.
+    start
+        values of the first trial; those outside the space, and missing ones, are drawn.
+    random_trials
+        complete or pruned trials before the draws go by the scores.
+    pruning
+        whether trials end early, see `Trial.report`.
 
-    Returns:
+    Returns
+    -------
+    pa.Table
         A row per trial, by number; see `table.trials_schema`.
     """
     storage = storage or MemoryTrials()

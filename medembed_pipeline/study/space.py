@@ -20,13 +20,19 @@ Values = Mapping[str, Value]
 class Real:
     """A number between two ends, both included.
 
-    Attributes:
-        name: of the parameter.
-        low, high: its ends.
-        log: whether equal ratios count as equal steps; then `low` is above 0.
+    Attributes
+    ----------
+    name
+        of the parameter.
+    low, high
+        its ends.
+    log
+        whether equal ratios count as equal steps; then `low` is above 0.
 
-    Raises:
-        StudyError: the ends are not finite and in order, or a logarithm has no beginning.
+    Raises
+    ------
+    StudyError
+        the ends are not finite and in order, or a logarithm has no beginning.
     """
 
     name: str
@@ -69,12 +75,17 @@ class Whole:
 class Choice:
     """One of several values without an order.
 
-    Attributes:
-        name: of the parameter.
-        options: its values, all of one type.
+    Attributes
+    ----------
+    name
+        of the parameter.
+    options
+        its values, all of one type.
 
-    Raises:
-        StudyError: fewer than two, one twice, or values of several types.
+    Raises
+    ------
+    StudyError
+        fewer than two, one twice, or values of several types.
     """
 
     name: str
@@ -97,8 +108,10 @@ Parameter = Real | Whole | Choice
 class Space(Sequence[Parameter]):
     """The parameters of a study, each named once.
 
-    Raises:
-        StudyError: there is none, or two have one name.
+    Raises
+    ------
+    StudyError
+        there is none, or two have one name.
     """
 
     def __init__(self, parameters: Sequence[Parameter]) -> None:

@@ -43,10 +43,14 @@ class LakeTrials:
     A trial is there as a whole or not at all: one that is killed leaves nothing, and is run again under its number. A
     journal or a database of Optuna's keeps it as running for ever, and a journal's line may be torn.
 
-    Args:
-        lake: where they lie.
-        study: its name.
-        version: hash of everything that a trial depends on, but its number.
+    Parameters
+    ----------
+    lake
+        where they lie.
+    study
+        its name.
+    version
+        hash of everything that a trial depends on, but its number.
     """
 
     def __init__(self, lake: Lake, study: str, version: str) -> None:

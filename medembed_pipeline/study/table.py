@@ -50,13 +50,19 @@ def trials_schema(
 ) -> pa.Schema:
     """The columns of a study's table; parameters and figures stand in the middle, under their own names.
 
-    Args:
-        space: what is searched.
-        about: what each parameter is, by name.
-        figures: what each figure is that trials note, by name.
+    Parameters
+    ----------
+    space
+        what is searched.
+    about
+        what each parameter is, by name.
+    figures
+        what each figure is that trials note, by name.
 
-    Raises:
-        StudyError: a parameter or figure has the name of another column, or is not named in small letters.
+    Raises
+    ------
+    StudyError
+        a parameter or figure has the name of another column, or is not named in small letters.
     """
     names = [*space.names, *(figures or {})]
     for name in names:

@@ -17,17 +17,28 @@ State = Literal["complete", "pruned", "failed"]
 class TrialRecord:
     """What is kept of a trial that ended.
 
-    Attributes:
-        number: from 0 on.
-        values: what was tried, by parameter.
-        state: complete, pruned (ended early), or failed.
-        fold_scores: a score per fold, higher is better; empty unless complete.
-        steps: score by step, as reported on the way.
-        limits: by name, how far something lies beyond what is allowed: above 0 it is broken.
-        figures: whatever else the objective noted, by name.
-        looks: how many models were scored on the validation notes.
-        seconds: from beginning to end.
-        problem: why it failed; empty otherwise.
+    Attributes
+    ----------
+    number
+        from 0 on.
+    values
+        what was tried, by parameter.
+    state
+        complete, pruned (ended early), or failed.
+    fold_scores
+        a score per fold, higher is better; empty unless complete.
+    steps
+        score by step, as reported on the way.
+    limits
+        by name, how far something lies beyond what is allowed: above 0 it is broken.
+    figures
+        whatever else the objective noted, by name.
+    looks
+        how many models were scored on the validation notes.
+    seconds
+        from beginning to end.
+    problem
+        why it failed; empty otherwise.
     """
 
     number: int
@@ -68,9 +79,12 @@ class Pruned(Exception):  # noqa: N818 (an ending, no error)
 class Trial:
     """The trial under way, as an objective sees it.
 
-    Args:
-        number: of the trial.
-        ends_early: told a step and its score; whether the trial is to end there.
+    Parameters
+    ----------
+    number
+        of the trial.
+    ends_early
+        told a step and its score; whether the trial is to end there.
     """
 
     def __init__(
@@ -86,13 +100,19 @@ class Trial:
     def report(self, score: float, step: int) -> None:
         """Say how good it is so far; one look at the validation notes.
 
-        Args:
-            score: higher is better.
-            step: at which point, comparable between trials; each once, ascending.
+        Parameters
+        ----------
+        score
+            higher is better.
+        step
+            at which point, comparable between trials; each once, ascending.
 
-        Raises:
-            Pruned: it is not worth going on. Let it pass.
-            StudyError: the step was not after the last one.
+        Raises
+        ------
+        Pruned
+            it is not worth going on. Let it pass.
+        StudyError
+            the step was not after the last one.
         """
         if self.steps and step <= max(self.steps):
             raise StudyError(f"trial {self.number}: step {step} was reported after step {max(self.steps)}.")

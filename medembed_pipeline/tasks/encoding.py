@@ -22,10 +22,14 @@ from medembed_pipeline.tasks.task import NotAsked, RankingTask, Task
 class TextVectors:
     """Vectors by text: called with texts, gives their unit rows, float64 [n, d].
 
-    Args:
-        texts: n different texts.
-        rows: [n, d], their vectors as documents.
-        queries: vectors of texts as queries, where these are others.
+    Parameters
+    ----------
+    texts
+        n different texts.
+    rows
+        [n, d], their vectors as documents.
+    queries
+        vectors of texts as queries, where these are others.
     """
 
     def __init__(self, texts: Sequence[str], rows: np.ndarray, queries: TextVectors | None = None) -> None:
@@ -62,13 +66,19 @@ def task_vectors(
 ) -> TextVectors:
     """Vectors of all texts of some tasks: the queries of a search as queries, everything else as documents.
 
-    Args:
-        lake: its store keeps the vectors. The model is loaded only when a text has none yet, so the base model's are
-            there for every checkpoint.
-        spec: the encoder, the very one that the notes are embedded with.
-        settings: device, precision and token budget.
-        tasks: what is asked.
-        known: vectors that need not be looked for (the notes', as documents).
+    Parameters
+    ----------
+    lake
+        its store keeps the vectors. The model is loaded only when a text has none yet, so the base model's are there
+        for every checkpoint.
+    spec
+        the encoder, the very one that the notes are embedded with.
+    settings
+        device, precision and token budget.
+    tasks
+        what is asked.
+    known
+        vectors that need not be looked for (the notes', as documents).
     """
     asked = [task for task in tasks if not isinstance(task, NotAsked)]
     if spec.tells_queries_apart:

@@ -18,10 +18,14 @@ def all_tasks(
 ) -> list[Task | NotAsked]:
     """The tasks that the settings ask for.
 
-    Args:
-        settings: families, sizes and seed.
-        passages: makes the task of that family; called only where it is wanted; without it there are none.
-        folders: a person's own tasks, as `own_folders` found them.
+    Parameters
+    ----------
+    settings
+        families, sizes and seed.
+    passages
+        makes the task of that family; called only where it is wanted; without it there are none.
+    folders
+        a person's own tasks, as `own_folders` found them.
     """
     tasks: list[Task | NotAsked] = []
     if "passages" in settings.families and passages is not None:

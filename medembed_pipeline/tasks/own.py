@@ -51,10 +51,14 @@ _COLUMNS = Path(__file__).parent / "data" / "columns.toml"
 class OwnFolder:
     """What lies in one folder.
 
-    Attributes:
-        name: of the folder, and of the task.
-        files: those of a known name, by it.
-        problem: why it cannot be read at all; empty where it can.
+    Attributes
+    ----------
+    name
+        of the folder, and of the task.
+    files
+        those of a known name, by it.
+    problem
+        why it cannot be read at all; empty where it can.
     """
 
     name: str
@@ -110,10 +114,14 @@ def own_tasks(
 ) -> list[Task | NotAsked]:
     """A task for each folder; a broken one stands as failed, with its message.
 
-    Args:
-        folders: of `own_folders`.
-        rows_at_most: rows of a file.
-        expected: names that must be there ([tasks] own_tasks_decide); one that is not stands as failed.
+    Parameters
+    ----------
+    folders
+        of `own_folders`.
+    rows_at_most
+        rows of a file.
+    expected
+        names that must be there ([tasks] own_tasks_decide); one that is not stands as failed.
     """
     found: list[Task | NotAsked] = []
     for folder in folders:
@@ -135,8 +143,10 @@ def own_tasks(
 def own_task(folder: OwnFolder, *, rows_at_most: int) -> Task:
     """Read one folder.
 
-    Raises:
-        TaskError: naming file, row and id, and what was expected.
+    Raises
+    ------
+    TaskError
+        naming file, row and id, and what was expected.
     """
     if folder.problem:
         raise TaskError(folder.problem)

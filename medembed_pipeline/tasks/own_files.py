@@ -40,8 +40,10 @@ def shown_id(value: str) -> str:
 def text_of(file: OwnFile) -> str:
     """The file's text, in UTF-8 (with or without a byte order mark), else Windows-1252, as landing files are read.
 
-    Raises:
-        TaskError: it is empty, of another format or encoding, or holds bytes that are not of its encoding.
+    Raises
+    ------
+    TaskError
+        it is empty, of another format or encoding, or holds bytes that are not of its encoding.
     """
     try:
         encoding = detect_encoding(io.BytesIO(file.content), maximum_line_bytes=LARGEST_FILE_BYTES)
@@ -64,8 +66,10 @@ def text_of(file: OwnFile) -> str:
 def json_objects(file: OwnFile, *, rows_at_most: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Row number and object of each line of a JSON Lines file; blank lines are skipped.
 
-    Raises:
-        TaskError: a line is no JSON object, or there are too many.
+    Raises
+    ------
+    TaskError
+        a line is no JSON object, or there are too many.
     """
     found = 0
     for row, line in enumerate(text_of(file).split("\n"), start=1):
@@ -98,16 +102,24 @@ def delimited_rows(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Row number and wanted cells of each record of a delimited file with a header; blank rows are skipped.
 
-    Args:
-        file: what is read.
-        columns: wanted column -> its accepted names, in lower case with `_` for spaces and hyphens.
-        rows_at_most: more are refused.
-        delimiters: the one that makes the header whole counts.
-        quoted: whether a cell may stand in quotes.
+    Parameters
+    ----------
+    file
+        what is read.
+    columns
+        wanted column -> its accepted names, in lower case with `_` for spaces and hyphens.
+    rows_at_most
+        more are refused.
+    delimiters
+        the one that makes the header whole counts.
+    quoted
+        whether a cell may stand in quotes.
 
-    Raises:
-        TaskError: a column is missing or there twice, a record has another number of cells than the header, a quote
-            does not close, or there are too many rows.
+    Raises
+    ------
+    TaskError
+        a column is missing or there twice, a record has another number of cells than the header, a quote does not
+        close, or there are too many rows.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
     text = text_of(file)
@@ -162,8 +174,10 @@ def delimited_rows(
 def number(file: OwnFile, row: int, value: str) -> float:
     """A score.
 
-    Raises:
-        TaskError: it is no finite number.
+    Raises
+    ------
+    TaskError
+        it is no finite number.
     """
     try:
         found = float(value)

@@ -44,16 +44,26 @@ def passage_task(
     Notes of the query's group other than its own are neither right nor wrong: a near-duplicate is as good an answer,
     another note of the same patient is not. They are left out of the query's ranking.
 
-    Args:
-        note_ids, texts, groups: n held-out notes.
-        window: tokens that the encoder reads of a note; 0 where it reads notes whole.
-        words: in a passage.
-        per_note: passages of one note, fewer where it is too short for as many that do not overlap.
-        notes_at_most: notes that are asked about; with more, a sample by seed and note id.
-        seed: of places and sample.
-        reads_all: whether the encoder reads long notes in several windows; then word matching reads all of them, too.
-        background: see `RankingTask`.
-        groups_at_least: with passages from notes of fewer groups there is nothing to ask.
+    Parameters
+    ----------
+    note_ids, texts, groups
+        n held-out notes.
+    window
+        tokens that the encoder reads of a note; 0 where it reads notes whole.
+    words
+        in a passage.
+    per_note
+        passages of one note, fewer where it is too short for as many that do not overlap.
+    notes_at_most
+        notes that are asked about; with more, a sample by seed and note id.
+    seed
+        of places and sample.
+    reads_all
+        whether the encoder reads long notes in several windows; then word matching reads all of them, too.
+    background
+        see `RankingTask`.
+    groups_at_least
+        with passages from notes of fewer groups there is nothing to ask.
     """
     cut = [text.split() for text in texts]
     # A passage that is most of a note would find it by being it.

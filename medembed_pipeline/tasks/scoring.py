@@ -37,9 +37,12 @@ class Vectors(Protocol):
 class Scored:
     """A task's figures.
 
-    Attributes:
-        figures: by model (baseline, tuned, lexical, difference, tuned_over_lexical) and metric, one column each.
-        items: queries, triplets or pairs behind them.
+    Attributes
+    ----------
+    figures
+        by model (baseline, tuned, lexical, difference, tuned_over_lexical) and metric, one column each.
+    items
+        queries, triplets or pairs behind them.
     """
 
     figures: dict[str, dict[MetricKey, Jackknife]]
@@ -49,9 +52,12 @@ class Scored:
 def score_task(task: Task, vectors: Mapping[str, Vectors]) -> Scored:
     """Score one task.
 
-    Args:
-        task: what is asked.
-        vectors: of `baseline` and `tuned`; those of `lexical` are made here.
+    Parameters
+    ----------
+    task
+        what is asked.
+    vectors
+        of `baseline` and `tuned`; those of `lexical` are made here.
     """
     if isinstance(task, RankingTask):
         spaces = {**vectors, LEXICAL: _lexical(task.texts(), [*task.candidates, *task.background], task.read)}
@@ -130,10 +136,14 @@ def _correlation(task: PairTask, space: Vectors) -> dict[MetricKey, Jackknife]:
 def triplets_right(anchors: Any, same: Any, other: Any) -> FloatArray:
     """Which anchors lie nearer to `same` than to `other`: 1 or 0, and 0.5 for a tie, which is a guess.
 
-    Args:
-        anchors, same, other: unit rows [n, d], numpy arrays or sparse matrices.
+    Parameters
+    ----------
+    anchors, same, other
+        unit rows [n, d], numpy arrays or sparse matrices.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n].
     """
     gap = _products(anchors, same) - _products(anchors, other)

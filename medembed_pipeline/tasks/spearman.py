@@ -17,12 +17,18 @@ def spearman_jackknife(scores: FloatArray, similarities: FloatArray, groups: Int
 
     Reference: C. Spearman, "The proof and measurement of association between two things", Am. J. Psychol. 15 (1904).
 
-    Args:
-        scores: float64 [n].
-        similarities: float64 [n]; those within 1e-9 are equal.
-        groups: int64 [n], from 0.
+    Parameters
+    ----------
+    scores
+        float64 [n].
+    similarities
+        float64 [n]; those within 1e-9 are equal.
+    groups
+        int64 [n], from 0.
 
-    Returns:
+    Returns
+    -------
+    Jackknife
         One figure; NaN where it is undefined (all scores alike, say).
     """
     stepped = np.rint(np.asarray(similarities) * SIMILARITY_STEPS)

@@ -74,14 +74,22 @@ def task_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """All figures, and the facts to read them by.
 
-    Args:
-        tasks: in the order of the table.
-        vectors: of `baseline` and `tuned`: texts -> unit rows.
-        confidence: of the intervals.
-        tolerance: of a family.
-        decides: whether a task (family, name) decides.
+    Parameters
+    ----------
+    tasks
+        in the order of the table.
+    vectors
+        of `baseline` and `tuned`: texts -> unit rows.
+    confidence
+        of the intervals.
+    tolerance
+        of a family.
+    decides
+        whether a task (family, name) decides.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         A table with TASK_SCHEMA, and the fact `tasks`, a record per task by its main metric (docs/tasks.md).
     """
     rows: list[dict[str, Any]] = []

@@ -22,18 +22,27 @@ SPEARMAN: MetricKey = ("spearman", None)
 class RankingTask:
     """Queries that have to find their candidates.
 
-    Attributes:
-        name, family: of the task.
-        main: the metric that stands for the task.
-        queries, candidates: texts.
-        query, candidate, gain: the relevant pairs, int64 [pairs] twice and float64 [pairs], above zero.
-        query_groups, candidate_groups: int64, group of each text in one numbering from 0. A query and what is relevant
-            to it are of one group.
-        others_of_group_count: whether a candidate of the query's group that is not relevant is a wrong answer. If not,
-            it is left out of the query's ranking.
-        read: candidate -> the part of it that a model reads, where that is not all: word matching gets no more.
-        background: texts that tell word matching how common a word is, besides the candidates.
-        left_out: what could not be asked, counted.
+    Attributes
+    ----------
+    name, family
+        of the task.
+    main
+        the metric that stands for the task.
+    queries, candidates
+        texts.
+    query, candidate, gain
+        the relevant pairs, int64 [pairs] twice and float64 [pairs], above zero.
+    query_groups, candidate_groups
+        int64, group of each text in one numbering from 0. A query and what is relevant to it are of one group.
+    others_of_group_count
+        whether a candidate of the query's group that is not relevant is a wrong answer. If not, it is left out of the
+        query's ranking.
+    read
+        candidate -> the part of it that a model reads, where that is not all: word matching gets no more.
+    background
+        texts that tell word matching how common a word is, besides the candidates.
+    left_out
+        what could not be asked, counted.
     """
 
     name: str
@@ -60,10 +69,14 @@ class RankingTask:
 class TripletTask:
     """Each anchor has to lie nearer to the text that belongs to it than to another one.
 
-    Attributes:
-        name, family: of the task.
-        anchors, same, other: n texts each.
-        groups: int64 [n], triplets that share a text are of one group.
+    Attributes
+    ----------
+    name, family
+        of the task.
+    anchors, same, other
+        n texts each.
+    groups
+        int64 [n], triplets that share a text are of one group.
     """
 
     name: str
@@ -84,11 +97,16 @@ class TripletTask:
 class PairTask:
     """Pairs of texts whose similarities have to be in the order of the scores that people gave.
 
-    Attributes:
-        name, family: of the task.
-        left, right: n texts each.
-        scores: float64 [n], higher is more alike.
-        groups: int64 [n], pairs that share a text are of one group.
+    Attributes
+    ----------
+    name, family
+        of the task.
+    left, right
+        n texts each.
+    scores
+        float64 [n], higher is more alike.
+    groups
+        int64 [n], pairs that share a text are of one group.
     """
 
     name: str
@@ -112,10 +130,14 @@ Task = RankingTask | TripletTask | PairTask
 class NotAsked:
     """A task without figures.
 
-    Attributes:
-        name, family: of the task.
-        message: why, without any text of a note.
-        failed: whether something is wrong with it; else there is nothing to ask (no note is long enough, say).
+    Attributes
+    ----------
+    name, family
+        of the task.
+    message
+        why, without any text of a note.
+    failed
+        whether something is wrong with it; else there is nothing to ask (no note is long enough, say).
     """
 
     name: str
@@ -127,7 +149,9 @@ class NotAsked:
 def connected(pairs: Iterable[tuple[int, int]], count: int) -> IntArray:
     """Which of `count` things hang together, directly or by others, when those of each pair do.
 
-    Returns:
+    Returns
+    -------
+    IntArray
         int64 [count], a number per group from 0.
     """
     from scipy.sparse import csr_matrix

@@ -16,11 +16,16 @@ KIND = "medembed.kind"
 class MlflowTracker:
     """Tells runs to MLflow.
 
-    Args:
-        uri: of a server or a database; empty for `mlflow.db` in `folder`.
-        project: the experiment, made where there is none.
-        folder: for what lies on this machine.
-        timeout_seconds: how long a server may take to answer.
+    Parameters
+    ----------
+    uri
+        of a server or a database; empty for `mlflow.db` in `folder`.
+    project
+        the experiment, made where there is none.
+    folder
+        for what lies on this machine.
+    timeout_seconds
+        how long a server may take to answer.
     """
 
     def __init__(self, uri: str, project: str, folder: Path, *, timeout_seconds: int) -> None:

@@ -34,13 +34,20 @@ def track(
 
     A run that could not be told is told when its asset is made the next time.
 
-    Args:
-        lake: which remembers what was told, and holds the tracker's files.
-        settings: which tracker.
-        describe: what to tell.
-        warn: called with a sentence when it could not be told.
+    Parameters
+    ----------
+    lake
+        which remembers what was told, and holds the tracker's files.
+    settings
+        which tracker.
+    describe
+        what to tell.
+    warn
+        called with a sentence when it could not be told.
 
-    Returns:
+    Returns
+    -------
+    dict[str, Any]
         Metadata: `tracked_by` and `tracking_failures` (0 or 1); nothing where tracking is off.
     """
     if settings.kind == "none":

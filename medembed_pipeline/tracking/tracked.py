@@ -23,17 +23,27 @@ Points = Sequence[tuple[int, float]]
 class TrackedRun:
     """One training, study, trial or verdict.
 
-    Attributes:
-        kind: which of them.
-        name: shown.
-        version: of the result: a run of the same kind and version is told once.
-        settings: numbers, flags, and words of the settings.
-        numbers: by name; those that are no finite number are left out.
-        series: step and value, by name.
-        children: trials of a study.
+    Attributes
+    ----------
+    kind
+        which of them.
+    name
+        shown.
+    version
+        of the result: a run of the same kind and version is told once.
+    settings
+        numbers, flags, and words of the settings.
+    numbers
+        by name; those that are no finite number are left out.
+    series
+        step and value, by name.
+    children
+        trials of a study.
 
-    Raises:
-        MedembedError: something else than a number or a short setting is among them.
+    Raises
+    ------
+    MedembedError
+        something else than a number or a short setting is among them.
     """
 
     kind: str

@@ -12,9 +12,12 @@ from medembed_pipeline.tracking.tracked import TrackedRun
 class WandbTracker:
     """Tells runs to wandb in its offline mode, which reaches no network.
 
-    Args:
-        project: of the runs.
-        folder: where they lie, as `wandb/offline-run-...`.
+    Parameters
+    ----------
+    project
+        of the runs.
+    folder
+        where they lie, as `wandb/offline-run-...`.
     """
 
     def __init__(self, project: str, folder: Path) -> None:

@@ -27,9 +27,12 @@ class AdaptedLinear(nn.Linear):
 
     It begins as the layer that it is made of: `up` is zero.
 
-    Attributes:
-        down: float32 [rank, inputs].
-        up: float32 [outputs, rank].
+    Attributes
+    ----------
+    down
+        float32 [rank, inputs].
+    up
+        float32 [outputs, rank].
     """
 
     def __init__(self, linear: nn.Linear, rank: int) -> None:
@@ -94,8 +97,10 @@ def _folded(weight: torch.Tensor, down: torch.Tensor, up: torch.Tensor) -> torch
 def add_adapters(encoder: Encoder, *, rank: int) -> None:
     """Put an adapter on every linear layer of the transformer; only these are trained from then on.
 
-    Raises:
-        MedembedError: the transformer has no linear layer.
+    Raises
+    ------
+    MedembedError
+        the transformer has no linear layer.
     """
     encoder.transformer.requires_grad_(False)
     if not _replace(encoder.transformer, nn.Linear, lambda layer: AdaptedLinear(layer, rank)):

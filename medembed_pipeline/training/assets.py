@@ -128,9 +128,12 @@ def remember_checkpoints(lake: Lake) -> None:
 def training_data(work: AssetWork, *, labels: bool) -> TrainingData:
     """The triplets with the texts and labels of their notes, and the validation notes.
 
-    Args:
-        work: the asset's.
-        labels: whether to learn from them; without, or where there is no triplet, all train notes are trained on.
+    Parameters
+    ----------
+    work
+        the asset's.
+    labels
+        whether to learn from them; without, or where there is no triplet, all train notes are trained on.
     """
     drawn, cleaned = work.input("triplets"), work.lake.table("cleaned_notes")
     triplets = drawn.read(["anchor_id", "positive_id", "negative_id", "split"])

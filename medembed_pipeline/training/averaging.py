@@ -21,9 +21,12 @@ Row = dict[str, Any]
 def averaged(base: Weights, tuned: Weights, share: float) -> dict[str, torch.Tensor]:
     """share * tuned + (1 - share) * base, for each floating-point tensor; the others are the base model's.
 
-    Args:
-        base, tuned: by the same names, of the same shapes.
-        share: 0 (the base model) to 1 (the tuned one), both exact.
+    Parameters
+    ----------
+    base, tuned
+        by the same names, of the same shapes.
+    share
+        0 (the base model) to 1 (the tuned one), both exact.
     """
     import torch
 
@@ -43,12 +46,18 @@ def trade_off(
     Taken is, of the shares that keep what must be kept, the one with the best validation score; of equal ones the
     smallest, which stays closest to the base model. Share 0 where none keeps it, or none is better.
 
-    Args:
-        shares: above 0, at most 1; 0 is added.
-        figures_at: the validation figures at a share, with `validation_score`.
-        allowed: why a row may not be taken; an empty string where it may.
+    Parameters
+    ----------
+    shares
+        above 0, at most 1; 0 is added.
+    figures_at
+        the validation figures at a share, with `validation_score`.
+    allowed
+        why a row may not be taken; an empty string where it may.
 
-    Returns:
+    Returns
+    -------
+    list[Row]
         Rows by share, ascending: `share`, the figures, `broken` (what is not kept, in words), `taken`.
     """
     rows = []

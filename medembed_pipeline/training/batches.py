@@ -15,13 +15,20 @@ def note_batches(
     triplet that brings the fewest new notes; equal ones in random order. What no whole triplet is left for fills
     the places that remain, at random. Each triplet is looked at once per note of it, so the cost is linear in triplets.
 
-    Args:
-        triplets: int64 [t, 3], positions of notes; may be empty.
-        notes: how many notes there are.
-        notes_per_batch: 3 or more; batches are as equal in size as they can be.
-        seed: decides the order; another one for each epoch.
+    Parameters
+    ----------
+    triplets
+        int64 [t, 3], positions of notes; may be empty.
+    notes
+        how many notes there are.
+    notes_per_batch
+        3 or more; batches are as equal in size as they can be.
+    seed
+        decides the order; another one for each epoch.
 
-    Returns:
+    Returns
+    -------
+    list[npt.NDArray[np.int64]]
         Batches in random order: int64 positions of notes, ascending within a batch.
     """
     rng = np.random.default_rng(seed)
@@ -42,9 +49,12 @@ def note_batches(
 def triplets_within(triplets: npt.NDArray[np.int64], batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """int64 [t, 3]: the triplets whose notes all lie in a batch, as positions in it.
 
-    Args:
-        triplets: int64 [t, 3], positions of notes.
-        batch: int64 [b], ascending positions of notes.
+    Parameters
+    ----------
+    triplets
+        int64 [t, 3], positions of notes.
+    batch
+        int64 [b], ascending positions of notes.
     """
     if not len(triplets) or not len(batch):
         return np.empty((0, 3), dtype=np.int64)

@@ -45,11 +45,16 @@ def front_matter(
 ) -> str:
     """The metadata that the Hugging Face hub reads, between its two lines of dashes.
 
-    Args:
-        base: the base model's name; the hub takes only one of its own (`owner/name`).
-        base_licence: that of the base, which also counts for the model where it has none of its own.
-        licence: of the model.
-        more: further fields.
+    Parameters
+    ----------
+    base
+        the base model's name; the hub takes only one of its own (`owner/name`).
+    base_licence
+        that of the base, which also counts for the model where it has none of its own.
+    licence
+        of the model.
+    more
+        further fields.
     """
     import yaml
 

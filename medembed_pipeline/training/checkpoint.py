@@ -55,17 +55,26 @@ def write_checkpoint(
     Nothing in it depends on the time or the place it is written at, and no text of a note is in it (but for
     the words that the base model's own vocabulary has). The manifest is written last.
 
-    Args:
-        folder: created where missing, and meant to be empty; moving it to where it is published is the
-            caller's.
-        result: of `train`.
-        spec: as given to `train`.
-        data: as given to `train`.
-        options: as given to `train`.
-        data_versions: of the input tables, by name.
-        settings: further settings to record, JSON-able.
+    Parameters
+    ----------
+    folder
+        created where missing, and meant to be empty; moving it to where it is published is the caller's.
+    result
+        of `train`.
+    spec
+        as given to `train`.
+    data
+        as given to `train`.
+    options
+        as given to `train`.
+    data_versions
+        of the input tables, by name.
+    settings
+        further settings to record, JSON-able.
 
-    Returns:
+    Returns
+    -------
+    dict[str, Any]
         The manifest.
     """
     save_encoder(result.encoder, folder)

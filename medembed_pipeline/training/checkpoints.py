@@ -28,10 +28,14 @@ class CheckpointError(MedembedError):
 class Checkpoint:
     """A published checkpoint.
 
-    Attributes:
-        version: its folder's name: hash of the recipe it was made from.
-        data_version: hash of what it holds.
-        folder: where it lies on this machine.
+    Attributes
+    ----------
+    version
+        its folder's name: hash of the recipe it was made from.
+    data_version
+        hash of what it holds.
+    folder
+        where it lies on this machine.
     """
 
     version: str
@@ -94,8 +98,10 @@ def checkpoint_of(lake: Lake, version: str) -> Checkpoint:
 def point_to(lake: Lake, checkpoint: Checkpoint, recipe: Recipe) -> None:
     """Make a checkpoint the current one.
 
-    Raises:
-        OutdatedWorkError: newer work has made another one current.
+    Raises
+    ------
+    OutdatedWorkError
+        newer work has made another one current.
     """
     pointer = {"version": checkpoint.version, "data_version": checkpoint.data_version, "recipe": vars(recipe)}
     if lake.read_json(POINTER) == pointer:
@@ -115,8 +121,10 @@ def checkpoint_behind(lake: Lake, tuned_embeddings: LakeTable) -> Checkpoint:
 
     It need not be the current one: a training may end while its predecessor is still being measured.
 
-    Raises:
-        CheckpointError: it has been removed.
+    Raises
+    ------
+    CheckpointError
+        it has been removed.
     """
     wanted = tuned_embeddings.footer.recipe.inputs["finetuned_checkpoint"]
     pointer = lake.read_json(POINTER) or {}
@@ -135,8 +143,10 @@ def checkpoint_behind(lake: Lake, tuned_embeddings: LakeTable) -> Checkpoint:
 def current_checkpoint(lake: Lake) -> Checkpoint:
     """The checkpoint that new notes are embedded with.
 
-    Raises:
-        CheckpointError: none has been made yet.
+    Raises
+    ------
+    CheckpointError
+        none has been made yet.
     """
     pointer = lake.read_json(POINTER)
     if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):

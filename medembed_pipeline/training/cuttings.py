@@ -28,10 +28,14 @@ def passage(text: str, *, beyond: int, words: int, rng: np.random.Generator) -> 
 def phrases(texts: Sequence[str], count: int, *, rng: np.random.Generator) -> list[str]:
     """Runs of words from random places of random texts, log-uniform in length: terms, clauses, sentences.
 
-    Args:
-        texts: at least one with a word.
-        count: how many.
-        rng: decides texts, lengths and places.
+    Parameters
+    ----------
+    texts
+        at least one with a word.
+    count
+        how many.
+    rng
+        decides texts, lengths and places.
     """
     cut = [words for words in (text.split() for text in texts) if words]
     if not cut:

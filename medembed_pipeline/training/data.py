@@ -13,13 +13,20 @@ from medembed_pipeline.errors import MedembedError
 class TrainingData:
     """The training's input.
 
-    Attributes:
-        texts: note id -> text; at least the notes named below.
-        specialties: note id -> its specialties; a note without any counts as having none.
-        train_triplets: note ids [t, 3]: anchor, positive, negative. They decide what is trained on.
-        validation_triplets: note ids [v, 3]; none of them may be trained on.
-        validation_ids: the notes on which the best epoch is chosen.
-        unlabelled_ids: notes to train on without a triplet; then there may be no triplets.
+    Attributes
+    ----------
+    texts
+        note id -> text; at least the notes named below.
+    specialties
+        note id -> its specialties; a note without any counts as having none.
+    train_triplets
+        note ids [t, 3]: anchor, positive, negative. They decide what is trained on.
+    validation_triplets
+        note ids [v, 3]; none of them may be trained on.
+    validation_ids
+        the notes on which the best epoch is chosen.
+    unlabelled_ids
+        notes to train on without a triplet; then there may be no triplets.
     """
 
     texts: Mapping[str, str]
@@ -88,8 +95,10 @@ def membership(
 def jaccard(members: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """float32 [n, n]: the Jaccard index of the specialty sets of each two notes; 0 where both are empty.
 
-    Args:
-        members: float32 [n, specialties] of zeros and ones.
+    Parameters
+    ----------
+    members
+        float32 [n, specialties] of zeros and ones.
     """
     shared = members @ members.T
     sizes = members.sum(axis=1)

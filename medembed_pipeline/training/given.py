@@ -30,12 +30,17 @@ def give_checkpoint(lake: Lake, spec: EncoderSpec) -> Checkpoint:
     Where it is a checkpoint of ours, its manifest, history and trained notes come along, but not the models of single
     epochs, which would all have to be encoded with.
 
-    Args:
-        lake: on this machine, without a checkpoint of its own.
-        spec: how the model is to be loaded; its base is a folder.
+    Parameters
+    ----------
+    lake
+        on this machine, without a checkpoint of its own.
+    spec
+        how the model is to be loaded; its base is a folder.
 
-    Raises:
-        MedembedError: the folder is no model folder.
+    Raises
+    ------
+    MedembedError
+        the folder is no model folder.
     """
     fingerprint = encoder_fingerprint(spec)
     version = fingerprint[:16]

@@ -33,14 +33,22 @@ def add_gradient(
     Gao et al., Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup, 2021): memory is that
     of one piece, time is a third more.
 
-    Args:
-        encoder: in training mode.
-        parts: the batch, tokenised: kinds of texts apart, since they may differ greatly in length.
-        loss_of: float32 [windows, d] vectors, those of one part after those of the other, to a scalar.
-        scale: factor on the gradient.
-        micro_batch: windows of the greatest length whose activations are held at once; 0 for all.
+    Parameters
+    ----------
+    encoder
+        in training mode.
+    parts
+        the batch, tokenised: kinds of texts apart, since they may differ greatly in length.
+    loss_of
+        float32 [windows, d] vectors, those of one part after those of the other, to a scalar.
+    scale
+        factor on the gradient.
+    micro_batch
+        windows of the greatest length whose activations are held at once; 0 for all.
 
-    Returns:
+    Returns
+    -------
+    float
         The loss, unscaled.
     """
     longest = max((int(part.lengths.max()) for part in parts if len(part.lengths)), default=0)

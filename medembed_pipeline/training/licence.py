@@ -16,8 +16,10 @@ KNOWN_LICENCES = {"sentence-transformers/all-MiniLM-L6-v2": "apache-2.0"}
 def licence_of_base(base: str) -> str | None:
     """The licence that a base model's README.md states; None where it states none, or is not on this machine.
 
-    Args:
-        base: as in `EncoderSpec.base`. Nothing is fetched: a hub id is looked up in the hub's cache.
+    Parameters
+    ----------
+    base
+        as in `EncoderSpec.base`. Nothing is fetched: a hub id is looked up in the hub's cache.
     """
     if base == BUNDLED:
         return KNOWN_LICENCES["sentence-transformers/all-MiniLM-L6-v2"]

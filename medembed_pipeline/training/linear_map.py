@@ -22,11 +22,16 @@ def fit_linear_map(
 
     Adam (Kingma and Ba, ICLR 2015) with a cosine decay, the whole batch in every step, beginning with the identity.
 
-    Args:
-        encoder: changed in place.
-        vectors: float32 [n, d], what the encoder now makes of the texts.
-        loss_of: float32 [n, d] unit vectors to a scalar.
-        options: steps and learning rate.
+    Parameters
+    ----------
+    encoder
+        changed in place.
+    vectors
+        float32 [n, d], what the encoder now makes of the texts.
+    loss_of
+        float32 [n, d] unit vectors to a scalar.
+    options
+        steps and learning rate.
     """
     projection = encoder.projection
     if projection is None:

@@ -41,17 +41,27 @@ from medembed_pipeline.training.validation_notes import ValidationNotes
 class TrainingResult:
     """What came of a training.
 
-    Attributes:
-        encoder: the best epoch's weights, adapters merged, averaged with the base model's by the share that was taken.
-        history: one row per epoch (epoch 0: the model that the training began with), with `epoch`, `steps`,
-            `train_loss` (None for epoch 0) and the columns of `ValidationNotes.figures`, before averaging.
-        best_epoch: the epoch whose weights were averaged; 0 where no epoch was better than the beginning.
-        trained_ids: the notes trained on, sorted.
-        resumed_at: step from which it went on, 0 where it began anew.
-        micro_batch: notes that were held in memory at once in the end; 0 for whole batches.
-        main_metric: the figure that chose the epoch, as under `[verdict]`; with no labels, "passages".
-        trade_off: a row per share, see `averaging.trade_off`; empty where nothing was averaged.
-        epoch_folders: the folders of the models kept of single epochs, by epoch; below the state's folder.
+    Attributes
+    ----------
+    encoder
+        the best epoch's weights, adapters merged, averaged with the base model's by the share that was taken.
+    history
+        one row per epoch (epoch 0: the model that the training began with), with `epoch`, `steps`, `train_loss` (None
+        for epoch 0) and the columns of `ValidationNotes.figures`, before averaging.
+    best_epoch
+        the epoch whose weights were averaged; 0 where no epoch was better than the beginning.
+    trained_ids
+        the notes trained on, sorted.
+    resumed_at
+        step from which it went on, 0 where it began anew.
+    micro_batch
+        notes that were held in memory at once in the end; 0 for whole batches.
+    main_metric
+        the figure that chose the epoch, as under `[verdict]`; with no labels, "passages".
+    trade_off
+        a row per share, see `averaging.trade_off`; empty where nothing was averaged.
+    epoch_folders
+        the folders of the models kept of single epochs, by epoch; below the state's folder.
     """
 
     encoder: Encoder
@@ -103,35 +113,54 @@ def train(
     precision give the same weights, byte for byte, on the same CPU with the same number of threads, whether or not
     the training was stopped and resumed on the way.
 
-    Args:
-        spec: base model, pooling, window. With `long_notes="windows"` each epoch trains on one random window
-            of each note; otherwise on its beginning.
-        data: texts, specialties, triplets; without labels, the notes.
-        options: the recipe; what it says of where to start, of epochs to keep and of the log is the caller's to do.
-        device: `auto`, `cuda`, `mps` or `cpu`.
-        precision: `auto`, `float32` or `bfloat16`.
-        token_budget: of the validation's encoding; see `Encoder.encode`.
-        state_folder: where to keep the state from which a stopped training goes on; None for nowhere. A
-            finished training leaves its state too, so that it need not be repeated when its publication
-            fails: remove it with `medembed_pipeline.training.state.clear_state`.
-        save_every_seconds: the state is written after the first step that ends so long after the last time
-            (or, for a large model, twenty times as long as writing takes; 0: after every step), after every
-            epoch, and when the training is interrupted.
-        keep_epochs_from: keep the model of every epoch from this one on, as a folder of its own below the
-            state's folder, which must then be given; 1 leaves out the model that the training begins with.
-            None keeps none. What is trained, and its bytes, are the same.
-        choice: the figure that chooses the epoch, and what may be lost of others.
-        base: the model whose knowledge is to be kept; None where it is the one that the training begins with.
-        known: vectors of train notes by id, by the very model that the training begins with; the others are computed.
-        log_every_steps: steps between two calls of `on_step`.
-        on_step: see `OnStep`.
-        on_epoch: see `OnEpoch`.
-        on_warning: called with a sentence when the micro-batch is halved for lack of GPU memory.
-        progress: show a tqdm bar.
+    Parameters
+    ----------
+    spec
+        base model, pooling, window. With `long_notes="windows"` each epoch trains on one random window of each note;
+        otherwise on its beginning.
+    data
+        texts, specialties, triplets; without labels, the notes.
+    options
+        the recipe; what it says of where to start, of epochs to keep and of the log is the caller's to do.
+    device
+        `auto`, `cuda`, `mps` or `cpu`.
+    precision
+        `auto`, `float32` or `bfloat16`.
+    token_budget
+        of the validation's encoding; see `Encoder.encode`.
+    state_folder
+        where to keep the state from which a stopped training goes on; None for nowhere. A finished training leaves
+        its state too, so that it need not be repeated when its publication fails: remove it with
+        `medembed_pipeline.training.state.clear_state`.
+    save_every_seconds
+        the state is written after the first step that ends so long after the last time (or, for a large model, twenty
+        times as long as writing takes; 0: after every step), after every epoch, and when the training is interrupted.
+    keep_epochs_from
+        keep the model of every epoch from this one on, as a folder of its own below the state's folder, which must
+        then be given; 1 leaves out the model that the training begins with. None keeps none. What is trained, and its
+        bytes, are the same.
+    choice
+        the figure that chooses the epoch, and what may be lost of others.
+    base
+        the model whose knowledge is to be kept; None where it is the one that the training begins with.
+    known
+        vectors of train notes by id, by the very model that the training begins with; the others are computed.
+    log_every_steps
+        steps between two calls of `on_step`.
+    on_step
+        see `OnStep`.
+    on_epoch
+        see `OnEpoch`.
+    on_warning
+        called with a sentence when the micro-batch is halved for lack of GPU memory.
+    progress
+        show a tqdm bar.
 
-    Raises:
-        MedembedError: see `load_encoder`; the loss is not finite; the state can't be written; a GPU has too
-            little memory for one note; or epochs are to be kept without a folder.
+    Raises
+    ------
+    MedembedError
+        see `load_encoder`; the loss is not finite; the state can't be written; a GPU has too little memory for one
+        note; or epochs are to be kept without a folder.
     """
     if keep_epochs_from is not None and state_folder is None:
         raise MedembedError("keep_epochs_from: epochs are kept below state_folder; give one.")

@@ -16,13 +16,19 @@ def contrastive_loss(vectors: torch.Tensor, overlap: torch.Tensor, *, temperatur
     al., Supervised Contrastive Learning (NeurIPS 2020), eq. 2, with one change: other positives are left out
     of the denominator, so that two notes which share a label are never pushed apart.
 
-    Args:
-        vectors: float32 [n, d], L2-normalised.
-        overlap: float32 [n, n] in 0..1, Jaccard index of the label sets; 0 makes a negative pair. The
-            diagonal is not looked at.
-        temperature: t, above 0.
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], L2-normalised.
+    overlap
+        float32 [n, n] in 0..1, Jaccard index of the label sets; 0 makes a negative pair. The diagonal is not looked
+        at.
+    temperature
+        t, above 0.
 
-    Returns:
+    Returns
+    -------
+    torch.Tensor
         float32 scalar; 0 (with a gradient of 0) where the batch has no positive pair.
     """
     similarity = vectors @ vectors.T / temperature
@@ -44,13 +50,20 @@ def triplet_loss(
 
     Schroff et al., FaceNet (CVPR 2015), eq. 2, with plain in place of squared distances.
 
-    Args:
-        vectors: float32 [n, d], L2-normalised.
-        triplets: int64 [t, 3], positions of anchor, positive and negative in `vectors`.
-        margin: above 0.
-        distance: "cosine" (1 - cosine similarity) or "euclidean".
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], L2-normalised.
+    triplets
+        int64 [t, 3], positions of anchor, positive and negative in `vectors`.
+    margin
+        above 0.
+    distance
+        "cosine" (1 - cosine similarity) or "euclidean".
 
-    Returns:
+    Returns
+    -------
+    torch.Tensor
         float32 scalar.
     """
     anchor, positive, negative = (vectors[triplets[:, place]] for place in range(3))
@@ -74,13 +87,20 @@ def passage_loss(
     Mean over the passages of -log( exp(s_own / t) / sum over all notes k of exp(s_k / t) ): van den Oord et al.,
     Representation Learning with Contrastive Predictive Coding (2018), eq. 4, with cosine similarity s.
 
-    Args:
-        passages: float32 [p, d], L2-normalised.
-        notes: float32 [n, d], L2-normalised.
-        own: int64 [p], each passage's note, as a position in `notes`.
-        temperature: t, above 0.
+    Parameters
+    ----------
+    passages
+        float32 [p, d], L2-normalised.
+    notes
+        float32 [n, d], L2-normalised.
+    own
+        int64 [p], each passage's note, as a position in `notes`.
+    temperature
+        t, above 0.
 
-    Returns:
+    Returns
+    -------
+    torch.Tensor
         float32 scalar; 0 without a passage.
     """
     if not len(passages):
@@ -96,13 +116,20 @@ def anchoring_loss(
     The mean squared change of the similarity of each two texts (Park et al., Relational Knowledge Distillation, CVPR
     2019, with similarities in place of distances), and the mean cosine distance of each text from its place before.
 
-    Args:
-        vectors: float32 [n, d], L2-normalised.
-        before: float32 [n, d], L2-normalised: the base model's of the same texts.
-        similarity_weight: of the first part.
-        vector_weight: of the second part.
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], L2-normalised.
+    before
+        float32 [n, d], L2-normalised: the base model's of the same texts.
+    similarity_weight
+        of the first part.
+    vector_weight
+        of the second part.
 
-    Returns:
+    Returns
+    -------
+    torch.Tensor
         float32 scalar; 0 without a text.
     """
     if not len(vectors):

@@ -37,17 +37,28 @@ def first_card(
 ) -> str:
     """The model card in Markdown, with the front matter that the Hugging Face hub reads.
 
-    Args:
-        base: the base model's name.
-        base_licence: its licence, None where it is not known.
-        dimensions: of the vectors.
-        encoder: pooling, window and the like, as in the manifest.
-        training: names and values of the recipe, as in the manifest.
-        counts: see `data_counts`.
-        history: losses and validation scores, a row per epoch.
-        best_epoch: the one that the folder holds.
-        improved: whether it is better than the base model.
-        main_metric: what chose it.
+    Parameters
+    ----------
+    base
+        the base model's name.
+    base_licence
+        its licence, None where it is not known.
+    dimensions
+        of the vectors.
+    encoder
+        pooling, window and the like, as in the manifest.
+    training
+        names and values of the recipe, as in the manifest.
+    counts
+        see `data_counts`.
+    history
+        losses and validation scores, a row per epoch.
+    best_epoch
+        the one that the folder holds.
+    improved
+        whether it is better than the base model.
+    main_metric
+        what chose it.
     """
     metric = metric_label(main_metric)
     return f"""{front_matter(base, base_licence)}

@@ -30,9 +30,12 @@ _ANCHORS, _PASSAGES, _ANCHORS_OF_BATCH, _WINDOWS, _SAMPLE = range(1, 6)
 class BatchWork:
     """One batch, ready to be encoded.
 
-    Attributes:
-        parts: tokenised texts: the batch's notes, its passages, its phrases.
-        loss_of: float32 [windows, d] vectors, in that order, to a scalar.
+    Attributes
+    ----------
+    parts
+        tokenised texts: the batch's notes, its passages, its phrases.
+    loss_of
+        float32 [windows, d] vectors, in that order, to a scalar.
     """
 
     parts: Sequence[Windows]
@@ -87,9 +90,12 @@ class Objective:
     def work(self, batch: npt.NDArray[np.int64], *, epoch: int, place: int) -> BatchWork:
         """What a batch encodes, and its loss.
 
-        Args:
-            batch: int64, ascending positions of train notes.
-            epoch, place: which epoch, and which batch of it: they decide, with the seed, whatever is drawn.
+        Parameters
+        ----------
+        batch
+            int64, ascending positions of train notes.
+        epoch, place
+            which epoch, and which batch of it: they decide, with the seed, whatever is drawn.
         """
         options = self._options
         notes = self._windows.chosen(self._windows_of(batch, epoch))
@@ -109,9 +115,12 @@ class Objective:
     ) -> tuple[torch.Tensor, LossOfVectors]:
         """All notes (or a sample), a passage of each, and all phrases: what the encoder makes of them, and the loss.
 
-        Args:
-            known: vectors of notes by id, as this encoder would give them; the others are encoded.
-            token_budget: see `Encoder.encode`.
+        Parameters
+        ----------
+        known
+            vectors of notes by id, as this encoder would give them; the others are encoded.
+        token_budget
+            see `Encoder.encode`.
         """
         rng = np.random.default_rng((self._options.seed, _SAMPLE))
         count = min(len(self._texts), MOST_NOTES_AT_ONCE)
@@ -185,10 +194,14 @@ class Objective:
 def reading_windows(encoder: Encoder, texts: list[str], tokens: int) -> Windows:
     """The parts of each note that a step may read: what the encoder reads of it, in windows of at most `tokens`.
 
-    Args:
-        encoder: its window, and whether it reads further ones.
-        texts: the notes.
-        tokens: of a part, special tokens included; 0 for the encoder's whole window.
+    Parameters
+    ----------
+    encoder
+        its window, and whether it reads further ones.
+    texts
+        the notes.
+    tokens
+        of a part, special tokens included; 0 for the encoder's whole window.
     """
     spec = encoder.spec
     if not 0 < tokens < spec.max_tokens:
@@ -210,11 +223,16 @@ def loss_of_labels(
 ) -> LossOfVectors:
     """The loss that the labels teach by, as a function of the notes' vectors.
 
-    Args:
-        options: which loss.
-        members: float32 [n, specialties] of zeros and ones.
-        triplets: int64 [t, 3], positions in the batch.
-        device: where the vectors are.
+    Parameters
+    ----------
+    options
+        which loss.
+    members
+        float32 [n, specialties] of zeros and ones.
+    triplets
+        int64 [t, 3], positions in the batch.
+    device
+        where the vectors are.
     """
     if options.loss == "contrastive":
         overlap = torch.from_numpy(jaccard(members)).to(device)

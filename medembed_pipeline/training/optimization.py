@@ -14,12 +14,17 @@ from medembed_pipeline.training.settings import TrainingSettings
 def freeze_lowest(encoder: Encoder, layers: int) -> None:
     """Keep the token embeddings and the lowest transformer layers as they are, without a backward pass.
 
-    Args:
-        encoder: changed in place.
-        layers: how many; 0 for nothing, embeddings included.
+    Parameters
+    ----------
+    encoder
+        changed in place.
+    layers
+        how many; 0 for nothing, embeddings included.
 
-    Raises:
-        MedembedError: the model has fewer layers, or none that can be recognised.
+    Raises
+    ------
+    MedembedError
+        the model has fewer layers, or none that can be recognised.
     """
     if not layers:
         return
@@ -98,11 +103,16 @@ def make_optimizer(encoder: Encoder, options: TrainingSettings) -> torch.optim.A
 def learning_rate_at(step: int, total: int, *, peak: float, warmup_share: float) -> float:
     """The learning rate of a step: a linear rise to `peak`, then half a cosine down to nearly 0.
 
-    Args:
-        step: 0 to total - 1.
-        total: steps of the whole training.
-        peak: the highest rate.
-        warmup_share: share of the steps that rise.
+    Parameters
+    ----------
+    step
+        0 to total - 1.
+    total
+        steps of the whole training.
+    peak
+        the highest rate.
+    warmup_share
+        share of the steps that rise.
     """
     rising = math.ceil(total * warmup_share)
     if step < rising:

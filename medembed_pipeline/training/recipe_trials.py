@@ -42,8 +42,10 @@ _LOGARITHMIC = {
 def recipe_space(ranges: RecipeStudySettings, training: TrainingSettings) -> Space:
     """What is searched; the rank of adapters only where there are any.
 
-    Raises:
-        StudyError: nothing is left to search.
+    Raises
+    ------
+    StudyError
+        nothing is left to search.
     """
     kinds = {name: field.annotation for name, field in TrainingSettings.model_fields.items()}
     parameters: list[Real | Whole] = []
@@ -93,14 +95,22 @@ def recipe_objective(
 
     An epoch is a step that is reported, with the validation score of its weights before averaging.
 
-    Args:
-        data: the train and validation notes; of test notes it holds none.
-        training: the recipe in force, for what is not searched.
-        encoder: base model, device, precision.
-        choice: the main metric, and what may be lost of passages.
-        seeds: trainings of a trial, by the seeds from `training.seed` on; a score for each.
-        known: see `train`.
-        on_warning: see `train`.
+    Parameters
+    ----------
+    data
+        the train and validation notes; of test notes it holds none.
+    training
+        the recipe in force, for what is not searched.
+    encoder
+        base model, device, precision.
+    choice
+        the main metric, and what may be lost of passages.
+    seeds
+        trainings of a trial, by the seeds from `training.seed` on; a score for each.
+    known
+        see `train`.
+    on_warning
+        see `train`.
     """
 
     def objective(values: Values, trial: Trial) -> list[float]:

@@ -110,9 +110,12 @@ class Run:
     def until_done(self, report: Callable[[float], None], on_epoch: OnEpoch | None) -> None:
         """Train to the end, or until patience ends; when interrupted, save what is whole.
 
-        Args:
-            report: called after every step with its loss.
-            on_epoch: see `OnEpoch`.
+        Parameters
+        ----------
+        report
+            called after every step with its loss.
+        on_epoch
+            see `OnEpoch`.
         """
         position = self.position
         try:

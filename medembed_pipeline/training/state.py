@@ -19,16 +19,26 @@ EPOCHS_FOLDER = "epochs"
 class Position:
     """Everything that a training needs to go on, besides weights and optimiser.
 
-    Attributes:
-        epoch: epochs done.
-        step: steps of the optimiser done within the epoch under way.
-        step_losses: their losses.
-        history: one row per epoch, epoch 0 being the base model.
-        best_epoch: the epoch with the best validation score.
-        best_score: that score.
-        best_weights: that epoch's trained parameters; None for epoch 0.
-        micro_batch: notes at once; smaller than asked for after running out of GPU memory.
-        random_state: generators at the beginning of the next step.
+    Attributes
+    ----------
+    epoch
+        epochs done.
+    step
+        steps of the optimiser done within the epoch under way.
+    step_losses
+        their losses.
+    history
+        one row per epoch, epoch 0 being the base model.
+    best_epoch
+        the epoch with the best validation score.
+    best_score
+        that score.
+    best_weights
+        that epoch's trained parameters; None for epoch 0.
+    micro_batch
+        notes at once; smaller than asked for after running out of GPU memory.
+    random_state
+        generators at the beginning of the next step.
     """
 
     epoch: int = 0
@@ -52,8 +62,10 @@ def save_state(
 ) -> None:
     """Write the state beside the old one, then replace it: at any moment one of them is whole on disk.
 
-    Raises:
-        MedembedError: it can't be written, because the disk is full for example.
+    Raises
+    ------
+    MedembedError
+        it can't be written, because the disk is full for example.
     """
     beside = folder / f"{STATE_FILE}.partial"
     content = {"key": key, "position": vars(position), "weights": weights, "optimizer": optimizer}
@@ -76,9 +88,12 @@ def save_state(
 def load_state(folder: Path, *, key: str) -> tuple[Position, dict[str, torch.Tensor], dict[str, Any]] | None:
     """The saved position, weights and optimiser state; None where there is none of this training.
 
-    Args:
-        folder: as for `save_state`.
-        key: identifies inputs, settings and code; a state with another key is left alone.
+    Parameters
+    ----------
+    folder
+        as for `save_state`.
+    key
+        identifies inputs, settings and code; a state with another key is left alone.
     """
     path = folder / STATE_FILE
     if not path.is_file():
@@ -101,12 +116,17 @@ def epoch_folder(folder: Path, *, key: str, epoch: int) -> Path:
 def keep_epoch(target: Path, save: Callable[[Path], None]) -> None:
     """Write the model of an epoch beside its place, then move it there: it is there whole, or not at all.
 
-    Args:
-        target: of `epoch_folder`; a model that lies there already is replaced.
-        save: fills a folder.
+    Parameters
+    ----------
+    target
+        of `epoch_folder`; a model that lies there already is replaced.
+    save
+        fills a folder.
 
-    Raises:
-        MedembedError: it can't be written, because the disk is full for example.
+    Raises
+    ------
+    MedembedError
+        it can't be written, because the disk is full for example.
     """
     from safetensors import SafetensorError
 

@@ -28,12 +28,18 @@ def retrieval_columns(
 ) -> dict[str, float]:
     """Leave-one-out retrieval among the validation notes, by the very definition of the figures on held-out notes.
 
-    Args:
-        vectors: float32 [n, d], L2-normalised, of notes with a specialty, in the order of their ids.
-        members: float32 [n, specialties] of zeros and ones.
-        main_metric: as under `[verdict]`.
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], L2-normalised, of notes with a specialty, in the order of their ids.
+    members
+        float32 [n, specialties] of zeros and ones.
+    main_metric
+        as under `[verdict]`.
 
-    Returns:
+    Returns
+    -------
+    dict[str, float]
         The columns `validation_precision_at_5`, `validation_map` and `validation_score` (the main metric), each a
         mean over the notes that share a specialty with another; 0 where there is none.
     """
@@ -61,12 +67,18 @@ def passage_rank_scores(
 ) -> npt.NDArray[np.float64]:
     """Reciprocal rank of each passage's own note among all notes; a note as similar as the own one counts as before it.
 
-    Args:
-        passages: float32 [p, d], L2-normalised.
-        notes: float32 [n, d], L2-normalised.
-        own: int64 [p], positions in `notes`.
+    Parameters
+    ----------
+    passages
+        float32 [p, d], L2-normalised.
+    notes
+        float32 [n, d], L2-normalised.
+    own
+        int64 [p], positions in `notes`.
 
-    Returns:
+    Returns
+    -------
+    npt.NDArray[np.float64]
         float64 [p].
     """
     similarity = passages @ notes.T
@@ -78,8 +90,10 @@ def passage_rank_scores(
 def similarities_kept(vectors: npt.NDArray[np.float32], before: npt.NDArray[np.float32]) -> float:
     """Pearson correlation of the similarities of each two texts, now and before; 1 where nothing changed.
 
-    Args:
-        vectors, before: float32 [n, d], L2-normalised, of the same texts.
+    Parameters
+    ----------
+    vectors, before
+        float32 [n, d], L2-normalised, of the same texts.
     """
     pairs = np.triu_indices(len(vectors), k=1)
     now, then = (vectors @ vectors.T)[pairs], (before @ before.T)[pairs]
@@ -91,9 +105,12 @@ def similarities_kept(vectors: npt.NDArray[np.float32], before: npt.NDArray[np.f
 def triplet_accuracy(vectors: npt.NDArray[np.float32], triplets: npt.NDArray[np.int64]) -> float:
     """Share of triplets whose positive is more similar to the anchor than the negative is.
 
-    Args:
-        vectors: float32 [n, d], L2-normalised.
-        triplets: int64 [t, 3], positions of anchor, positive and negative.
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], L2-normalised.
+    triplets
+        int64 [t, 3], positions of anchor, positive and negative.
     """
     anchor, positive, negative = (vectors[triplets[:, place]] for place in range(3))
     gap = np.einsum("ij,ij->i", anchor, positive) - np.einsum("ij,ij->i", anchor, negative)

@@ -32,10 +32,14 @@ PHRASES = 300
 class Seen:
     """What an encoder makes of the validation texts.
 
-    Attributes:
-        notes: float32 [n, d], of all validation notes.
-        passages: float32 [p, d].
-        phrases: float32 [q, d].
+    Attributes
+    ----------
+    notes
+        float32 [n, d], of all validation notes.
+    passages
+        float32 [p, d].
+    phrases
+        float32 [q, d].
     """
 
     notes: npt.NDArray[np.float32]
@@ -102,9 +106,12 @@ class ValidationNotes:
     def figures(self, seen: Seen, base: Seen) -> dict[str, float | None]:
         """The validation columns of a row; those of the labels are None where these are not learned from.
 
-        Args:
-            seen: by the encoder in question.
-            base: by the base model.
+        Parameters
+        ----------
+        seen
+            by the encoder in question.
+        base
+            by the base model.
         """
         passages = self.passage_scores(seen)
         found: dict[str, float | None] = {

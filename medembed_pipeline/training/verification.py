@@ -20,15 +20,21 @@ def verify_checkpoint(folder: Path) -> list[str]:
 
     The model card has to be there, and may have been renewed since: `card.verification` looks into it.
 
-    Args:
-        folder: a checkpoint as `write_checkpoint` made it, or as an earlier version of it did.
+    Parameters
+    ----------
+    folder
+        a checkpoint as `write_checkpoint` made it, or as an earlier version of it did.
 
-    Returns:
-        What is wrong, a sentence each, naming the file: missing, altered, or not in the manifest. Empty when
-        all is well.
+    Returns
+    -------
+    list[str]
+        What is wrong, a sentence each, naming the file: missing, altered, or not in the manifest. Empty when all is
+        well.
 
-    Raises:
-        MedembedError: the folder has no manifest that can be read.
+    Raises
+    ------
+    MedembedError
+        the folder has no manifest that can be read.
     """
     path = folder / MANIFEST_FILE
     try:

@@ -14,9 +14,12 @@ INPUT = "warm_start"
 class WarmStart:
     """Where a training begins.
 
-    Attributes:
-        checkpoint: the one whose weights it begins with.
-        data_version: its data version, part of the new checkpoint's recipe; None where it began with the base model.
+    Attributes
+    ----------
+    checkpoint
+        the one whose weights it begins with.
+    data_version
+        its data version, part of the new checkpoint's recipe; None where it began with the base model.
     """
 
     checkpoint: Checkpoint
@@ -29,9 +32,12 @@ def warm_start(lake: Lake, recipe: Recipe) -> WarmStart | None:
     A rerun of the very training that made the current checkpoint begins where that one began, so that it is
     recognised as done, and not trained on top of itself.
 
-    Args:
-        lake: where the checkpoints are.
-        recipe: of the checkpoint to be, without its start.
+    Parameters
+    ----------
+    lake
+        where the checkpoints are.
+    recipe
+        of the checkpoint to be, without its start.
     """
     pointer = lake.read_json(POINTER)
     if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):

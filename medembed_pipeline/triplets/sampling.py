@@ -30,11 +30,16 @@ class TripletError(MedembedError):
 class LabelledNotes:
     """Notes of one split, sorted by id.
 
-    Attributes:
-        note_ids: n ids.
-        vectors: float32 [n, d], L2-normalised baseline embeddings.
-        specialties: n sets of specialties; notes without one take no part.
-        duplicate_groups: n group ids; a positive comes from another group than its anchor.
+    Attributes
+    ----------
+    note_ids
+        n ids.
+    vectors
+        float32 [n, d], L2-normalised baseline embeddings.
+    specialties
+        n sets of specialties; notes without one take no part.
+    duplicate_groups
+        n group ids; a positive comes from another group than its anchor.
     """
 
     note_ids: Sequence[str]
@@ -72,11 +77,16 @@ def triplet_quotas(counts: np.ndarray, total: int) -> np.ndarray:
 
     The square root lets a small specialty be heard without letting three notes fill a tenth of the training.
 
-    Args:
-        counts: int [s], notes per specialty.
-        total: triplets to share out.
+    Parameters
+    ----------
+    counts
+        int [s], notes per specialty.
+    total
+        triplets to share out.
 
-    Returns:
+    Returns
+    -------
+    np.ndarray
         int [s] that adds up to `total`, by largest remainder.
     """
     weights = np.sqrt(counts.astype(np.float64))
@@ -97,15 +107,23 @@ def sample_triplets(
     to the anchor than the positive is (Schroff et al., FaceNet, CVPR 2015, section 3.2); where there is none, one
     of the least similar. `hard` takes one of the most similar negatives whatever the positive.
 
-    Args:
-        notes: the notes of one split.
-        usable: specialties to draw for.
-        total: how many triplets.
-        strategy: how the negative is chosen.
-        seed: of every choice.
+    Parameters
+    ----------
+    notes
+        the notes of one split.
+    usable
+        specialties to draw for.
+    total
+        how many triplets.
+    strategy
+        how the negative is chosen.
+    seed
+        of every choice.
 
-    Raises:
-        TripletError: no specialty has two notes of different groups, or no two notes have disjoint specialties.
+    Raises
+    ------
+    TripletError
+        no specialty has two notes of different groups, or no two notes have disjoint specialties.
     """
     members = _membership(notes.specialties, usable)
     labelled = np.flatnonzero(members.any(axis=1))

@@ -53,19 +53,29 @@ def triplets_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Draw the triplets of every split.
 
-    Args:
-        notes_by_split: the notes of `train` and of `validation`.
-        totals: triplets wanted per split.
-        strategy: of the train triplets, see `sample_triplets`; the negatives of other splits are random.
-        minimum_specialty_notes: a specialty with fewer notes over all splits given here is left out.
-        seed: of every choice.
+    Parameters
+    ----------
+    notes_by_split
+        the notes of `train` and of `validation`.
+    totals
+        triplets wanted per split.
+    strategy
+        of the train triplets, see `sample_triplets`; the negatives of other splits are random.
+    minimum_specialty_notes
+        a specialty with fewer notes over all splits given here is left out.
+    seed
+        of every choice.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         The table (`TRIPLETS_SCHEMA`) and facts: triplets per split, specialties used and left out, how hard they are.
         With fewer than two usable specialties the table is empty: there is nothing to tell apart.
 
-    Raises:
-        TripletError: a split allows no triplet.
+    Raises
+    ------
+    TripletError
+        a split allows no triplet.
     """
     every = [names for notes in notes_by_split.values() for names in notes.specialties]
     present = sorted(set().union(*every)) if every else []

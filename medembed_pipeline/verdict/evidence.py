@@ -29,11 +29,16 @@ class Figure(NamedTuple):
 class Task(NamedTuple):
     """One task of `task_metrics`, by its main metric; NaN where undefined.
 
-    Attributes:
-        family: passages, clinical_terms, everyday_language or own.
-        tolerance: by how much the metric may fall.
-        decides: whether it is a rule, or only informs.
-        problem: why it was not measured; empty where it was.
+    Attributes
+    ----------
+    family
+        passages, clinical_terms, everyday_language or own.
+    tolerance
+        by how much the metric may fall.
+    decides
+        whether it is a rule, or only informs.
+    problem
+        why it was not measured; empty where it was.
     """
 
     name: str
@@ -82,27 +87,47 @@ class HealthFigure(NamedTuple):
 class Evidence:
     """Everything the rules look at.
 
-    Attributes:
-        metrics: table `embedding_metrics`.
-        confidence: of its intervals.
-        scored_notes: held-out notes with a specialty. A figure may rest on fewer: those with a relevant other.
-        scored_groups: groups among them: the independent observations.
-        specialties: the change of each, tested.
-        specialty_sets: the specialties of each scored note.
-        slices: the change of every value of every slice, tested; empty where there is no slice.
-        tasks: what the tuned model must keep, a record per task as in the facts of `task_metrics`.
-        health: table `space_health`.
-        rank_gap: mean similarity of the nearest neighbour minus that of the second, tuned model; NaN where none.
-        crossings: what lies in two splits, by kind (`count_crossings`).
-        trained_on: what of the scored notes was trained on, by kind.
-        seen_shares: shares of scored items whose text the checkpoint was trained on, as `leak_meter` found them
-            for the split by duplicate group.
-        health_facts: facts of `space_health`.
-        leak_facts: facts of `leak_meter`.
-        label_facts: facts of `label_review`.
-        checkpoint: version of the checkpoint that all this is about.
-        held_out_notes: those with a specialty and those without.
-        learned_from_labels: whether the checkpoint was trained on specialties.
+    Attributes
+    ----------
+    metrics
+        table `embedding_metrics`.
+    confidence
+        of its intervals.
+    scored_notes
+        held-out notes with a specialty. A figure may rest on fewer: those with a relevant other.
+    scored_groups
+        groups among them: the independent observations.
+    specialties
+        the change of each, tested.
+    specialty_sets
+        the specialties of each scored note.
+    slices
+        the change of every value of every slice, tested; empty where there is no slice.
+    tasks
+        what the tuned model must keep, a record per task as in the facts of `task_metrics`.
+    health
+        table `space_health`.
+    rank_gap
+        mean similarity of the nearest neighbour minus that of the second, tuned model; NaN where none.
+    crossings
+        what lies in two splits, by kind (`count_crossings`).
+    trained_on
+        what of the scored notes was trained on, by kind.
+    seen_shares
+        shares of scored items whose text the checkpoint was trained on, as `leak_meter` found them for the split by
+        duplicate group.
+    health_facts
+        facts of `space_health`.
+    leak_facts
+        facts of `leak_meter`.
+    label_facts
+        facts of `label_review`.
+    checkpoint
+        version of the checkpoint that all this is about.
+    held_out_notes
+        those with a specialty and those without.
+    learned_from_labels
+        whether the checkpoint was trained on specialties.
     """
 
     metrics: pa.Table
@@ -191,11 +216,16 @@ def _value(row: dict[str, Any] | None) -> float:
 def rank_gap(neighbors: pa.Table, model: str = "tuned") -> float:
     """Mean similarity of the nearest held-out neighbour minus that of the second.
 
-    Args:
-        neighbors: the table of that name: model, pool, note_id, rank, similarity.
-        model: whose.
+    Parameters
+    ----------
+    neighbors
+        the table of that name: model, pool, note_id, rank, similarity.
+    model
+        whose.
 
-    Returns:
+    Returns
+    -------
+    float
         NaN where no note has two neighbours.
     """
     part = neighbors.filter(
@@ -225,12 +255,17 @@ def seen_shares(leak_meter: pa.Table, protocol: str) -> list[float]:
 def refuse_mixed_evidence(inputs: Mapping[str, Mapping[str, str]], current: Mapping[str, str]) -> None:
     """Refuse tables that were made from other notes, splits, vectors or another checkpoint than those of now.
 
-    Args:
-        inputs: for each evidence table, the data versions of what it was made from.
-        current: the data versions of now.
+    Parameters
+    ----------
+    inputs
+        for each evidence table, the data versions of what it was made from.
+    current
+        the data versions of now.
 
-    Raises:
-        VerdictError: naming the tables to materialize again.
+    Raises
+    ------
+    VerdictError
+        naming the tables to materialize again.
     """
     old = {
         table: sorted(name for name, version in made_from.items() if current.get(name, version) != version)

@@ -29,12 +29,18 @@ _TINY = 1e-9
 class _Gain(NamedTuple):
     """A figure whose change must be a gain.
 
-    Attributes:
-        rule: it is judged by.
-        label: of the figure, within a sentence.
-        items: what it is a mean over.
-        groups: independent ones behind it.
-        evidence: name of its table.
+    Attributes
+    ----------
+    rule
+        it is judged by.
+    label
+        of the figure, within a sentence.
+    items
+        what it is a mean over.
+    groups
+        independent ones behind it.
+    evidence
+        name of its table.
     """
 
     rule: str

@@ -44,12 +44,17 @@ TABLES = (
 class VerdictInputs:
     """The tables that a verdict is drawn from, opened, and their versions noted in `work`.
 
-    Args:
-        work: the asset's.
+    Parameters
+    ----------
+    work
+        the asset's.
 
-    Raises:
-        VerdictError: they were not made from one another as they stand.
-        TableError: one has not been made yet.
+    Raises
+    ------
+    VerdictError
+        they were not made from one another as they stand.
+    TableError
+        one has not been made yet.
     """
 
     def __init__(self, work: AssetWork) -> None:
@@ -158,14 +163,22 @@ def trained_on(
 
     Near-duplicates are found from the texts, so that it does not rest on the groups that the scoring goes by.
 
-    Args:
-        notes: columns note_id, text.
-        splits: columns note_id, group.
-        scored: ids of the scored notes.
-        trained: ids that the checkpoint was trained on; those that are in the corpus no more are left out.
-        threshold: Jaccard similarity from which two texts are near-duplicates.
+    Parameters
+    ----------
+    notes
+        columns note_id, text.
+    splits
+        columns note_id, group.
+    scored
+        ids of the scored notes.
+    trained
+        ids that the checkpoint was trained on; those that are in the corpus no more are left out.
+    threshold
+        Jaccard similarity from which two texts are near-duplicates.
 
-    Returns:
+    Returns
+    -------
+    dict[str, int]
         notes, texts, duplicate_groups, near_duplicates: how many are in both.
     """
     both = set(scored) & set(trained)

@@ -39,8 +39,10 @@ VERDICT_SCHEMA = pa.schema(
 class Outcome:
     """What came of one rule; the columns of VERDICT_SCHEMA.
 
-    Attributes:
-        clause: the reason in a few words, for the sentence of the verdict; empty where the rule holds.
+    Attributes
+    ----------
+    clause
+        the reason in a few words, for the sentence of the verdict; empty where the rule holds.
     """
 
     rule: str

@@ -28,8 +28,10 @@ TABLE = "release_verdict"
 def released_version(lake: Lake) -> str | None:
     """The version of the released checkpoint, None where none was released yet.
 
-    Raises:
-        VerdictError: what should be the pointer is something else.
+    Raises
+    ------
+    VerdictError
+        what should be the pointer is something else.
     """
     link = _link(lake)
     if link is not None and link.is_symlink():
@@ -64,8 +66,10 @@ def pointer_name(lake: Lake) -> str:
 def released_checkpoint(lake: Lake) -> Checkpoint | None:
     """The released checkpoint itself, in a local copy where the lake is remote; None where none was released yet.
 
-    Raises:
-        VerdictError: the pointer is damaged, or leads to a checkpoint that is gone.
+    Raises
+    ------
+    VerdictError
+        the pointer is damaged, or leads to a checkpoint that is gone.
     """
     version = released_version(lake)
     if version is None:
@@ -94,11 +98,15 @@ def follow_verdict(lake: Lake) -> str | None:
     of older work moves the pointer to what the newer verdict says, or not at all. Does nothing where the pointer
     is right already.
 
-    Returns:
+    Returns
+    -------
+    str | None
         The released version, None where there is none.
 
-    Raises:
-        VerdictError: the pointer cannot be read or placed, or the verdict's checkpoint is gone.
+    Raises
+    ------
+    VerdictError
+        the pointer cannot be read or placed, or the verdict's checkpoint is gone.
     """
     with lake.lock(TABLE):
         verdict = lake.table(TABLE).footer.facts
@@ -119,8 +127,10 @@ def follow_verdict(lake: Lake) -> str | None:
 def withdrawn_versions(lake: Lake) -> set[str]:
     """Checkpoints that a person took back.
 
-    Raises:
-        VerdictError: what says so can't be read.
+    Raises
+    ------
+    VerdictError
+        what says so can't be read.
     """
     try:
         noted = lake.read_json(WITHDRAWN)
@@ -135,15 +145,22 @@ def withdrawn_versions(lake: Lake) -> set[str]:
 def put_back(lake: Lake, version: str) -> str | None:
     """Release a checkpoint by hand, and take back the one that is: no verdict releases that one again.
 
-    Args:
-        lake: where both lie.
-        version: a checkpoint of the lake; one that was taken back before is no longer so.
+    Parameters
+    ----------
+    lake
+        where both lie.
+    version
+        a checkpoint of the lake; one that was taken back before is no longer so.
 
-    Returns:
+    Returns
+    -------
+    str | None
         The version that was released before, None where none was.
 
-    Raises:
-        VerdictError: the checkpoint is not there, is the released one already, or a pointer cannot be read or placed.
+    Raises
+    ------
+    VerdictError
+        the checkpoint is not there, is the released one already, or a pointer cannot be read or placed.
     """
     with lake.lock(TABLE):
         standing, withdrawn = released_version(lake), withdrawn_versions(lake)

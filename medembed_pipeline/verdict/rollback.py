@@ -15,15 +15,22 @@ HISTORY = "checkpoint_history"
 def rollback(lake: Lake, wanted: str | None) -> list[str]:
     """Put a released checkpoint back, or say which there are.
 
-    Args:
-        lake: of the checkpoints.
-        wanted: how the version begins; None to be told.
+    Parameters
+    ----------
+    lake
+        of the checkpoints.
+    wanted
+        how the version begins; None to be told.
 
-    Returns:
+    Returns
+    -------
+    list[str]
         What a person reads.
 
-    Raises:
-        VerdictError: no checkpoint that was released begins so, or several do; or see `put_back`.
+    Raises
+    ------
+    VerdictError
+        no checkpoint that was released begins so, or several do; or see `put_back`.
     """
     released = _once_released(lake)
     if wanted is None:

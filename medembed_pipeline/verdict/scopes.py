@@ -33,18 +33,29 @@ class ScopeFigure(NamedTuple):
 class ScopeTest:
     """What was found of one scope.
 
-    Attributes:
-        name: of the specialty, or `slice=value`.
-        difference: tuned - baseline of the main metric over its queries, NaN where undefined.
-        p_worse: one-sided, of H0: it fell by no more than the tolerance; NaN where it cannot be tested.
-        p_adjusted: the same, Holm-corrected across all scopes that can.
-        p_kept: one-sided, of H0: it fell by at least the tolerance.
-        state: `worse`: it is shown that it fell by more than the tolerance. `kept`: it is shown that it did not.
-            `not_judged`: neither is, with so few groups, or so much spread.
-        alarming: not judged, but it fell so far that it must not be passed over.
-        queries: notes behind it.
-        groups: groups behind it.
-        queries_needed: notes that it would take to judge a change of this size and spread; None where unknown.
+    Attributes
+    ----------
+    name
+        of the specialty, or `slice=value`.
+    difference
+        tuned - baseline of the main metric over its queries, NaN where undefined.
+    p_worse
+        one-sided, of H0: it fell by no more than the tolerance; NaN where it cannot be tested.
+    p_adjusted
+        the same, Holm-corrected across all scopes that can.
+    p_kept
+        one-sided, of H0: it fell by at least the tolerance.
+    state
+        `worse`: it is shown that it fell by more than the tolerance. `kept`: it is shown that it did not.
+        `not_judged`: neither is, with so few groups, or so much spread.
+    alarming
+        not judged, but it fell so far that it must not be passed over.
+    queries
+        notes behind it.
+    groups
+        groups behind it.
+    queries_needed
+        notes that it would take to judge a change of this size and spread; None where unknown.
     """
 
     name: str
@@ -73,13 +84,20 @@ def scope_tests(
 ) -> list[ScopeTest]:
     """Test every scope against the tolerance.
 
-    Args:
-        figures: of the paired difference.
-        confidence: of their intervals.
-        tolerance: by how much a figure may fall.
-        significance: level of the tests.
+    Parameters
+    ----------
+    figures
+        of the paired difference.
+    confidence
+        of their intervals.
+    tolerance
+        by how much a figure may fall.
+    significance
+        level of the tests.
 
-    Returns:
+    Returns
+    -------
+    list[ScopeTest]
         One per figure, in their order.
     """
     errors = [standard_error(one.ci_low, one.ci_high, one.degrees, confidence=confidence) for one in figures]

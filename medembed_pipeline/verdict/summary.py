@@ -101,12 +101,18 @@ def verdict_lines(
 ) -> list[str]:
     """What the terminal shows of a verdict.
 
-    Args:
-        facts: of the table release_verdict.
-        rows: of the same.
-        released: where the released checkpoint lies, None where there is none.
+    Parameters
+    ----------
+    facts
+        of the table release_verdict.
+    rows
+        of the same.
+    released
+        where the released checkpoint lies, None where there is none.
 
-    Returns:
+    Returns
+    -------
+    list[str]
         The sentence, a line per deciding rule that does not hold, and what is released.
     """
     lines = [f"Verdict: {facts['sentence']}"]

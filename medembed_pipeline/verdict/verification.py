@@ -16,7 +16,9 @@ from medembed_pipeline.verdict.released import (
 def verify_withdrawn(lake: Lake) -> list[Finding]:
     """Check `withdrawn.json`.
 
-    Returns:
+    Returns
+    -------
+    list[Finding]
         One finding; none where no checkpoint was ever taken back.
     """
     try:

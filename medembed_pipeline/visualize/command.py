@@ -29,8 +29,10 @@ from medembed_pipeline.visualize.progress import Progress
 def run(options: argparse.Namespace) -> int:
     """Score the models, and write tables, pictures and the page.
 
-    Raises:
-        VisualizeError: an option that cannot be used, a model that cannot be loaded, data without text or labels.
+    Raises
+    ------
+    VisualizeError
+        an option that cannot be used, a model that cannot be loaded, data without text or labels.
     """
     settings, models = chosen_settings(options), chosen_models(options)
     baseline = chosen_baseline(options, models[0])

@@ -20,9 +20,12 @@ LINES = (
 def comparison_text(metrics: Sequence[tuple[str, pa.Table]], *, confidence: float) -> str:
     """The baseline's figures, and each model's with the paired difference to it and its interval.
 
-    Args:
-        metrics: names and tables with the columns of `embedding_metrics`, all with the same baseline.
-        confidence: of the intervals.
+    Parameters
+    ----------
+    metrics
+        names and tables with the columns of `embedding_metrics`, all with the same baseline.
+    confidence
+        of the intervals.
     """
     found = [
         {(row["model"], row["metric"], row["k"]): row for row in table.to_pylist() if row["scope"] == "all"}

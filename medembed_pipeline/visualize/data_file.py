@@ -26,11 +26,16 @@ SMALLEST = 3
 class ScoredNotes:
     """What is scored of a file.
 
-    Attributes:
-        note_ids: of the notes, sorted.
-        rows: rows that were read.
-        rejected: rows that could not be used.
-        left_out: notes beyond the most that were wanted.
+    Attributes
+    ----------
+    note_ids
+        of the notes, sorted.
+    rows
+        rows that were read.
+    rejected
+        rows that could not be used.
+    left_out
+        notes beyond the most that were wanted.
     """
 
     note_ids: list[str]
@@ -42,8 +47,10 @@ class ScoredNotes:
 def land(path: Path, lake: Lake) -> None:
     """Put the file into the landing folder of a local lake, by a link where that is possible.
 
-    Raises:
-        VisualizeError: there is no such file, or none that is read.
+    Raises
+    ------
+    VisualizeError
+        there is no such file, or none that is read.
     """
     if not path.is_file():
         raise VisualizeError(f"--data: there is no file {path}.")
@@ -65,8 +72,10 @@ def land(path: Path, lake: Lake) -> None:
 def refuse_unusable_rows(path: Path, lake: Lake) -> None:
     """Refuse a file of which nothing can be scored; call when `raw_transcriptions` is made.
 
-    Raises:
-        VisualizeError: it holds no usable row, or no label.
+    Raises
+    ------
+    VisualizeError
+        it holds no usable row, or no label.
     """
     raw, rejected = lake.table("raw_transcriptions"), lake.table("rejected_rows")
     if not raw.rows:
@@ -88,13 +97,19 @@ def choose_notes(path: Path, lake: Lake, most: int | None) -> ScoredNotes:
 
     The table `note_splits` is given, as the checkpoint is: nobody knows what the model was trained on.
 
-    Args:
-        path: the file, for messages.
-        lake: of which `cleaned_notes` is cut down to the sample, and in which `note_splits` is written.
-        most: notes to keep, see `sampled`; None: all.
+    Parameters
+    ----------
+    path
+        the file, for messages.
+    lake
+        of which `cleaned_notes` is cut down to the sample, and in which `note_splits` is written.
+    most
+        notes to keep, see `sampled`; None: all.
 
-    Raises:
-        VisualizeError: too few of the notes have a specialty.
+    Raises
+    ------
+    VisualizeError
+        too few of the notes have a specialty.
     """
     from medembed_pipeline.notes.assets import group
     from medembed_pipeline.notes.memory import NoteMemory

@@ -29,9 +29,12 @@ KEPT = ("store", "vectors")
 def own_graph(output: Lake, progress: Progress) -> Iterator[OwnGraph]:
     """The real assets on a lake that is gone when the block ends; the vectors alone stay, in the output folder.
 
-    Args:
-        output: the folder in which it works, and whose `store/vectors` it reads and adds to.
-        progress: told what goes on.
+    Parameters
+    ----------
+    output
+        the folder in which it works, and whose `store/vectors` it reads and adds to.
+    progress
+        told what goes on.
     """
     import dagster as dg
 
@@ -62,10 +65,14 @@ def own_graph(output: Lake, progress: Progress) -> Iterator[OwnGraph]:
 class OwnGraph:
     """What is made of the notes and the models that are given.
 
-    Args:
-        lake: of its own, on this machine.
-        stages: the assets, without their checks.
-        instance: keeps nothing.
+    Parameters
+    ----------
+    lake
+        of its own, on this machine.
+    stages
+        the assets, without their checks.
+    instance
+        keeps nothing.
     """
 
     def __init__(self, lake: Lake, stages: dg.Definitions, instance: dg.DagsterInstance) -> None:
@@ -77,8 +84,10 @@ class OwnGraph:
     def measured(self, *, slices: bool) -> list[str]:
         """The names of all stages that measure a model that is given.
 
-        Args:
-            slices: whether there are any.
+        Parameters
+        ----------
+        slices
+            whether there are any.
         """
         left_out = NOT_MEASURED if slices else NOT_MEASURED | {"slice_metrics"}
         found = {
@@ -91,12 +100,17 @@ class OwnGraph:
     def make(self, stages: Iterable[str], sections: Iterable[Section]) -> None:
         """Run some stages, in the order of the graph.
 
-        Args:
-            stages: names of assets.
-            sections: the settings that are in force.
+        Parameters
+        ----------
+        stages
+            names of assets.
+        sections
+            the settings that are in force.
 
-        Raises:
-            VisualizeError: one of them failed; with its message.
+        Raises
+        ------
+        VisualizeError
+            one of them failed; with its message.
         """
         import dagster as dg
 

@@ -47,12 +47,18 @@ def with_usable_slices(settings: Settings, lake: Lake) -> Settings:
 class Measuring:
     """Runs the stages that measure a model.
 
-    Args:
-        graph: with notes.
-        settings: in force.
-        encoder: the same, with the baseline as the base model.
-        batch_size: notes that fill a model's window in one batch; None: the settings' token budget.
-        progress: told what goes on.
+    Parameters
+    ----------
+    graph
+        with notes.
+    settings
+        in force.
+    encoder
+        the same, with the baseline as the base model.
+    batch_size
+        notes that fill a model's window in one batch; None: the settings' token budget.
+    progress
+        told what goes on.
     """
 
     def __init__(

@@ -26,10 +26,14 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 class NamedModel:
     """A model to score.
 
-    Attributes:
-        name: to show; without the place it lies at.
-        spec: how it is loaded.
-        folder: its files, where it was given as a folder.
+    Attributes
+    ----------
+    name
+        to show; without the place it lies at.
+    spec
+        how it is loaded.
+    folder
+        its files, where it was given as a folder.
     """
 
     name: str
@@ -50,12 +54,17 @@ class NamedModel:
 def named_model(option: str, base: str) -> NamedModel:
     """The model that an option names.
 
-    Args:
-        option: of the command line, for the message.
-        base: a model folder, a hub id (owner/name), or `bundled`.
+    Parameters
+    ----------
+    option
+        of the command line, for the message.
+    base
+        a model folder, a hub id (owner/name), or `bundled`.
 
-    Raises:
-        VisualizeError: there is no such model, or it is none that can be loaded.
+    Raises
+    ------
+    VisualizeError
+        there is no such model, or it is none that can be loaded.
     """
     folder = Path(base).expanduser()
     if base != BUNDLED and not folder.is_dir() and not _HUB_ID.fullmatch(base):

@@ -61,9 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def chosen_settings(options: argparse.Namespace) -> Settings:
     """The project's settings with what the options change, and without the tasks that ask for held-out notes.
 
-    Raises:
-        VisualizeError: a number that is none to choose.
-        SettingsError: see `load_settings`.
+    Raises
+    ------
+    VisualizeError
+        a number that is none to choose.
+    SettingsError
+        see `load_settings`.
     """
     settings = load_settings()
     for name in ("max_notes", "batch_size"):
@@ -87,8 +90,10 @@ def chosen_settings(options: argparse.Namespace) -> Settings:
 def chosen_models(options: argparse.Namespace) -> list[NamedModel]:
     """The model of the page, then the others to compare; each once.
 
-    Raises:
-        VisualizeError: none is named, or one cannot be loaded.
+    Raises
+    ------
+    VisualizeError
+        none is named, or one cannot be loaded.
     """
     named = [("--model", options.model)] if options.model else []
     named += [("--compare", base) for base in options.compare if base != options.model]
@@ -100,8 +105,10 @@ def chosen_models(options: argparse.Namespace) -> list[NamedModel]:
 def chosen_baseline(options: argparse.Namespace, model: NamedModel) -> NamedModel:
     """What to compare with; by default the bundled model, with the window of the page's own.
 
-    Raises:
-        VisualizeError: it cannot be loaded.
+    Raises
+    ------
+    VisualizeError
+        it cannot be loaded.
     """
     return named_model("--baseline", options.baseline) if options.baseline else default_baseline(model)
 
@@ -109,8 +116,10 @@ def chosen_baseline(options: argparse.Namespace, model: NamedModel) -> NamedMode
 def baseline_settings(settings: EncoderSettings, baseline: NamedModel) -> EncoderSettings:
     """The project's settings with the baseline as the base model, which does as its own files say.
 
-    Raises:
-        SettingsError: its window is none that the settings allow.
+    Raises
+    ------
+    SettingsError
+        its window is none that the settings allow.
     """
     values = {
         **settings.model_dump(),

@@ -23,8 +23,10 @@ COMPARISON = "model_comparison"
 def open_output(folder: Path) -> Lake:
     """The output folder, made where it is not there.
 
-    Raises:
-        VisualizeError: it cannot be made, or is a data lake.
+    Raises
+    ------
+    VisualizeError
+        it cannot be made, or is a data lake.
     """
     if folder.exists() and not folder.is_dir():
         raise VisualizeError(f"--output {folder} is a file; give a folder.")
@@ -44,7 +46,9 @@ def open_output(folder: Path) -> Lake:
 def take_tables(lake: Lake, output: Lake, names: Iterable[str]) -> dict[str, str]:
     """Copy tables; of the notes neither texts nor whose they are: the page alone holds texts, as its settings say.
 
-    Returns:
+    Returns
+    -------
+    dict[str, str]
         Their data versions, by name.
     """
     versions = {}
@@ -92,12 +96,18 @@ def write_comparison(
 ) -> str | None:
     """Write the metrics of several models under each other, with their name in the column `checkpoint`.
 
-    Args:
-        output: in which one of an earlier call is removed where there is but one model.
-        metrics: by name, with the columns of `embedding_metrics`.
-        inputs: data versions of what they were made from.
+    Parameters
+    ----------
+    output
+        in which one of an earlier call is removed where there is but one model.
+    metrics
+        by name, with the columns of `embedding_metrics`.
+    inputs
+        data versions of what they were made from.
 
-    Returns:
+    Returns
+    -------
+    str | None
         The data version; None where there is but one model.
     """
     if len(metrics) == 1:

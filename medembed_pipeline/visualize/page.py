@@ -32,14 +32,22 @@ def write_own_page(
 ) -> None:
     """Write the page of a lake into the output folder.
 
-    Args:
-        lake: with the tables and texts.
-        output: where the page goes.
-        settings: of the page.
-        baseline, tuned, others: the models, for their names and how they were loaded.
-        known: notes that the tuned model is known to have been trained on.
-        comparison: names and `embedding_metrics` of several models; empty where there is but one.
-        versions: data versions of the tables in the output folder, by name.
+    Parameters
+    ----------
+    lake
+        with the tables and texts.
+    output
+        where the page goes.
+    settings
+        of the page.
+    baseline, tuned, others
+        the models, for their names and how they were loaded.
+    known
+        notes that the tuned model is known to have been trained on.
+    comparison
+        names and `embedding_metrics` of several models; empty where there is but one.
+    versions
+        data versions of the tables in the output folder, by name.
     """
     # Of splits the page knows nothing: none were made.
     wanted = [name for name in shown_tables() if name in versions]

@@ -41,9 +41,12 @@ LOGS = """query Logs($run: ID!, $after: String) { logsForRun(runId: $run, afterC
 class LiveProject:
     """A project whose UI and daemon are running.
 
-    Attributes:
-        project: its folder, settings and lake.
-        port: of the webserver, on the loopback interface.
+    Attributes
+    ----------
+    project
+        its folder, settings and lake.
+    port
+        of the webserver, on the loopback interface.
     """
 
     project: Project

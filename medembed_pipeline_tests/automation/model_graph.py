@@ -59,15 +59,24 @@ class Policy(RetrainingPolicy):
 class ModelGraph:
     """A graph, its instance, and the ticks of its automation.
 
-    Attributes:
-        retraining: the policy.
-        code: code versions that differ from the real ones.
-        content: what an asset holds, given what its parents hold; by default a hash of all it depends on.
-        broken: assets that raise.
-        failing: names of checks that fail.
-        edited_source: code versions that runs have, and the code location has not loaded.
-        while_running: called at the beginning of an asset's step.
-        made: every asset that was made, in order.
+    Attributes
+    ----------
+    retraining
+        the policy.
+    code
+        code versions that differ from the real ones.
+    content
+        what an asset holds, given what its parents hold; by default a hash of all it depends on.
+    broken
+        assets that raise.
+    failing
+        names of checks that fail.
+    edited_source
+        code versions that runs have, and the code location has not loaded.
+    while_running
+        called at the beginning of an asset's step.
+    made
+        every asset that was made, in order.
     """
 
     retraining: Any = "when_new_share"

@@ -151,9 +151,12 @@ def start_child(work: Callable[[], object], output: Path | None = None) -> int:
 def wait(process: int, *, kill_after: float | None = None) -> int:
     """Wait for a child; returns its exit status, negative for the signal that ended it.
 
-    Args:
-        process: of `start_child`.
-        kill_after: seconds until it is killed.
+    Parameters
+    ----------
+    process
+        of `start_child`.
+    kill_after
+        seconds until it is killed.
     """
     began = time.monotonic()
     while True:
@@ -175,8 +178,10 @@ def in_child(work: Callable[[], object], output: Path | None = None) -> int:
 def materialize(lake: Path, assets: list[str] | None = None, config: dict[str, Any] | None = None) -> None:
     """Materialize assets (by default all) in this process, which must be a child.
 
-    Raises:
-        RuntimeError: with the messages of the steps that failed.
+    Raises
+    ------
+    RuntimeError
+        with the messages of the steps that failed.
     """
     import dagster as dg
 
@@ -265,10 +270,14 @@ def temporary_files(lake: Path) -> list[str]:
 class Stages:
     """Lakes at every stage of an update that nothing disturbs.
 
-    Attributes:
-        folder: `<folder>/<number>` is the lake before step `number` of `STEPS` recomputes its part.
-        end: versions of everything after the last step.
-        seconds: how long each step took, by its number.
+    Attributes
+    ----------
+    folder
+        `<folder>/<number>` is the lake before step `number` of `STEPS` recomputes its part.
+    end
+        versions of everything after the last step.
+    seconds
+        how long each step took, by its number.
     """
 
     folder: Path
@@ -291,10 +300,14 @@ class Stages:
 def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = range(len(STEPS))) -> Stages:
     """Fill a lake, change the landing folder, and update step by step, keeping a copy before each of `steps`.
 
-    Args:
-        folder: where the copies lie.
-        notes: in the first file; a quarter as many come with the second.
-        steps: those that are disturbed, of `STEPS`; what lies between them is made together.
+    Parameters
+    ----------
+    folder
+        where the copies lie.
+    notes
+        in the first file; a quarter as many come with the second.
+    steps
+        those that are disturbed, of `STEPS`; what lies between them is made together.
     """
     from medembed_pipeline.samples.corpus import write_sample_corpus
 

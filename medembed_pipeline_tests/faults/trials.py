@@ -34,11 +34,16 @@ from medembed_pipeline_tests.faults.points import KillPoint
 class Count:
     """What came of one kind of trial.
 
-    Attributes:
-        trials: how many were made.
-        hits: how many of them really killed or failed the step.
-        problems: what went wrong, a sentence each.
-        by_step: trials by the asset that was disturbed.
+    Attributes
+    ----------
+    trials
+        how many were made.
+    hits
+        how many of them really killed or failed the step.
+    problems
+        what went wrong, a sentence each.
+    by_step
+        trials by the asset that was disturbed.
     """
 
     trials: int = 0

@@ -82,14 +82,21 @@ def unit(rows: npt.NDArray[np.floating[Any]]) -> FloatArray:
 class Notes:
     """The notes of a lake, sorted by id.
 
-    Attributes:
-        ids: n of them.
-        specialties: a set per note.
-        groups: near-duplicate group per note.
-        splits: train, validation or test per note.
-        signal: [n, d] unit rows, where a note belongs by its specialties.
-        detail: [n, d] unit rows, what tells a note from others; nearly the same for near-duplicates, and similar for
-            notes of the same kind of sample.
+    Attributes
+    ----------
+    ids
+        n of them.
+    specialties
+        a set per note.
+    groups
+        near-duplicate group per note.
+    splits
+        train, validation or test per note.
+    signal
+        [n, d] unit rows, where a note belongs by its specialties.
+    detail
+        [n, d] unit rows, what tells a note from others; nearly the same for near-duplicates, and similar for notes of
+        the same kind of sample.
     """
 
     ids: list[str]
@@ -116,9 +123,12 @@ class Notes:
 class Evidence:
     """What a run left behind.
 
-    Attributes:
-        lake: the lake.
-        checks: whether it passed, by the name of each asset check that ran.
+    Attributes
+    ----------
+    lake
+        the lake.
+    checks
+        whether it passed, by the name of each asset check that ran.
     """
 
     lake: Lake
@@ -229,11 +239,16 @@ class PlantedLake:
     ) -> None:
         """Publish a checkpoint that was trained on the train notes, and the vectors of both models.
 
-        Args:
-            tuned: [n, e] unit rows.
-            baseline: [n, d] unit rows; by default those of `BASELINE`.
-            version: of the checkpoint.
-            seed: of its weights.
+        Parameters
+        ----------
+        tuned
+            [n, e] unit rows.
+        baseline
+            [n, d] unit rows; by default those of `BASELINE`.
+        version
+            of the checkpoint.
+        seed
+            of its weights.
         """
         notes = self.notes
         trained = [

@@ -50,10 +50,14 @@ dimensions = [2]
 class Project:
     """A folder with `medembed.toml`, `data_lake/` and `.dagster_home/`.
 
-    Attributes:
-        folder: where it lies.
-        model: the base model's folder.
-        lake_url: the data lake.
+    Attributes
+    ----------
+    folder
+        where it lies.
+    model
+        the base model's folder.
+    lake_url
+        the data lake.
     """
 
     folder: Path

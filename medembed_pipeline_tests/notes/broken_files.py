@@ -81,9 +81,12 @@ def broken_files(
 ) -> list[BrokenFile]:
     """`count` bad files, each kind in turn, names in turn; the same for the same arguments.
 
-    Args:
-        over_row_bytes: the size of a row that is too long for the reader's settings.
-        over_file_bytes: the size of content that is too large for them; 0 leaves the kind out.
+    Parameters
+    ----------
+    over_row_bytes
+        the size of a row that is too long for the reader's settings.
+    over_file_bytes
+        the size of content that is too large for them; 0 leaves the kind out.
     """
     random = Random(seed)
     kinds = dict(_KINDS)

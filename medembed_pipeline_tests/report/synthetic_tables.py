@@ -18,11 +18,16 @@ MODELS = ("baseline", "tuned")
 def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, seed: int) -> None:
     """Fill `tables`, `facts` and `history`.
 
-    Args:
-        payload: without them.
-        scored: the held-out notes.
-        pool: by model, their nearest among themselves: positions in the payload and similarities, -1 for none.
-        seed: of the figures that are drawn.
+    Parameters
+    ----------
+    payload
+        without them.
+    scored
+        the held-out notes.
+    pool
+        by model, their nearest among themselves: positions in the payload and similarities, -1 for none.
+    seed
+        of the figures that are drawn.
     """
     generator = np.random.default_rng(seed)
     payload["tables"] = {

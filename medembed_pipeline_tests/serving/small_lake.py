@@ -35,9 +35,12 @@ SITES = ("North", "South", "West")
 class SmallLake:
     """A lake that checkpoints are released in.
 
-    Args:
-        folder: of the lake and its models.
-        notes: how many it begins with.
+    Parameters
+    ----------
+    folder
+        of the lake and its models.
+    notes
+        how many it begins with.
     """
 
     def __init__(self, folder: Path, notes: int = 60) -> None:

@@ -54,12 +54,18 @@ class Scenario:
 class Covered:
     """What was found of one figure.
 
-    Attributes:
-        truth: the figure that is held to be true: 0 for the difference of equal models, else the mean over the draws.
-        spread: standard deviation over the draws.
-        error: half the interval's width in normal quantiles, over the spread: 1 is right, above 1 is wide.
-        covered: share of the intervals that hold the truth.
-        above_zero: share of the intervals that lie wholly above zero.
+    Attributes
+    ----------
+    truth
+        the figure that is held to be true: 0 for the difference of equal models, else the mean over the draws.
+    spread
+        standard deviation over the draws.
+    error
+        half the interval's width in normal quantiles, over the spread: 1 is right, above 1 is wide.
+    covered
+        share of the intervals that hold the truth.
+    above_zero
+        share of the intervals that lie wholly above zero.
     """
 
     model: str
@@ -95,10 +101,14 @@ def _numbers(figures: dict[MetricKey, Jackknife], key: MetricKey, model: str) ->
 def simulate(scenario: Scenario, *, draws: int, pool: Executor | None = None) -> list[Covered]:
     """Draw again and again, and count.
 
-    Args:
-        scenario: what is drawn.
-        draws: how often.
-        pool: processes to share the work; None for this one.
+    Parameters
+    ----------
+    scenario
+        what is drawn.
+    draws
+        how often.
+    pool
+        processes to share the work; None for this one.
     """
     run = partial(one_draw, scenario)
     found = np.stack(list(pool.map(run, range(draws), chunksize=8) if pool else map(run, range(draws))))

@@ -22,11 +22,16 @@ LARGEST_GROUP = 6
 class Draw:
     """One sample.
 
-    Attributes:
-        note_ids: n ids.
-        baseline, tuned: float64 [n, d] unit rows.
-        labels: one class per note.
-        groups: int64 [n].
+    Attributes
+    ----------
+    note_ids
+        n ids.
+    baseline, tuned
+        float64 [n, d] unit rows.
+    labels
+        one class per note.
+    groups
+        int64 [n].
     """
 
     note_ids: list[str]
@@ -44,12 +49,18 @@ def draw_models(
     Both models see a note's class and the same chance about it; each has noise of its own. With equal signals they are
     equally good. Clustered groups have one to six notes of one class, half of whose variance they share.
 
-    Args:
-        notes: how many.
-        classes: how many, in the same places in every draw.
-        clustered: whether notes come in groups; else every note is its own.
-        seed: of the draw.
-        tuned_signal: how far apart the tuned model sees the classes; the baseline sees SIGNAL.
+    Parameters
+    ----------
+    notes
+        how many.
+    classes
+        how many, in the same places in every draw.
+    clustered
+        whether notes come in groups; else every note is its own.
+    seed
+        of the draw.
+    tuned_signal
+        how far apart the tuned model sees the classes; the baseline sees SIGNAL.
     """
     centers = np.random.default_rng(11).normal(size=(classes, DIMENSIONS))
     generator = np.random.default_rng((seed, notes, classes, clustered))

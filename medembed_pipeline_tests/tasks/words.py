@@ -13,8 +13,10 @@ DIMENSIONS = 64
 class WordModel:
     """Each word has a direction of its own, decided by its letters and the model's name.
 
-    Attributes:
-        texts: everything that was encoded, in order.
+    Attributes
+    ----------
+    texts
+        everything that was encoded, in order.
     """
 
     def __init__(self, name: str = "model", *, noise: float = 0.0) -> None:

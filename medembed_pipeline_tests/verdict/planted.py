@@ -83,8 +83,10 @@ def planted(
 ) -> Notes:
     """Notes around a centre per specialty; the tuned model draws them `gain` nearer to it.
 
-    Args:
-        harmed: a specialty whose notes the tuned model takes for those of the others.
+    Parameters
+    ----------
+    harmed
+        a specialty whose notes the tuned model takes for those of the others.
     """
     random = np.random.default_rng(seed)
     count = specialties * notes

@@ -47,14 +47,22 @@ def knn_scores(
 ) -> FloatArray:
     """Votes of the k most similar training notes: each gives one vote to each of its specialties.
 
-    Args:
-        training: float64 [t, d] unit rows.
-        training_membership: float64 [t, m] specialty sets.
-        held_out: float64 [h, d] unit rows.
-        k: voters per note; all where there are fewer. Ties of similarity go to the lower row.
-        block_rows: notes per block; by default as many as fit into the shared memory budget.
+    Parameters
+    ----------
+    training
+        float64 [t, d] unit rows.
+    training_membership
+        float64 [t, m] specialty sets.
+    held_out
+        float64 [h, d] unit rows.
+    k
+        voters per note; all where there are fewer. Ties of similarity go to the lower row.
+    block_rows
+        notes per block; by default as many as fit into the shared memory budget.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [h, m], votes.
     """
     count = len(training)
@@ -80,10 +88,14 @@ def probe_scores(training: FloatArray, training_membership: FloatArray, held_out
 
     Reference: G. Alain, Y. Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 
-    Args:
-        training, training_membership, held_out: as in `knn_scores`.
+    Parameters
+    ----------
+    training, training_membership, held_out
+        as in `knn_scores`.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [h, m], rows that sum to 1; 0 for a specialty that no training note carries.
     """
     from sklearn.linear_model import LogisticRegression
@@ -111,11 +123,16 @@ def probe_scores(training: FloatArray, training_membership: FloatArray, held_out
 def predicted_sets(scores: FloatArray, sizes: IntArray) -> FloatArray:
     """The best scored specialties of each note, as many as `sizes` says; ties by name.
 
-    Args:
-        scores: float64 [h, m].
-        sizes: int64 [h], specialties that each note carries.
+    Parameters
+    ----------
+    scores
+        float64 [h, m].
+    sizes
+        int64 [h], specialties that each note carries.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [h, m], 1 where predicted.
     """
     order = np.argsort(-np.round(scores, 9), axis=1, kind="stable")
@@ -130,9 +147,12 @@ def macro_f1(predicted: FloatArray, truth: FloatArray, columns: IntArray) -> flo
 
     A specialty that is neither predicted nor true has F1 = 0, as in scikit-learn (`zero_division=0`).
 
-    Args:
-        predicted, truth: float64 [h, m], 1 where so.
-        columns: int64 [c], specialties to average over.
+    Parameters
+    ----------
+    predicted, truth
+        float64 [h, m], 1 where so.
+    columns
+        int64 [c], specialties to average over.
     """
     if not len(columns):
         return float("nan")

@@ -19,10 +19,14 @@ _NUMBER_AT_THE_END = re.compile(r"\s+-\s*\d+$")
 class Detail(NamedTuple):
     """How much detail is kept.
 
-    Attributes:
-        kept: mean share of a note's mates that are among its nearest; NaN where no note is asked.
-        random: the share that neighbours in random order would give.
-        notes: notes asked: those with mates, and with more notes of their specialty than are looked at.
+    Attributes
+    ----------
+    kept
+        mean share of a note's mates that are among its nearest; NaN where no note is asked.
+    random
+        the share that neighbours in random order would give.
+    notes
+        notes asked: those with mates, and with more notes of their specialty than are looked at.
     """
 
     kept: float
@@ -38,13 +42,20 @@ def nearest_allowed(
 ) -> IntArray:
     """The k most similar allowed rows of each query, exact, ties to the lower index.
 
-    Args:
-        rows: float64 [n, d] unit rows.
-        queries: int64 [q], rows that ask.
-        allowed: bool [q, n], the candidates of each query.
-        k: neighbours per query.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
+    queries
+        int64 [q], rows that ask.
+    allowed
+        bool [q, n], the candidates of each query.
+    k
+        neighbours per query.
 
-    Returns:
+    Returns
+    -------
+    IntArray
         int64 [q, min(k, n)], nearest first; -1 where a query has fewer candidates.
     """
     count = len(rows)
@@ -76,13 +87,20 @@ def detail_kept(
     that 1 can be reached. A specialty that collapses onto one point loses what tells its notes apart: the
     share falls towards `random`. Notes with k candidates or fewer are not asked, since all of these are found.
 
-    Args:
-        rows: float64 [n, d] unit rows of all labelled notes.
-        membership: float64 [n, m] their specialty sets.
-        kinds: n sets of kinds; an empty one has no mates.
-        asked: bool [n], the notes that may ask: the held-out ones, so that no memory is measured.
-        k: nearest notes looked at.
-        block_queries: notes asked at a time; by default as many as fit into the shared memory budget.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows of all labelled notes.
+    membership
+        float64 [n, m] their specialty sets.
+    kinds
+        n sets of kinds; an empty one has no mates.
+    asked
+        bool [n], the notes that may ask: the held-out ones, so that no memory is measured.
+    k
+        nearest notes looked at.
+    block_queries
+        notes asked at a time; by default as many as fit into the shared memory budget.
     """
     count = len(rows)
     members: dict[str, list[int]] = {}
@@ -132,9 +150,12 @@ def kinds_by_name(
 ) -> list[frozenset[str]]:
     """The kinds of each note, by the names of the rows that it came from.
 
-    Args:
-        source_rows: row ids per note.
-        name_of_row: the name of a row, by its id; a row without a name, or an unknown one, has no kind.
+    Parameters
+    ----------
+    source_rows
+        row ids per note.
+    name_of_row
+        the name of a row, by its id; a row without a name, or an unknown one, has no kind.
     """
     kinds = []
     for row_ids in source_rows:

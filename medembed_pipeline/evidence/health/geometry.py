@@ -35,10 +35,14 @@ def alignment_and_uniformity(
     Reference: T. Wang, P. Isola, "Understanding contrastive representation learning through alignment and
     uniformity on the hypersphere", ICML 2020 (alpha = 2, t = 2).
 
-    Args:
-        rows: float64 [n, d] unit rows.
-        membership: float64 [n, m] specialty sets.
-        block_rows: notes per block; by default as many as fit into the shared memory budget.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
+    membership
+        float64 [n, m] specialty sets.
+    block_rows
+        notes per block; by default as many as fit into the shared memory budget.
     """
     count = len(rows)
     distance_sum = potential_sum = 0.0
@@ -70,9 +74,12 @@ def specialty_spread(rows: FloatArray, labels: LabelMatrix) -> dict[str, PairFig
 
     Specialties of fewer than two notes are left out; of more than MOST_SPREAD_NOTES so many are taken, evenly spaced.
 
-    Args:
-        rows: float64 [n, d] unit rows.
-        labels: the specialties of the same n notes.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
+    labels
+        the specialties of the same n notes.
     """
     found = {}
     for column, name in enumerate(labels.names):

@@ -16,10 +16,14 @@ from medembed_pipeline.lake import compute as pc
 class Occurrences(NamedTuple):
     """How often each note is among the `k` nearest of another one.
 
-    Attributes:
-        note_ids: all notes, sorted.
-        counts: int64 [n], the k-occurrence N_k of each; their sum is n * k.
-        k: neighbours looked at: as asked, or as many as there are.
+    Attributes
+    ----------
+    note_ids
+        all notes, sorted.
+    counts
+        int64 [n], the k-occurrence N_k of each; their sum is n * k.
+    k
+        neighbours looked at: as asked, or as many as there are.
     """
 
     note_ids: list[str]
@@ -30,13 +34,19 @@ class Occurrences(NamedTuple):
 def k_occurrences(neighbors: pa.Table, *, model: str, k: int) -> Occurrences:
     """Count, for every note, the notes that have it among their k nearest, by the table `neighbors`.
 
-    Args:
-        neighbors: columns model, pool, note_id, rank (from 1), neighbor_id; the pool `all` is read.
-        model: baseline or tuned.
-        k: neighbours per note; where the table holds fewer, that many.
+    Parameters
+    ----------
+    neighbors
+        columns model, pool, note_id, rank (from 1), neighbor_id; the pool `all` is read.
+    model
+        baseline or tuned.
+    k
+        neighbours per note; where the table holds fewer, that many.
 
-    Raises:
-        HealthError: the table holds no neighbours of this model, or a neighbour that asks for none itself.
+    Raises
+    ------
+    HealthError
+        the table holds no neighbours of this model, or a neighbour that asks for none itself.
     """
     mine = pc.and_(pc.equal(neighbors["model"], model), pc.equal(neighbors["pool"], "all"))
     part = neighbors.select(["note_id", "rank", "neighbor_id"]).filter(mine)

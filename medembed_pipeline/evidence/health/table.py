@@ -74,12 +74,18 @@ HEALTH_SCHEMA = pa.schema(
 class HealthNotes:
     """The notes with a specialty, or all where none has one, sorted by id.
 
-    Attributes:
-        note_ids: n ids.
-        specialties: n sets, none empty, or all.
-        held_out: bool [n], test notes that the checkpoint has not seen.
-        training: bool [n], notes of the training split.
-        kinds: by method of detail, the kinds of each note (see `detail_kept`).
+    Attributes
+    ----------
+    note_ids
+        n ids.
+    specialties
+        n sets, none empty, or all.
+    held_out
+        bool [n], test notes that the checkpoint has not seen.
+    training
+        bool [n], notes of the training split.
+    kinds
+        by method of detail, the kinds of each note (see `detail_kept`).
     """
 
     note_ids: list[str]
@@ -113,14 +119,21 @@ def health_table(
     specialty, all notes. The classifiers are trained on training notes and scored on held-out ones. Figures that no
     note allows are left out.
 
-    Args:
-        notes: the labelled notes, or all where none is.
-        embeddings: by model, [n, d], L2-normalised, in the order of `notes`.
-        neighbors: the table `neighbors`.
-        hub_neighbors, detail_neighbors, classifier_neighbors: k of each.
+    Parameters
+    ----------
+    notes
+        the labelled notes, or all where none is.
+    embeddings
+        by model, [n, d], L2-normalised, in the order of `notes`.
+    neighbors
+        the table `neighbors`.
+    hub_neighbors, detail_neighbors, classifier_neighbors
+        k of each.
 
-    Raises:
-        HealthError: a model without embeddings, or as in `k_occurrences`.
+    Raises
+    ------
+    HealthError
+        a model without embeddings, or as in `k_occurrences`.
     """
     missing = sorted(set(MODELS).difference(embeddings))
     if missing:

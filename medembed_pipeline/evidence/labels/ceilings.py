@@ -40,16 +40,23 @@ def label_ceilings(
     only hard, higher. A model that beats this ceiling has either learned how notes are misfiled or knows better
     than the review.
 
-    Args:
-        given: n specialty sets as filed, without empty ones.
-        believed: n specialty sets as they would be without label errors.
+    Parameters
+    ----------
+    given
+        n specialty sets as filed, without empty ones.
+    believed
+        n specialty sets as they would be without label errors.
 
-    Returns:
-        Records `metric`, `k` (None where it has none), `ceiling`, `ceiling_with_label_noise`, `n` (queries), in
-        the order of CEILING_METRICS; empty where no note has a relevant candidate.
+    Returns
+    -------
+    list[dict[str, Any]]
+        Records `metric`, `k` (None where it has none), `ceiling`, `ceiling_with_label_noise`, `n` (queries), in the
+        order of CEILING_METRICS; empty where no note has a relevant candidate.
 
-    Raises:
-        LabelReviewError: different numbers of sets.
+    Raises
+    ------
+    LabelReviewError
+        different numbers of sets.
     """
     if len(given) != len(believed):
         raise LabelReviewError(
@@ -86,11 +93,16 @@ def expected_scores(given: FloatArray, believed: FloatArray) -> dict[MetricKey, 
     Reference: F. McSherry, M. Najork, "Computing information retrieval performance measures efficiently in the
     presence of tied scores", ECIR 2008.
 
-    Args:
-        given: float64 [n, m], what relevance and gains are computed from.
-        believed: float64 [n, m], what the ranking is made from.
+    Parameters
+    ----------
+    given
+        float64 [n, m], what relevance and gains are computed from.
+    believed
+        float64 [n, m], what the ranking is made from.
 
-    Returns:
+    Returns
+    -------
+    dict[MetricKey, FloatArray]
         (metric, k) -> float64 [n], defined as in `retrieval_scores`; NaN for a query without a relevant candidate.
     """
     kinds, kind_of = np.unique(np.hstack([given, believed]), axis=0, return_inverse=True)

@@ -27,13 +27,20 @@ def stratified_group_folds(
     Reference: K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the stratification of multi-label data", ECML PKDD
     2011.
 
-    Args:
-        membership: float64 [n, m], 1.0 where the note carries the specialty.
-        groups: int64 [n], numbers from 0 (see `group_codes`).
-        folds: at least 1.
-        seed: of the order among groups of equal size.
+    Parameters
+    ----------
+    membership
+        float64 [n, m], 1.0 where the note carries the specialty.
+    groups
+        int64 [n], numbers from 0 (see `group_codes`).
+    folds
+        at least 1.
+    seed
+        of the order among groups of equal size.
 
-    Returns:
+    Returns
+    -------
+    IntArray
         int64 [n], the fold of each note, below `folds`.
     """
     count = int(groups.max(initial=-1)) + 1

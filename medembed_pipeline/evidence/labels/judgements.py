@@ -19,13 +19,20 @@ JUDGEMENTS = (LOOKS_WRONG, SEVERAL_SPECIALTIES, AGREES)
 class Judgements:
     """One entry per note; only `judged` ones mean anything, the others carry no specialty that can be judged.
 
-    Attributes:
-        judged: bool [n].
-        judgement: object [n], one of JUDGEMENTS.
-        given_probability: float64 [n], the largest probability of a specialty that the note is filed under.
-        suggested: int64 [n], column of the likeliest specialty that it is not filed under, -1 where there is none.
-        suggested_probability: float64 [n], that specialty's probability, 0 where there is none.
-        quality: float64 [n], cleanlab's label quality score, 0 to 1.
+    Attributes
+    ----------
+    judged
+        bool [n].
+    judgement
+        object [n], one of JUDGEMENTS.
+    given_probability
+        float64 [n], the largest probability of a specialty that the note is filed under.
+    suggested
+        int64 [n], column of the likeliest specialty that it is not filed under, -1 where there is none.
+    suggested_probability
+        float64 [n], that specialty's probability, 0 where there is none.
+    quality
+        float64 [n], cleanlab's label quality score, 0 to 1.
     """
 
     judged: BoolArray
@@ -53,11 +60,15 @@ def judge(membership: FloatArray, probabilities: FloatArray, *, threshold: float
     labels", JAIR 70 (2021); A. Thyagarajan, E. Snorrason, C. Northcutt, J. Mueller, "Identifying incorrect
     annotations in multi-label classification data" (2022), https://arxiv.org/abs/2211.13895.
 
-    Args:
-        membership: float64 [n, m], the specialties as filed; rows without any are not judged, but are known not
-            to carry the m specialties.
-        probabilities: float64 [n, m], out of sample.
-        threshold: between 0 and 1.
+    Parameters
+    ----------
+    membership
+        float64 [n, m], the specialties as filed; rows without any are not judged, but are known not to carry the m
+        specialties.
+    probabilities
+        float64 [n, m], out of sample.
+    threshold
+        between 0 and 1.
     """
     count = len(membership)
     carries = membership > 0

@@ -25,12 +25,18 @@ def learnable_specialties(membership: FloatArray, groups: IntArray, fold_of: Int
     A specialty needs at least as many duplicate groups as there are folds, and in the training part of each fold
     both a note that carries it and one that does not.
 
-    Args:
-        membership: float64 [n, m].
-        groups: int64 [n], numbers from 0.
-        fold_of: int64 [n], the fold of each note.
+    Parameters
+    ----------
+    membership
+        float64 [n, m].
+    groups
+        int64 [n], numbers from 0.
+    fold_of
+        int64 [n], the fold of each note.
 
-    Returns:
+    Returns
+    -------
+    BoolArray
         bool [m].
     """
     folds = int(fold_of.max(initial=-1)) + 1
@@ -52,17 +58,26 @@ def out_of_sample_probabilities(
     One logistic regression for each specialty and fold (one against the rest, so that the probabilities of
     several specialties can all be high), in float64 and on one thread: the same input gives the same output.
 
-    Args:
-        embeddings: [n, d] unit rows.
-        membership: float64 [n, m], only learnable specialties (see `learnable_specialties`).
-        fold_of: int64 [n].
+    Parameters
+    ----------
+    embeddings
+        [n, d] unit rows.
+    membership
+        float64 [n, m], only learnable specialties (see `learnable_specialties`).
+    fold_of
+        int64 [n].
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n, m], rounded to DECIMALS.
 
-    Raises:
-        LabelReviewError: numbers of rows that differ, or a specialty that cannot be learned.
-        EvaluationError: rows that are not of unit length.
+    Raises
+    ------
+    LabelReviewError
+        numbers of rows that differ, or a specialty that cannot be learned.
+    EvaluationError
+        rows that are not of unit length.
     """
     import sklearn.linear_model
     from threadpoolctl import threadpool_limits

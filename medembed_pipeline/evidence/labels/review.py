@@ -98,29 +98,45 @@ def label_review_table(
     last, without a judgement. See `judge` for the judgements and `label_ceilings` for the ceilings; there, a
     note that looks wrong is believed to belong to the suggested specialty alone.
 
-    Args:
-        note_ids: n different ids, in any order.
-        specialties: n collections of names; a note without any is left out.
-        duplicate_groups: n groups; near-duplicates share one.
-        splits: split by note id.
-        embeddings: [n, d], L2-normalised rows of the baseline model.
-        held_out_ids: the notes that the models are scored on.
-        folds: of the cross-validation, at least 2.
-        repeats: divisions into folds, at least 1; the probabilities are the mean over them. On the clinical notes
-            two seeds agreed on 60% of the notes that look wrong with one division, and on 79% with five.
-        threshold: probability from which a specialty is taken to belong to a note.
-        seed: of the folds.
+    Parameters
+    ----------
+    note_ids
+        n different ids, in any order.
+    specialties
+        n collections of names; a note without any is left out.
+    duplicate_groups
+        n groups; near-duplicates share one.
+    splits
+        split by note id.
+    embeddings
+        [n, d], L2-normalised rows of the baseline model.
+    held_out_ids
+        the notes that the models are scored on.
+    folds
+        of the cross-validation, at least 2.
+    repeats
+        divisions into folds, at least 1; the probabilities are the mean over them. On the clinical notes two seeds
+        agreed on 60% of the notes that look wrong with one division, and on 79% with five.
+    threshold
+        probability from which a specialty is taken to belong to a note.
+    seed
+        of the folds.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         A table with LABEL_REVIEW_SCHEMA, and the facts: number of notes by judgement (`looks_wrong`,
         `several_specialties`, `agrees`), `notes_judged`, `notes_not_judged`, `specialties_not_judged`,
-        `label_error_rate` (share of the judged notes that look wrong, None without any),
-        `looks_wrong_held_out`, `ceiling_precision_at_5` and `ceiling_with_label_noise` (of P@5, None where
-        nothing is scored), `ceilings` and `by_specialty` (records).
+        `label_error_rate` (share of the judged notes that look wrong, None without any), `looks_wrong_held_out`,
+        `ceiling_precision_at_5` and `ceiling_with_label_noise` (of P@5, None where nothing is scored), `ceilings` and
+        `by_specialty` (records).
 
-    Raises:
-        LabelReviewError: inputs that do not fit each other.
-        EvaluationError: ids that repeat, or vectors that are not of unit length.
+    Raises
+    ------
+    LabelReviewError
+        inputs that do not fit each other.
+    EvaluationError
+        ids that repeat, or vectors that are not of unit length.
     """
     matrix = np.asarray(embeddings)
     for name, values in (("specialties", specialties), ("duplicate_groups", duplicate_groups)):

@@ -38,17 +38,25 @@ _METRICS: tuple[tuple[str, int | None, str], ...] = (
 def run(preset: Path, data: Path, output: Path | None) -> int:
     """Run an experiment, print its table, and write it.
 
-    Args:
-        preset: the preset file, or the name of one in `presets/`.
-        data: a file of labelled rows, in any format that may land.
-        output: folder for `experiment.parquet`, `experiment.md`, `experiment.png` and `experiment.svg`; None writes
-            nothing. A stopped experiment with the same output folder goes on where it was.
+    Parameters
+    ----------
+    preset
+        the preset file, or the name of one in `presets/`.
+    data
+        a file of labelled rows, in any format that may land.
+    output
+        folder for `experiment.parquet`, `experiment.md`, `experiment.png` and `experiment.svg`; None writes nothing.
+        A stopped experiment with the same output folder goes on where it was.
 
-    Returns:
+    Returns
+    -------
+    int
         0, the exit status.
 
-    Raises:
-        MedembedError: the preset or the data cannot be used, the training fails, or the folder cannot be written.
+    Raises
+    ------
+    MedembedError
+        the preset or the data cannot be used, the training fails, or the folder cannot be written.
     """
     from medembed_pipeline.evidence.leakage.experiment import run_experiment
     from medembed_pipeline.evidence.leakage.experiment_rows import read_rows
@@ -101,10 +109,14 @@ def preset_path(preset: Path) -> Path:
 def experiment_page(table: pa.Table, facts: Mapping[str, Any], *, title: str) -> str:
     """The result as Markdown: the counts, a table per figure, and what share of the gain is memory.
 
-    Args:
-        table: EXPERIMENT_SCHEMA.
-        facts: of `ExperimentResult`.
-        title: the experiment's name.
+    Parameters
+    ----------
+    table
+        EXPERIMENT_SCHEMA.
+    facts
+        of `ExperimentResult`.
+    title
+        the experiment's name.
     """
     found = {(row["scored"], row["epoch"], row["metric"], row["k"]): row for row in table.to_pylist()}
     epochs = sorted({epoch for _, epoch, _, _ in found})

@@ -19,16 +19,26 @@ from medembed_pipeline.evidence.leakage.simulation import LandedRows, LeakageErr
 class LeakNotes:
     """The notes with a specialty, sorted by id, and what the checkpoint knows of them. Made by `leak_notes`.
 
-    Attributes:
-        note_ids: n ids.
-        labels: their specialty sets.
-        groups: int64 [n], number of the group: near-duplicates, and a patient's notes where patients are known.
-        near_duplicates: int64 [n], number of the group by near-duplicates alone.
-        rows: the corpus as rows of one label.
-        vectors: float64 [n, d] unit rows by model, `baseline` and `tuned`.
-        trained: bool [n], the checkpoint was trained on the note.
-        seen: bool [n], it was trained on the note or another of its group.
-        held_out: bool [n], scored by `embedding_metrics`.
+    Attributes
+    ----------
+    note_ids
+        n ids.
+    labels
+        their specialty sets.
+    groups
+        int64 [n], number of the group: near-duplicates, and a patient's notes where patients are known.
+    near_duplicates
+        int64 [n], number of the group by near-duplicates alone.
+    rows
+        the corpus as rows of one label.
+    vectors
+        float64 [n, d] unit rows by model, `baseline` and `tuned`.
+    trained
+        bool [n], the checkpoint was trained on the note.
+    seen
+        bool [n], it was trained on the note or another of its group.
+    held_out
+        bool [n], scored by `embedding_metrics`.
     """
 
     note_ids: list[str]
@@ -58,21 +68,35 @@ def leak_notes(
 ) -> LeakNotes:
     """Sort the notes by id, drop those without a specialty, and mark what was trained on.
 
-    Args:
-        note_ids: n different ids, in any order.
-        baseline: [n, d], L2-normalised.
-        tuned: [n, e], likewise.
-        specialties: per note, empty where it has none.
-        document_types: per note.
-        groups: per note; near-duplicates share one, and so do the notes of a patient.
-        trained: ids that the checkpoint was trained on; ids that are no longer in the corpus are ignored.
-        held_out: ids that are scored as never seen.
-        trained_groups: groups of notes that the checkpoint was trained on and whose text is gone.
-        near_duplicates: per note, the group by near-duplicates alone, where patients are known; None where not.
+    Parameters
+    ----------
+    note_ids
+        n different ids, in any order.
+    baseline
+        [n, d], L2-normalised.
+    tuned
+        [n, e], likewise.
+    specialties
+        per note, empty where it has none.
+    document_types
+        per note.
+    groups
+        per note; near-duplicates share one, and so do the notes of a patient.
+    trained
+        ids that the checkpoint was trained on; ids that are no longer in the corpus are ignored.
+    held_out
+        ids that are scored as never seen.
+    trained_groups
+        groups of notes that the checkpoint was trained on and whose text is gone.
+    near_duplicates
+        per note, the group by near-duplicates alone, where patients are known; None where not.
 
-    Raises:
-        LeakageError: inputs of different lengths, or a held-out note that was seen.
-        EvaluationError: an id twice, or vectors that are not of unit length.
+    Raises
+    ------
+    LeakageError
+        inputs of different lengths, or a held-out note that was seen.
+    EvaluationError
+        an id twice, or vectors that are not of unit length.
     """
     for name, size in (
         ("baseline", len(np.asarray(baseline))),

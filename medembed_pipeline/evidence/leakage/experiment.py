@@ -83,9 +83,12 @@ EXPERIMENT_SCHEMA = pa.schema(
 class ExperimentResult:
     """What came of an experiment.
 
-    Attributes:
-        table: EXPERIMENT_SCHEMA, by scored set, epoch and metric.
-        facts: counts: rows, different texts, held-out rows, and how many of them have their text in training.
+    Attributes
+    ----------
+    table
+        EXPERIMENT_SCHEMA, by scored set, epoch and metric.
+    facts
+        counts: rows, different texts, held-out rows, and how many of them have their text in training.
     """
 
     table: pa.Table
@@ -102,16 +105,24 @@ def run_experiment(
 ) -> ExperimentResult:
     """Split, train and score.
 
-    Args:
-        rows: of `read_rows`.
-        preset: how to split, train and score them.
-        state_folder: where the state of the training and the model of each epoch are kept meanwhile, so that a
-            stopped experiment goes on; None for a temporary folder.
-        on_line: told how far it is.
-        progress: show a bar.
+    Parameters
+    ----------
+    rows
+        of `read_rows`.
+    preset
+        how to split, train and score them.
+    state_folder
+        where the state of the training and the model of each epoch are kept meanwhile, so that a stopped experiment
+        goes on; None for a temporary folder.
+    on_line
+        told how far it is.
+    progress
+        show a bar.
 
-    Raises:
-        MedembedError: the rows allow no triplets, or the training fails; see `train`.
+    Raises
+    ------
+    MedembedError
+        the rows allow no triplets, or the training fails; see `train`.
     """
     from medembed_pipeline.encoder.model import load_encoder
 
@@ -145,8 +156,10 @@ def run_experiment(
 def scored_sets(rows: ExperimentRows, held_out: npt.NDArray[np.bool_], *, seed: int) -> dict[str, IntArray]:
     """Positions of the rows of each scored set, ascending.
 
-    Raises:
-        LeakageError: nothing is held out, or nothing is left to train on.
+    Raises
+    ------
+    LeakageError
+        nothing is held out, or nothing is left to train on.
     """
     training, held = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     if not len(training) or not len(held):

@@ -22,10 +22,14 @@ from medembed_pipeline.notes.reader import ReaderOptions, read_landing_file
 class ExperimentRows:
     """Rows of one text and one label each; a text may stand in several of them.
 
-    Attributes:
-        ids: different ids, sorted.
-        texts: as cleaned.
-        labels: specialty of each row.
+    Attributes
+    ----------
+    ids
+        different ids, sorted.
+    texts
+        as cleaned.
+    labels
+        specialty of each row.
     """
 
     ids: list[str]
@@ -45,16 +49,24 @@ class ExperimentRows:
 def read_rows(path: Path, data: DataPreset, *, seed: int) -> tuple[ExperimentRows, dict[str, int]]:
     """Read a file of any landing format, and draw the rows of the preset.
 
-    Args:
-        path: CSV, TSV, JSON Lines or Parquet, also .gz.
-        data: which rows.
-        seed: of the draw.
+    Parameters
+    ----------
+    path
+        CSV, TSV, JSON Lines or Parquet, also .gz.
+    data
+        which rows.
+    seed
+        of the draw.
 
-    Returns:
+    Returns
+    -------
+    tuple[ExperimentRows, dict[str, int]]
         The rows in the order of the file, and how many rows of each specialty there were to draw from.
 
-    Raises:
-        LeakageError: the file is missing or cannot be used, or a specialty has fewer than four rows.
+    Raises
+    ------
+    LeakageError
+        the file is missing or cannot be used, or a specialty has fewer than four rows.
     """
     if not path.is_file():
         raise LeakageError(f"data: there is no file {path}. Give a file of labelled rows.")
@@ -110,7 +122,9 @@ def read_rows(path: Path, data: DataPreset, *, seed: int) -> tuple[ExperimentRow
 def held_out_rows(rows: ExperimentRows, split: SplitPreset, *, seed: int) -> tuple[BoolArray, list[str]]:
     """Draw which rows are held out.
 
-    Returns:
+    Returns
+    -------
+    tuple[BoolArray, list[str]]
         bool [n], and per row the unit that the split deals out as a whole.
     """
     units = split_units(rows, split.by)

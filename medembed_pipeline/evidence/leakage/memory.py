@@ -27,10 +27,13 @@ DECIMALS = 12
 class ProtocolResult:
     """What one protocol shows.
 
-    Attributes:
-        figures: by model (baseline, tuned, difference) and metric, one column each; mean over the repeats. Rows of
-            `left_out` are the groups of the whole corpus.
-        seen_share: share of the scored items that the checkpoint has seen; mean over the repeats.
+    Attributes
+    ----------
+    figures
+        by model (baseline, tuned, difference) and metric, one column each; mean over the repeats. Rows of `left_out`
+        are the groups of the whole corpus.
+    seen_share
+        share of the scored items that the checkpoint has seen; mean over the repeats.
     """
 
     figures: Mapping[tuple[str, MetricKey], Jackknife]
@@ -51,10 +54,14 @@ def memory_share(gain: float, true_gain: float) -> float | None:
 def memory_facts(results: Mapping[str, ProtocolResult], unseen: str, *, confidence: float) -> dict[str, Any]:
     """`memory_share_<protocol>` (precision@5), `memory_share_map_<protocol>`, and `memory`, a record per share.
 
-    Args:
-        results: by protocol; those that are missing have the share None and no record.
-        unseen: the protocol in which nothing was seen.
-        confidence: of the intervals.
+    Parameters
+    ----------
+    results
+        by protocol; those that are missing have the share None and no record.
+    unseen
+        the protocol in which nothing was seen.
+    confidence
+        of the intervals.
     """
     shares: dict[str, float | None] = {}
     records: list[dict[str, Any]] = []

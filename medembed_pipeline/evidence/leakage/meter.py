@@ -145,22 +145,33 @@ def leak_meter(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Score both models under every protocol; see the module's docstring.
 
-    Args:
-        notes: of `leak_notes`.
-        train: share of items that a split trains on.
-        test: share of items that a split scores.
-        repeats: simulated splits per protocol.
-        seed: of every draw.
-        largest_pool: items of a scored set at most.
-        confidence: of the intervals.
-        on_protocol: called with the name of each protocol when it is done.
+    Parameters
+    ----------
+    notes
+        of `leak_notes`.
+    train
+        share of items that a split trains on.
+    test
+        share of items that a split scores.
+    repeats
+        simulated splits per protocol.
+    seed
+        of every draw.
+    largest_pool
+        items of a scored set at most.
+    confidence
+        of the intervals.
+    on_protocol
+        called with the name of each protocol when it is done.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         A table with LEAK_METER_SCHEMA, sorted by protocol, model and metric, and facts: `pool` (items of a scored
         set), `held_out_notes`, `trained_notes`, `memory_share_<protocol>` (of the gain in precision@5),
         `memory_share_map_<protocol>` (of the gain in MAP), `memory`, a record per protocol and metric, and
-        `held_out_protocol`, the one in which nothing was seen. The table is empty where fewer than two notes were held
-        out; without trained notes it has that protocol alone.
+        `held_out_protocol`, the one in which nothing was seen. The table is empty where fewer than two notes were
+        held out; without trained notes it has that protocol alone.
     """
     unseen = "by_patient" if notes.patients_known else "by_group"
     held_out, trained = np.flatnonzero(notes.held_out), np.flatnonzero(notes.trained)

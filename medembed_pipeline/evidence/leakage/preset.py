@@ -102,8 +102,10 @@ class ExperimentPreset(Section):
 def load_preset(path: Path) -> ExperimentPreset:
     """Read and check a preset file.
 
-    Raises:
-        PresetError: the file is missing, is not TOML, or holds an unknown key or a value out of range.
+    Raises
+    ------
+    PresetError
+        the file is missing, is not TOML, or holds an unknown key or a value out of range.
     """
     if not path.is_file():
         raise PresetError(f"preset not found: {path}. Give a TOML file, such as presets/published.toml.")

@@ -19,9 +19,12 @@ class LeakageError(MedembedError):
 class LandedRows:
     """The corpus as rows of one label each, the way it landed.
 
-    Attributes:
-        note: int64 [r], the note of each row, ascending.
-        label: int64 [r], column of the row's specialty, -1 where its label is a document type.
+    Attributes
+    ----------
+    note
+        int64 [r], the note of each row, ascending.
+    label
+        int64 [r], column of the row's specialty, -1 where its label is a document type.
     """
 
     note: IntArray
@@ -38,10 +41,14 @@ def landed_rows(
 ) -> LandedRows:
     """One row per note and label, specialties and document types alike.
 
-    Args:
-        specialties: per note, each of them in `names`.
-        document_types: per note.
-        names: the specialties by column.
+    Parameters
+    ----------
+    specialties
+        per note, each of them in `names`.
+    document_types
+        per note.
+    names
+        the specialties by column.
     """
     column_of = {name: column for column, name in enumerate(names)}
     note: list[int] = []
@@ -64,16 +71,25 @@ def seen_share(
 ) -> float:
     """Draw one split and count the test items of which the training would have seen the text or a near-duplicate.
 
-    Args:
-        units: int64 [items], the unit that each item belongs to. A split deals out whole units: every row one by
-            one, all rows of a text, or all rows of a near-duplicate group.
-        groups: int64 [items], near-duplicate group of the item's text.
-        scored: bool [items], items that are scored when they fall into the test split.
-        train: share of the units to train on.
-        test: share of the units to score.
-        generator: draws the split.
+    Parameters
+    ----------
+    units
+        int64 [items], the unit that each item belongs to. A split deals out whole units: every row one by one, all
+        rows of a text, or all rows of a near-duplicate group.
+    groups
+        int64 [items], near-duplicate group of the item's text.
+    scored
+        bool [items], items that are scored when they fall into the test split.
+    train
+        share of the units to train on.
+    test
+        share of the units to score.
+    generator
+        draws the split.
 
-    Returns:
+    Returns
+    -------
+    float
         Share, 0 to 1; NaN where no scored item falls into the test split.
     """
     names, unit_of = np.unique(units, return_inverse=True)
@@ -92,17 +108,26 @@ def draw_by_group(
 
     So a drawn pool holds as many near-duplicates of one another as the notes that it was drawn from.
 
-    Args:
-        candidates: int64 [c], positions.
-        groups: int64 [n], group by position.
-        count: how many to draw, at most c.
-        generator: draws the order.
+    Parameters
+    ----------
+    candidates
+        int64 [c], positions.
+    groups
+        int64 [n], group by position.
+    count
+        how many to draw, at most c.
+    generator
+        draws the order.
 
-    Returns:
+    Returns
+    -------
+    IntArray
         int64 [count], ascending.
 
-    Raises:
-        LeakageError: there are fewer than `count` candidates.
+    Raises
+    ------
+    LeakageError
+        there are fewer than `count` candidates.
     """
     if count > len(candidates):
         raise LeakageError(f"{count} items are wanted and there are {len(candidates)}; expected as many.")

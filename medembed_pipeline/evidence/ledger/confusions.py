@@ -47,19 +47,26 @@ def specialty_confusions_table(
     Only notes with a relevant candidate are queries, as in `embedding_metrics`: the shares of a specialty then
     sum to 1 minus its P@10. A query of several specialties counts fully in each.
 
-    Args:
-        note_ids: n different ids of held-out notes, in any order.
-        specialties: n collections of names; a note without any takes no part.
-        neighbors: the table `neighbors`, whose pool `test` is these notes.
+    Parameters
+    ----------
+    note_ids
+        n different ids of held-out notes, in any order.
+    specialties
+        n collections of names; a note without any takes no part.
+    neighbors
+        the table `neighbors`, whose pool `test` is these notes.
 
-    Returns:
-        A table with SPECIALTY_CONFUSIONS_SCHEMA, only pairs that occur, sorted by model, specialty, the
-        heaviest wrong specialty first. Facts: `wrong_share_baseline` and `wrong_share_tuned` (of all slots;
-        None without queries), and `largest_confusions`, records of the pairs with the most weight in either
-        model.
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
+        A table with SPECIALTY_CONFUSIONS_SCHEMA, only pairs that occur, sorted by model, specialty, the heaviest
+        wrong specialty first. Facts: `wrong_share_baseline` and `wrong_share_tuned` (of all slots; None without
+        queries), and `largest_confusions`, records of the pairs with the most weight in either model.
 
-    Raises:
-        LedgerError: inputs that do not fit each other.
+    Raises
+    ------
+    LedgerError
+        inputs that do not fit each other.
     """
     pool = scored_pool(note_ids, specialties)
     names, membership = pool.labels.names, pool.labels.membership
@@ -99,13 +106,20 @@ def confusion_weights(
 ) -> FloatArray:
     """Slots that irrelevant neighbours of one specialty take from queries of another.
 
-    Args:
-        indices: int64 [n, k], neighbours by row.
-        relevant: bool [n, k].
-        membership: float64 [n, m].
-        asks: bool [n], which notes are queries.
+    Parameters
+    ----------
+    indices
+        int64 [n, k], neighbours by row.
+    relevant
+        bool [n, k].
+    membership
+        float64 [n, m].
+    asks
+        bool [n], which notes are queries.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [m, m], rows the query's specialty, columns the neighbour's; the diagonal is zero.
     """
     sizes = membership.sum(axis=1, keepdims=True)

@@ -96,21 +96,32 @@ def retrieval_ledger_table(
     that a note's own duplicate group takes, and mean P@10 with the own group taken out of the candidates,
     over the queries that then still have a relevant one.
 
-    Args:
-        note_ids: n different ids of held-out notes, in any order.
-        specialties: n collections of names; a note without any takes no part.
-        duplicate_groups: n groups; near-duplicates share one.
-        embeddings: `baseline` and `tuned` to [n, d] L2-normalised rows, in the order of `note_ids`.
-        neighbors: the table `neighbors`, whose pool `test` is these notes.
+    Parameters
+    ----------
+    note_ids
+        n different ids of held-out notes, in any order.
+    specialties
+        n collections of names; a note without any takes no part.
+    duplicate_groups
+        n groups; near-duplicates share one.
+    embeddings
+        `baseline` and `tuned` to [n, d] L2-normalised rows, in the order of `note_ids`.
+    neighbors
+        the table `neighbors`, whose pool `test` is these notes.
 
-    Returns:
-        A table with RETRIEVAL_LEDGER_SCHEMA, and the facts `notes_better`, `notes_worse`, `notes_unchanged`
-        (by P@10), `notes_without_relevant`, and by model `mean_precision_*`, `duplicate_neighbor_share_*`,
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
+        A table with RETRIEVAL_LEDGER_SCHEMA, and the facts `notes_better`, `notes_worse`, `notes_unchanged` (by
+        P@10), `notes_without_relevant`, and by model `mean_precision_*`, `duplicate_neighbor_share_*`,
         `mean_precision_in_other_groups_*` (None where there is nothing to average).
 
-    Raises:
-        LedgerError: inputs that do not fit each other.
-        EvaluationError: vectors that are not of unit length.
+    Raises
+    ------
+    LedgerError
+        inputs that do not fit each other.
+    EvaluationError
+        vectors that are not of unit length.
     """
     if len(duplicate_groups) != len(note_ids):
         raise LedgerError(

@@ -18,14 +18,22 @@ def precision_in_other_groups(
     Otherwise as `retrieval_scores`: relevant candidates among the first k, divided by k also where there are
     fewer candidates; ties to the lower row.
 
-    Args:
-        rows: float64 [n, d] unit rows, in the order of their note ids.
-        membership: float64 [n, m] specialty sets.
-        groups: int64 [n], number of the duplicate group.
-        k: ranks looked at, at least 1.
-        block_rows: queries per block; by default as many as fit into the shared memory budget.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows, in the order of their note ids.
+    membership
+        float64 [n, m] specialty sets.
+    groups
+        int64 [n], number of the duplicate group.
+    k
+        ranks looked at, at least 1.
+    block_rows
+        queries per block; by default as many as fit into the shared memory budget.
 
-    Returns:
+    Returns
+    -------
+    FloatArray
         float64 [n], NaN for a query without a relevant candidate in another group.
     """
     count = len(rows)

@@ -30,10 +30,14 @@ class Nearest(NamedTuple):
 class ScoredPool(NamedTuple):
     """The notes that are scored, in the order of their ids.
 
-    Attributes:
-        order: int64 [n], where each note stood in the input.
-        note_ids: n ids, sorted.
-        labels: their specialty sets.
+    Attributes
+    ----------
+    order
+        int64 [n], where each note stood in the input.
+    note_ids
+        n ids, sorted.
+    labels
+        their specialty sets.
     """
 
     order: IntArray
@@ -44,8 +48,10 @@ class ScoredPool(NamedTuple):
 def scored_pool(note_ids: Sequence[str], specialties: Sequence[Collection[str]]) -> ScoredPool:
     """Sort the notes by id, and leave out those without a specialty.
 
-    Raises:
-        LedgerError: inputs of different lengths, or a note id twice.
+    Raises
+    ------
+    LedgerError
+        inputs of different lengths, or a note id twice.
     """
     if len(note_ids) != len(specialties) or len(set(note_ids)) != len(note_ids):
         raise LedgerError(
@@ -63,13 +69,19 @@ def scored_pool(note_ids: Sequence[str], specialties: Sequence[Collection[str]])
 def nearest_in_table(neighbors: pa.Table, *, model: str, note_ids: Sequence[str]) -> Nearest:
     """The first ten ranks of one model among the held-out notes.
 
-    Args:
-        neighbors: the table `neighbors`; its rows of this model and of the pool `test` are read.
-        model: baseline or tuned.
-        note_ids: n ids, those of the pool.
+    Parameters
+    ----------
+    neighbors
+        the table `neighbors`; its rows of this model and of the pool `test` are read.
+    model
+        baseline or tuned.
+    note_ids
+        n ids, those of the pool.
 
-    Raises:
-        LedgerError: columns are missing, or the pool is not these notes.
+    Raises
+    ------
+    LedgerError
+        columns are missing, or the pool is not these notes.
     """
     missing = sorted(set(_COLUMNS).difference(neighbors.column_names))
     if missing:

@@ -34,15 +34,24 @@ def encoded_epochs(
 ) -> dict[int, npt.NDArray[np.float32]]:
     """Vectors of some notes by each kept epoch; those that the lake's store holds already are not made again.
 
-    Args:
-        lake: its store keeps the vectors by the fingerprint of the epoch's model, as those of the embeddings.
-        note_ids: n ids.
-        texts: n texts.
-        specs: how to load the model of each epoch.
-        encoder: device, precision and token budget.
-        report: told of each epoch that is encoded.
+    Parameters
+    ----------
+    lake
+        its store keeps the vectors by the fingerprint of the epoch's model, as those of the embeddings.
+    note_ids
+        n ids.
+    texts
+        n texts.
+    specs
+        how to load the model of each epoch.
+    encoder
+        device, precision and token budget.
+    report
+        told of each epoch that is encoded.
 
-    Returns:
+    Returns
+    -------
+    dict[int, npt.NDArray[np.float32]]
         float32 [n, d] unit rows by epoch.
     """
     from medembed_pipeline.encoder.devices import resolve_device, resolve_precision

@@ -38,13 +38,19 @@ def nearest_among(
 ) -> dict[str, dict[str, list[Neighbor]]]:
     """The SHOWN nearest held-out notes of every held-out note, by model and query, nearest first.
 
-    Args:
-        neighbors: the table `neighbors`; its pool `test` is read.
-        note_ids: the held-out notes that have a specialty.
-        specialties: their specialty sets; a neighbour is relevant where the sets meet.
+    Parameters
+    ----------
+    neighbors
+        the table `neighbors`; its pool `test` is read.
+    note_ids
+        the held-out notes that have a specialty.
+    specialties
+        their specialty sets; a neighbour is relevant where the sets meet.
 
-    Raises:
-        SimilarityError: the table holds neighbours of other notes.
+    Raises
+    ------
+    SimilarityError
+        the table holds neighbours of other notes.
     """
     sets = {note: frozenset(names) for note, names in zip(note_ids, specialties, strict=True)}
     near = neighbors.filter(
@@ -80,13 +86,20 @@ def example_queries(
 
     They are drawn by seed, not the most striking ones, so that they show what is usual.
 
-    Args:
-        nearest: of `nearest_among`.
-        answerable: notes that share a specialty with another held-out note; the others can't be answered.
-        count: how many at most.
-        seed: of the draw.
+    Parameters
+    ----------
+    nearest
+        of `nearest_among`.
+    answerable
+        notes that share a specialty with another held-out note; the others can't be answered.
+    count
+        how many at most.
+    seed
+        of the draw.
 
-    Returns:
+    Returns
+    -------
+    list[str]
         Note ids: all improved ones, then the worsened, then the unchanged, each sorted.
     """
     groups: tuple[list[str], list[str], list[str]] = ([], [], [])

@@ -18,9 +18,12 @@ NOTES_PER_SPECIALTY = 5
 class SpecialtyMeans:
     """Mean similarity of the notes of each two specialties.
 
-    Attributes:
-        means: float64 [m, m], symmetric; NaN where there is no pair.
-        pairs: int64 [m, m], pairs of different notes behind each mean.
+    Attributes
+    ----------
+    means
+        float64 [m, m], symmetric; NaN where there is no pair.
+    pairs
+        int64 [m, m], pairs of different notes behind each mean.
     """
 
     means: FloatArray
@@ -37,9 +40,12 @@ def specialty_means(rows: FloatArray, membership: FloatArray) -> SpecialtyMeans:
     Within a specialty each pair counts once. Between two specialties, a pair of notes that both carry both
     counts from either side.
 
-    Args:
-        rows: float64 [n, d] unit rows.
-        membership: float64 [n, m] of zeros and ones.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
+    membership
+        float64 [n, m] of zeros and ones.
     """
     sums = membership.T @ rows
     shared = membership.T @ membership
@@ -67,12 +73,18 @@ def main_specialties(labels: LabelMatrix) -> list[str]:
 def heatmap_notes(main: Sequence[str], *, notes: int, seed: int) -> list[int]:
     """The notes of the heatmap: a few of each of the most frequent specialties, chosen by seed.
 
-    Args:
-        main: the main specialty of each note, in the order of the note ids.
-        notes: how many at most.
-        seed: of the choice.
+    Parameters
+    ----------
+    main
+        the main specialty of each note, in the order of the note ids.
+    notes
+        how many at most.
+    seed
+        of the choice.
 
-    Returns:
+    Returns
+    -------
+    list[int]
         Rows, the most frequent specialty first, within one in the order of the note ids.
     """
     by_name: dict[str, list[int]] = {}

@@ -25,11 +25,15 @@ _SMALLEST_DEVIATION = 1e-7  # below this a standard deviation is rounding, not s
 class PairSpread:
     """The similarities of one group of pairs, each unordered pair of different notes once.
 
-    Attributes:
-        pairs: how many.
-        counts: int64 [bins], pairs by similarity, in equal bins from -1 to 1; 1 itself is in the last.
-        mean, std, minimum, q1, median, q3, maximum: NaN where there are no pairs. The standard deviation is
-            that of the population; quartiles are interpolated linearly between ranks, as by `numpy.quantile`.
+    Attributes
+    ----------
+    pairs
+        how many.
+    counts
+        int64 [bins], pairs by similarity, in equal bins from -1 to 1; 1 itself is in the last.
+    mean, std, minimum, q1, median, q3, maximum
+        NaN where there are no pairs. The standard deviation is that of the population; quartiles are interpolated
+        linearly between ranks, as by `numpy.quantile`.
     """
 
     pairs: int
@@ -55,9 +59,12 @@ STATISTICS = ("mean", "std", "minimum", "q1", "median", "q3", "maximum")
 class PairSimilarities:
     """Both groups of pairs of one model.
 
-    Attributes:
-        positive: pairs whose specialty sets meet.
-        negative: all other pairs.
+    Attributes
+    ----------
+    positive
+        pairs whose specialty sets meet.
+    negative
+        all other pairs.
     """
 
     positive: PairSpread
@@ -91,12 +98,18 @@ def pair_similarities(
 
     Reference: D. M. Green, J. A. Swets, "Signal Detection Theory and Psychophysics" (1966).
 
-    Args:
-        rows: float64 [n, d] unit rows.
-        membership: float64 [n, m] specialty sets; two notes are a positive pair where their sets meet.
-        bins: of the histograms.
-        block_rows: notes per block; by default as many as fit into the shared memory budget.
-        exact_pairs: with more pairs than this, quartiles come from FINE_BINS bins.
+    Parameters
+    ----------
+    rows
+        float64 [n, d] unit rows.
+    membership
+        float64 [n, m] specialty sets; two notes are a positive pair where their sets meet.
+    bins
+        of the histograms.
+    block_rows
+        notes per block; by default as many as fit into the shared memory budget.
+    exact_pairs
+        with more pairs than this, quartiles come from FINE_BINS bins.
     """
     count = len(rows)
     exact = count * (count - 1) // 2 <= exact_pairs

@@ -44,9 +44,12 @@ def held_out_metrics(
 
     The figures are those of `embedding_metrics`; undefined ones are left out.
 
-    Args:
-        epochs: float32 [n, d] unit rows of the same notes, in the order of their ids, by epoch.
-        membership: float64 [n, m] specialty sets.
+    Parameters
+    ----------
+    epochs
+        float32 [n, d] unit rows of the same notes, in the order of their ids, by epoch.
+    membership
+        float64 [n, m] specialty sets.
     """
     found = []
     for epoch, vectors in sorted(epochs.items()):
@@ -73,10 +76,14 @@ def epoch_maps(epochs: Mapping[int, npt.NDArray[np.float32]]) -> dict[int, Float
     The plane is that of the first two principal components of the notes of all epochs together: same axes, same
     scale, nothing turned or stretched between two epochs.
 
-    Args:
-        epochs: float32 [n, d] by epoch, all of the same shape.
+    Parameters
+    ----------
+    epochs
+        float32 [n, d] by epoch, all of the same shape.
 
-    Returns:
+    Returns
+    -------
+    dict[int, FloatArray]
         float64 [n, 2] by epoch, rounded to 1e-6; the second column is 0 where there is but one dimension.
     """
     if not epochs:

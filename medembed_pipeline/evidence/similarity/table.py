@@ -91,22 +91,35 @@ def similarity_table(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """All figures on held-out notes, for both models.
 
-    Args:
-        note_ids: n different ids of held-out notes that have a specialty, in any order.
-        specialties: their specialty sets, none empty.
-        embeddings: float32 [n, d] unit rows in the same order, of `baseline` and `tuned`; d may differ.
-        neighbors: the table `neighbors`.
-        history: the checkpoint's, a row per epoch.
-        settings: how many bins, examples and notes.
-        epochs: float32 [n, d] unit rows in the same order, by epoch; empty where no epoch was kept. Where it is
-            not empty, it holds epoch 0 too.
+    Parameters
+    ----------
+    note_ids
+        n different ids of held-out notes that have a specialty, in any order.
+    specialties
+        their specialty sets, none empty.
+    embeddings
+        float32 [n, d] unit rows in the same order, of `baseline` and `tuned`; d may differ.
+    neighbors
+        the table `neighbors`.
+    history
+        the checkpoint's, a row per epoch.
+    settings
+        how many bins, examples and notes.
+    epochs
+        float32 [n, d] unit rows in the same order, by epoch; empty where no epoch was kept. Where it is not empty, it
+        holds epoch 0 too.
 
-    Returns:
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
         A table with SIMILARITY_SCHEMA, and the facts. The order of the input has no influence.
 
-    Raises:
-        SimilarityError: a note without a specialty, or neighbours of other notes.
-        EvaluationError: ids that repeat, or vectors that are not of unit length.
+    Raises
+    ------
+    SimilarityError
+        a note without a specialty, or neighbours of other notes.
+    EvaluationError
+        ids that repeat, or vectors that are not of unit length.
     """
     order = sorted_order(note_ids, rows=len(specialties))
     ids = [note_ids[row] for row in order]

@@ -25,7 +25,9 @@ _TOPICS = 40
 def big_lake(folder: Path, notes: int) -> tuple[Lake, Checkpoint, Path]:
     """A released checkpoint that is the bundled model, and notes with vectors around a few topics.
 
-    Returns:
+    Returns
+    -------
+    tuple[Lake, Checkpoint, Path]
         The lake, the checkpoint, and a file with the vectors, for `plain`.
     """
     from medembed_pipeline.encoder.folder import save_encoder

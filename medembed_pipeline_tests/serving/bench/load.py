@@ -16,12 +16,18 @@ _ATTEMPTS = 200
 class Load:
     """What came of a load.
 
-    Attributes:
-        seconds: of every answer, as its client waited for it, retries included.
-        statuses: of the answers.
-        bodies: the answers, where they are kept.
-        retries: connections that broke, or were refused.
-        took: seconds of the whole.
+    Attributes
+    ----------
+    seconds
+        of every answer, as its client waited for it, retries included.
+    statuses
+        of the answers.
+    bodies
+        the answers, where they are kept.
+    retries
+        connections that broke, or were refused.
+    took
+        seconds of the whole.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -53,13 +59,20 @@ def put_load(
 ) -> Load:
     """Ask `requests` times, `clients` at once, each over a connection of its own; a broken one is opened anew.
 
-    Args:
-        port: of 127.0.0.1.
-        path: that is posted to.
-        bodies: of the requests, JSON-able.
-        clients, requests: how many.
-        keep: whether the answers are kept.
-        on_answer: told how many answers there are, after each.
+    Parameters
+    ----------
+    port
+        of 127.0.0.1.
+    path
+        that is posted to.
+    bodies
+        of the requests, JSON-able.
+    clients, requests
+        how many.
+    keep
+        whether the answers are kept.
+    on_answer
+        told how many answers there are, after each.
     """
     load = Load()
     waiting = iter([json.dumps(next(bodies)).encode() for _ in range(requests)])

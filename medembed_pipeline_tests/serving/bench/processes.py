@@ -34,10 +34,14 @@ watch_seconds = 0.1
 class Started:
     """A service that is ready.
 
-    Attributes:
-        port: of 127.0.0.1.
-        process: that was started.
-        took: seconds until it was ready.
+    Attributes
+    ----------
+    port
+        of 127.0.0.1.
+    process
+        that was started.
+    took
+        seconds until it was ready.
     """
 
     port: int
