@@ -81,7 +81,8 @@ def test_a_base_model_that_cannot_be_had_is_one_clear_error(
     project: Project, base: str, message: str
 ) -> None:
     project.medembed("samples", "--notes", "30")
-    (project.folder / "medembed.toml").write_text(f'[encoder]\nbase = "{base}"\n')
+    settings = f'[encoder]\nbase = "{base}"\n[images]\nenabled = false\n'
+    (project.folder / "medembed.toml").write_text(settings)
     done = project.medembed("run")
     assert done.returncode == 1 and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
