@@ -138,6 +138,8 @@ class UpstreamSettled(_AssetCondition):
         def settled(one: dg.AssetKey) -> bool:
             if one in state.under_way or (state.out_of_date(one) and self._policy.allows(state, one)):
                 return False
+            if one in studies() and not self._policy.allows(state, one):
+                return True  # new notes do not reach it
             return not _is_requested(requested, one) and all(map(settled, self._waits_for(state, one)))
 
         return all(
