@@ -122,6 +122,8 @@ class Lease:
             except LostLeaseError:
                 return
             except Exception:
+                # A store that does not answer, by whatever error of its client: asked again until the lease runs out.
+                # Then `LostLeaseError` says so where something is to be published.
                 continue
 
     def _renew(self) -> None:
