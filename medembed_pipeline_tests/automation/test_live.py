@@ -109,7 +109,7 @@ def test_an_edited_parameter_is_taken_up_and_reaches_what_it_feeds(running: Live
     took = running.wait(lambda: running.made()["report"] > made["report"])
     print(f"the page {took:.1f} s after the settings file was saved")
     running.wait_until_quiet()
-    assert running.made() - made == {"projections": 1, "report": 1}
+    assert running.made() - made == {"projections": 1, "report": 1, "served_snapshot": 1}
 
 
 def test_a_change_during_training_is_trained_on_once_afterwards(running: LiveProject) -> None:
