@@ -48,15 +48,16 @@ def run_dagster_dev(command: Sequence[str], settings_file: Path, port: int) -> i
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminate)
-    process = subprocess.Popen(list(command))
+    # In a session of its own: Ctrl-C tells every process of the terminal's group, and `dagster dev` takes a code server
+    # that ends before it for one that crashed, and waits until another has started. Told alone, it ends them in turn.
+    process = subprocess.Popen(list(command), start_new_session=True)
     watched = WatchedSettings(settings_file, lambda: reload_code_location(port))
     try:
         while process.poll() is None:
             time.sleep(LOOK_SECONDS)
             watched.look()
-    except KeyboardInterrupt:  # from the terminal, which has told the child too
-        pass
-    except _TerminationError:
+    except (KeyboardInterrupt, _TerminationError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         process.send_signal(signal.SIGINT)
     return process.wait()
 

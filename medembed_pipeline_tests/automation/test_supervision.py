@@ -1,5 +1,7 @@
 """The settings file is watched: taken up when it is whole and valid, refused with its reason when not."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -67,11 +69,24 @@ def test_a_webserver_that_does_not_answer_yet_is_asked_again(path: Path) -> None
     assert answers == []
 
 
-def test_the_child_is_told_to_stop_and_its_status_is_handed_on(tmp_path: Path) -> None:
-    child = (
+@pytest.mark.parametrize("how", ["terminated", "interrupted with its group"])
+def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: Path, how: str) -> None:
+    """Its own children are left to it: it ends them in their order."""
+    grandchild = (
         "import signal, sys, time, pathlib\n"
-        "signal.signal(signal.SIGINT, lambda *_: sys.exit(5))\n"
+        f"told = pathlib.Path({str(tmp_path / 'told')!r})\n"
+        "signal.signal(signal.SIGINT, lambda *_: told.touch())\n"
         f"pathlib.Path({str(tmp_path / 'up')!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    child = (
+        "import signal, subprocess, sys, time\n"
+        f"below = subprocess.Popen([sys.executable, '-c', {grandchild!r}])\n"
+        "def stop(*_):\n"
+        "    time.sleep(0.5)\n"
+        "    below.kill()\n"
+        "    sys.exit(5)\n"
+        "signal.signal(signal.SIGINT, stop)\n"
         "time.sleep(60)\n"
     )
     parent = (
@@ -84,5 +99,9 @@ def test_the_child_is_told_to_stop_and_its_status_is_handed_on(tmp_path: Path) -
     while not (tmp_path / "up").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    process.terminate()
+    if how == "terminated":
+        process.terminate()
+    else:
+        os.killpg(process.pid, signal.SIGINT)
     assert process.wait(20) == 5
+    assert not (tmp_path / "told").exists()
