@@ -60,10 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--start-over", action="store_true", help="begin an empty history in place of a lost one"
     )
     rollback = commands.add_parser(
-        "rollback", help="show the checkpoints that were released, or put one back"
+        "rollback", help="show the last versions of what was published, or put one back"
     )
+    rollback.add_argument("version", nargs="?", help="the one to put back, by how its version begins")
     rollback.add_argument(
-        "version", nargs="?", help="the checkpoint to release again, by how its version begins"
+        "--of",
+        metavar="NAME",
+        default="released",
+        help="released (the default: checkpoints), specialty_classifier, finetuned_checkpoint, report or a table",
     )
     add_serving_commands(commands)
     ui = commands.add_parser("ui", help="open the Dagster UI with its daemon, on this machine only")
@@ -144,9 +148,10 @@ def run_command(options: argparse.Namespace) -> int:
         case "history":
             return print_history(options.checkpoint, anew=options.start_over)
         case "rollback":
-            from medembed_pipeline.verdict.rollback import rollback
+            from medembed_pipeline.rollback import rollback
 
-            print("\n".join(rollback(Lake(data_lake_url()), options.version)))
+            lake = Lake(data_lake_url(), load_settings().storage.keep_tables)
+            print("\n".join(rollback(lake, options.version, options.of)))
             return 0
         case "visualize":
             from medembed_pipeline.visualize import command as visualize

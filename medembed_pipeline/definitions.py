@@ -42,7 +42,7 @@ defs = dg.Definitions(
     ],
     schedules=[nightly_schedule(POLICY), retraining_schedule(POLICY)],
     resources={
-        "lake": LakeResource(url=LAKE_URL),
+        "lake": LakeResource(url=LAKE_URL, keep_tables=SETTINGS.storage.keep_tables),
         "serving": ServingResource(url=SETTINGS.serving.url),
         "encoder": launchpad_resource("encoder", SETTINGS.encoder, with_resolved_precision),
     },

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.pointers import PointerError
 from medembed_pipeline.notes.memory import MEMORY, NoteMemory, NoteMemoryError, find_memory, start_over
 from medembed_pipeline.training.checkpoints import POINTER
-from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.released import released_version
 
 
@@ -87,5 +87,5 @@ def _current(lake: Lake) -> str | None:
 def _released(lake: Lake) -> str | None:
     try:
         return released_version(lake)
-    except VerdictError:
+    except PointerError:
         return None

@@ -22,7 +22,9 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
 from medembed_pipeline.history.table import NAME as HISTORY
 from medembed_pipeline.lake.fingerprint import digest
+from medembed_pipeline.lake.keeping import KEPT
 from medembed_pipeline.lake.lake import STAGING, Lake
+from medembed_pipeline.lake.pointers import PointerError, verify_withdrawn
 from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.lake.verification import Finding, verify_tables
 from medembed_pipeline.notes.earlier_splits import LEDGER
@@ -39,15 +41,13 @@ from medembed_pipeline.training.checkpoints import (
     checkpoint_of,
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
-from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.released import (
     RELEASED,
+    RELEASED_CHECKPOINT,
     TABLE,
-    pointer_name,
     released_version,
     withdrawn_versions,
 )
-from medembed_pipeline.verdict.verification import verify_withdrawn
 
 PRECISIONS = ("float32", "bfloat16")
 LONG_NOTES = get_args(Literal["cut", "windows"])
@@ -68,7 +68,11 @@ def verify_lake(lake: Lake) -> list[Finding]:
     findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *verify_cards(lake, checkpoints), *_released(lake, checkpoints)]
-    findings += [*verify_withdrawn(lake), *verify_classifiers(lake), *verify_report(lake)]
+    findings += [
+        *verify_withdrawn(lake, RELEASED_CHECKPOINT),
+        *verify_classifiers(lake),
+        *verify_report(lake),
+    ]
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -130,10 +134,10 @@ def _versions(lake: Lake) -> list[str]:
 
 def _released(lake: Lake, checkpoints: Mapping[str, Finding]) -> list[Finding]:
     """The finding of the pointer to the released checkpoint; none where there neither is nor should be one."""
-    name = pointer_name(lake)
+    name = RELEASED_CHECKPOINT.pointer_name(lake)
     try:
         version = released_version(lake)
-    except VerdictError as error:
+    except PointerError as error:
         return [Finding(name, "altered", str(error))]
     wanted = _verdict_releases(lake)
     if version is None:
@@ -162,7 +166,7 @@ def _verdict_releases(lake: Lake) -> str | None:
     version = str(table.footer.facts["checkpoint"])
     try:
         return None if version in withdrawn_versions(lake) else version
-    except VerdictError:
+    except PointerError:
         return None  # that file has a finding of its own
 
 
@@ -231,6 +235,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_of_pictures(lake, settings),
         *_states(lake, settings.storage.keep_versions),
         *_ledger(lake),
+        *_old_tables(lake, settings.storage.keep_tables),
         *_abandoned(lake),
     ]
 
@@ -376,6 +381,16 @@ def _ledger(lake: Lake) -> list[Removable]:
     if not lake.names(*LEDGER) or lake.find_table(MEMORY) is None:
         return []
     return [_found(lake, f"splits that {MEMORY} has taken over", *LEDGER)]
+
+
+def _old_tables(lake: Lake, keep: int) -> list[Removable]:
+    """Earlier versions of tables and of the page beyond those that are kept."""
+    return [
+        _found(lake, f"an earlier version beyond the {keep} that are kept", *KEPT, name, file)
+        for name in lake.names(*KEPT)
+        for file in lake.names(*KEPT, name)
+        if file.partition(".")[0] not in lake.kept_versions(name)[:keep]
+    ]
 
 
 def _states(lake: Lake, keep: int) -> list[Removable]:

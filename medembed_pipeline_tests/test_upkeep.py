@@ -286,6 +286,20 @@ def test_the_released_checkpoint_is_never_pruned_and_verifies_once(released: Lak
     assert errors(released) == {}
 
 
+def test_kept_tables_beyond_the_setting_can_go_and_no_others(released: Lake) -> None:
+    for value in range(4):
+        released.begin_work("notes")
+        released.write_table(Recipe("notes", "1", {}, {"x": str(value)}), pa.table({"a": [value]}))
+    newest, *others = released.kept_versions("notes")
+    settings = Settings.model_validate({"storage": {"keep_tables": 1}})
+    old = {item.parts for item in removable(released, settings) if item.parts[:2] == ("store", "versions")}
+    assert (
+        old == {("store", "versions", "notes", f"{version}.parquet") for version in others} and len(old) == 2
+    )
+    assert not any(item.parts[:2] == ("store", "versions") for item in removable(released, Settings()))
+    assert newest
+
+
 def test_a_dangling_released_pointer_is_missing(released: Lake) -> None:
     released.remove("checkpoints", "v1")
     ((state, detail),) = pointer_findings(released)

@@ -8,13 +8,13 @@ from medembed_pipeline.classification import REVISION
 from medembed_pipeline.classification.classifiers import (
     ASSET,
     FOLDER,
+    IN_SERVICE,
     PublishedClassifier,
     can_answer,
     classifier_in_service,
     current_classifier,
     point_to,
     published,
-    put_in_service,
 )
 from medembed_pipeline.classification.errors_table import ERRORS_SCHEMA
 from medembed_pipeline.classification.folder import MANIFEST
@@ -261,9 +261,14 @@ def classifier_verdict(work: AssetWork, settings: ClassifierVerdictSettings) -> 
     result = work.publish(
         lambda: judge(metrics, classifier, settings), VERDICT_SCHEMA, lambda table: describe_verdict(table)
     )
+    # After the table, and again when it stands: a run killed between the two is made good by the next.
+    serving = IN_SERVICE.follow_verdict(work.lake)
     verdict = work.lake.table("classifier_verdict").footer.facts
-    if verdict["verdict"] == "deploy":
-        put_in_service(work.lake, str(verdict["classifier"]))
+    if verdict["verdict"] == "deploy" and serving != verdict["classifier"]:
+        work.context.log.warning(
+            f"the classifier {verdict['classifier']} was taken back by hand, and is not put in service again; "
+            "`medembed rollback --of specialty_classifier` puts it back"
+        )
     work.context.log.info(str(verdict["sentence"]))
     return result
 

@@ -10,14 +10,21 @@ from medembed_pipeline.classification.errors import ClassificationError
 from medembed_pipeline.classification.folder import MANIFEST, read_manifest
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.pointers import Folders, InUse
 from medembed_pipeline.lake.tables import Recipe
-from medembed_pipeline.training.checkpoints import FOLDER as CHECKPOINTS
+from medembed_pipeline.training.checkpoints import CHECKPOINTS
 
 FOLDER = "classifiers"
 ASSET = "specialty_classifier"
-POINTER = f"{ASSET}.json"
-IN_SERVICE = "classifier_in_service.json"
+CLASSIFIERS = Folders(ASSET, FOLDER, MANIFEST, "classifier")
+IN_SERVICE = InUse(
+    CLASSIFIERS,
+    table="classifier_verdict",
+    fact="classifier",
+    file="classifier_in_service.json",
+    withdrawn_name="withdrawn_classifiers",
+    state="serving",
+)
 
 
 @dataclass(frozen=True)
@@ -63,16 +70,7 @@ def point_to(lake: Lake, classifier: PublishedClassifier, recipe: Recipe) -> Non
     OutdatedWorkError
         newer work has made another one current.
     """
-    pointer = {"version": classifier.version, "data_version": classifier.data_version, "recipe": vars(recipe)}
-    if lake.read_json(POINTER) == pointer:
-        lake.confirm(ASSET)
-    if lake.read_json(POINTER) == pointer:
-        return
-    try:
-        lake.write_json(pointer, POINTER)
-    except OutdatedWorkError:
-        if lake.read_json(POINTER) != pointer:
-            raise
+    CLASSIFIERS.point_to(lake, classifier.version, classifier.data_version, recipe)
 
 
 def current_classifier(lake: Lake) -> PublishedClassifier:
@@ -83,12 +81,12 @@ def current_classifier(lake: Lake) -> PublishedClassifier:
     ClassificationError
         none has been made yet.
     """
-    pointer = lake.read_json(POINTER)
-    if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):
+    version = CLASSIFIERS.current(lake)
+    if version is None:
         raise ClassificationError(
             f"there is no classifier in {lake.path(FOLDER)}. Materialize specialty_classifier first."
         )
-    return published(lake, pointer["version"])
+    return published(lake, version)
 
 
 def classifier_in_service(lake: Lake, *, instead_of: str | None = None) -> PublishedClassifier | None:
@@ -102,23 +100,14 @@ def classifier_in_service(lake: Lake, *, instead_of: str | None = None) -> Publi
         a version that is not asked for: where it is in service itself, the one before it is meant, so that a verdict
         stays what it was when it is drawn again.
     """
-    pointer = lake.read_json(IN_SERVICE) or {}
-    version = pointer.get("version")
+    version = IN_SERVICE.version(lake)
     if version is not None and version == instead_of:
-        version = pointer.get("before")
-    if version is None or not lake.exists(FOLDER, version, MANIFEST):
-        return None
-    return published(lake, version)
+        taken_back = IN_SERVICE.withdrawn(lake)
+        version = next((one for one in IN_SERVICE.earlier(lake) if one not in taken_back), None)
+    return published(lake, version) if version is not None and CLASSIFIERS.is_there(lake, version) else None
 
 
 def can_answer(lake: Lake, classifier: PublishedClassifier) -> bool:
     """Whether the checkpoint that it needs, if any, is still in the lake."""
     version = classifier.manifest["encoder"].get("version")
-    return version is None or lake.exists(CHECKPOINTS, version, MANIFEST)
-
-
-def put_in_service(lake: Lake, version: str) -> None:
-    """Have a classifier be the one in service; the pointer remembers the one before it."""
-    standing = (lake.read_json(IN_SERVICE) or {}).get("version")
-    if standing != version:
-        lake.write_json({"version": version, "before": standing}, IN_SERVICE)
+    return version is None or CHECKPOINTS.is_there(lake, version)

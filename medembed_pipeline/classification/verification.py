@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from medembed_pipeline.classification.classifiers import ASSET, FOLDER, IN_SERVICE, POINTER
+from medembed_pipeline.classification.classifiers import ASSET, CLASSIFIERS, FOLDER, IN_SERVICE
 from medembed_pipeline.classification.folder import MANIFEST
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.pointers import verify_withdrawn
 from medembed_pipeline.lake.verification import Finding
 from medembed_pipeline.training.verification import verify_checkpoint
 
@@ -29,11 +30,11 @@ def verify_classifiers(lake: Lake) -> list[Finding]:
         detail = "; ".join(problems) or "every file but the card is the manifest's"
         remedy = f". Remove the folder and materialize {ASSET}" if problems else ""
         findings.append(Finding(name, "altered" if problems else "ok", detail + remedy))
-    for pointer in (POINTER, IN_SERVICE):
+    for pointer in (CLASSIFIERS.file, IN_SERVICE.file):
         found = _pointer_finding(lake, pointer)
         if found is not None:
             findings.append(found)
-    return findings
+    return findings + verify_withdrawn(lake, IN_SERVICE)
 
 
 def _pointer_finding(lake: Lake, name: str) -> Finding | None:
@@ -43,7 +44,7 @@ def _pointer_finding(lake: Lake, name: str) -> Finding | None:
     except (ValueError, KeyError, TypeError):
         return Finding(name, "altered", f"can't be read; remove it and materialize {ASSET}")
     if pointer is None or version is None:
-        if name == POINTER and ASSET in lake.published_names():
+        if name == CLASSIFIERS.file and ASSET in lake.published_names():
             return Finding(name, "missing", f"materialize {ASSET} to make it again")
         return None
     if not lake.exists(FOLDER, version, MANIFEST):
@@ -58,12 +59,8 @@ def _pointer_finding(lake: Lake, name: str) -> Finding | None:
 
 def used_classifiers(lake: Lake) -> set[str]:
     """Versions that are never removed: the current one, the one in service, and the one before it."""
-    current, service = lake.read_json(POINTER) or {}, lake.read_json(IN_SERVICE) or {}
-    return {
-        str(version)
-        for version in (current.get("version"), service.get("version"), service.get("before"))
-        if version is not None
-    }
+    used = {CLASSIFIERS.current(lake), IN_SERVICE.version(lake), *IN_SERVICE.earlier(lake)[:1]}
+    return {version for version in used if version is not None}
 
 
 def checkpoints_of_classifiers(lake: Lake) -> set[str]:

@@ -31,7 +31,6 @@ REMEDY = (
     f"it cannot be made again: {MEANING}. Restore it from a backup of the lake, or begin a new one with "
     "`medembed history --start-over`"
 )
-_MERGE_LOCK = f"{NAME}.merge"
 
 
 def find_history(lake: Lake) -> LakeTable | None:
@@ -84,19 +83,19 @@ def add_judgement(
     HistoryError
         as in `find_history`.
     """
-    # A lake of its own has no place in the order of those who began, which would have it refuse older work.
-    own = Lake(lake.url)
-    own.before_publishing = lake.before_publishing
-    with own.lock(_MERGE_LOCK):
-        standing = find_history(own)
+    with lake.lock(NAME):
+        standing = find_history(lake)
         history = None if standing is None else standing.read().cast(CHECKPOINT_HISTORY_SCHEMA)
         rows = with_judgement(history, judgement, figures)
         kept = standing is not None and rows is history
         if standing is None or not kept:
-            standing = own.write_table(
-                recipe, rows, schema=CHECKPOINT_HISTORY_SCHEMA, data_version=history_version(rows)
+            standing = lake.write_table(
+                recipe,
+                rows,
+                schema=CHECKPOINT_HISTORY_SCHEMA,
+                data_version=history_version(rows),
+                is_merged=True,
             )
-    lake.confirm(NAME)
     return standing, kept
 
 
@@ -108,12 +107,13 @@ def start_over(lake: Lake) -> None:
     HistoryError
         there is a whole one, or there never was one.
     """
-    with lake.lock(_MERGE_LOCK):
+    with lake.lock(NAME):
         try:
             standing = find_history(lake)
         except HistoryError:
             rows = CHECKPOINT_HISTORY_SCHEMA.empty_table()
-            lake.write_table(Recipe(NAME, "started over", {}, {}), rows, schema=CHECKPOINT_HISTORY_SCHEMA)
+            recipe = Recipe(NAME, "started over", {}, {})
+            lake.write_table(recipe, rows, schema=CHECKPOINT_HISTORY_SCHEMA, is_merged=True)
             return
     if standing is None:
         raise HistoryError(f"there is no history yet, and none was lost. Materialize {NAME} to begin one.")

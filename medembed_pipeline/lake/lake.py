@@ -9,20 +9,24 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.keeping import keep_replaced
 from medembed_pipeline.lake.publication import (
     PUBLICATIONS,
     OutdatedWorkError,
     PublicationOrder,
     file_lock,
     is_alive,
+    read_json,
+    write_if_unchanged,
 )
+from medembed_pipeline.lake.settings import KEEP_TABLES
 from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError, TableWriter
 
 STAGING = ".staging"
@@ -42,13 +46,16 @@ class Lake:
     ----------
     url
         a folder, or an fsspec URL such as `s3://bucket/lake`.
+    keep_tables
+        how many earlier versions of a table or of the page are kept when it is replaced: see `lake.versions`.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keep_tables: int = KEEP_TABLES) -> None:
         import fsspec
         from fsspec.implementations.local import LocalFileSystem
 
         self.url = url.rstrip("/") or url
+        self.keep_tables = keep_tables
         self.filesystem, self.root = fsspec.core.url_to_fs(self.url)
         self.is_local = isinstance(self.filesystem, LocalFileSystem)
         self.before_publishing: Callable[[], None] = lambda: None
@@ -80,12 +87,42 @@ class Lake:
             with self._order.lock(name):
                 self._order.record(name, self._numbers[name], placed=True)
 
-    def record_published(self, name: str) -> None:
-        """Note that something was published here under `name`, in no order: its loss is noticed from then on.
+    def publish(
+        self, name: str, place: Callable[[], Sequence[str] | None], *, is_merged: bool = False
+    ) -> None:
+        """The one way by which anything takes the place of its earlier version: in its turn, and noted.
 
-        Call while holding the lock `name`.
+        Parameters
+        ----------
+        name
+            whose order it follows.
+        place
+            puts it in place in one step, so that a reader finds the old or the new one; returns the earlier versions
+            that are kept, None where it keeps none.
+        is_merged
+            it holds all that was published before, and so goes in no order. The caller holds the lock that it was
+            merged under; by default the lock `name` is taken here.
+
+        Raises
+        ------
+        OutdatedWorkError
+            newer work of that name has published; the old version stands.
         """
-        self._order.record(name, 0, placed=True)
+        with contextlib.nullcontext() if is_merged else self._order.lock(name):
+            self.before_publishing()
+            number = 0 if is_merged else self._numbers.get(name, 0)
+            if number and self._order.is_outdated(name, number):
+                raise OutdatedWorkError(
+                    f"{name}: a run that began later has published its result; this older one is dropped. "
+                    "Nothing needs to be done."
+                )
+            self._order.record(name, number, placed=False)
+            kept = place()
+            self._order.record(name, number, placed=True, kept=kept)
+
+    def kept_versions(self, name: str) -> list[str]:
+        """The earlier versions of a table or of the page whose content is kept, the newest first."""
+        return self._order.kept(name)
 
     def path(self, *parts: str) -> str:
         """The path of something in the lake, as its file system names it."""
@@ -160,6 +197,7 @@ class Lake:
         schema: pa.Schema | None = None,
         facts: dict[str, Any] | None = None,
         data_version: str | None = None,
+        is_merged: bool = False,
     ) -> LakeTable:
         """Write and publish a table named after the recipe's asset.
 
@@ -175,6 +213,8 @@ class Lake:
             counts to keep beside the table.
         data_version
             by default the hash of the content.
+        is_merged
+            see `publish`.
 
         Raises
         ------
@@ -186,7 +226,7 @@ class Lake:
         if schema is None:
             raise ValueError("batches need a schema")
         try:
-            with self.table_writer(recipe.asset, schema) as staged:
+            with self.table_writer(recipe.asset, schema, is_merged=is_merged) as staged:
                 for batch in batches:
                     staged.write(batch)
                 staged.finish(recipe, facts or {}, data_version)
@@ -196,9 +236,9 @@ class Lake:
         return self.table(recipe.asset)
 
     @contextlib.contextmanager
-    def table_writer(self, name: str, schema: pa.Schema) -> Iterator[TableWriter]:
+    def table_writer(self, name: str, schema: pa.Schema, *, is_merged: bool = False) -> Iterator[TableWriter]:
         """Stage a table; it is published when the block ends after `finish`, and dropped on any exception."""
-        with self.staged_file(f"{name}.parquet") as path:
+        with self.staged_file(f"{name}.parquet", is_merged=is_merged) as path:
             writer = TableWriter(path, schema)
             try:
                 yield writer
@@ -210,7 +250,7 @@ class Lake:
     # Files and folders
 
     @contextlib.contextmanager
-    def staged_file(self, *parts: str, of: str = "") -> Iterator[Path]:
+    def staged_file(self, *parts: str, of: str = "", is_merged: bool = False) -> Iterator[Path]:
         """A local path to write to; what lies there when the block ends is published under `parts`.
 
         Parameters
@@ -219,6 +259,8 @@ class Lake:
             its path in the lake.
         of
             name of the work whose order it is published in; by default its own, for a file in the lake's root.
+        is_merged
+            see `publish`.
 
         Raises
         ------
@@ -227,23 +269,21 @@ class Lake:
         OutdatedWorkError
             newer work of that name has published; the old version stands.
         """
-        with self._staging(parts[-1]) as staged:
+        with self.staging(parts[-1]) as staged:
             yield staged
-            name = of or (parts[0].partition(".")[0] if len(parts) == 1 else "")
-            if name not in self._numbers:
+            in_root = len(parts) == 1
+            name = of or (parts[0].partition(".")[0] if in_root else "")
+            if name not in self._numbers and not is_merged:
                 self.before_publishing()
                 self._publish_file(staged, self.path(*parts))
                 return
-            with self._order.lock(name):
-                self.before_publishing()
-                if self._order.is_outdated(name, self._numbers[name]):
-                    raise OutdatedWorkError(
-                        f"{name}: a run that began later has published its result; this older one is dropped. "
-                        "Nothing needs to be done."
-                    )
-                self._order.record(name, self._numbers[name], placed=False)
+
+            def place() -> Sequence[str] | None:
+                kept = keep_replaced(self, name, parts[0], staged) if in_root else None
                 self._publish_file(staged, self.path(*parts))
-                self._order.record(name, self._numbers[name], placed=True)
+                return kept
+
+            self.publish(name, place, is_merged=is_merged)
 
     def _publish_file(self, staged: Path, target: str) -> None:
         self._order.check_locks()
@@ -262,7 +302,7 @@ class Lake:
         A folder that somebody else has published meanwhile under the same name stands: such folders are
         named by what they hold. On an object store the file `last` is written last and marks the folder whole.
         """
-        with self._staging(parts[-1]) as staged:
+        with self.staging(parts[-1]) as staged:
             staged.mkdir()
             yield staged
             self.before_publishing()
@@ -276,7 +316,7 @@ class Lake:
     @contextlib.contextmanager
     def scratch_folder(self, name: str) -> Iterator[Path]:
         """A local folder that is gone when the block ends; what a killed process left, `clear_staging` removes."""
-        with self._staging(name) as folder:
+        with self.staging(name) as folder:
             folder.mkdir()
             yield folder
 
@@ -292,7 +332,8 @@ class Lake:
         _sync(target.parent)
 
     @contextlib.contextmanager
-    def _staging(self, name: str) -> Iterator[Path]:
+    def staging(self, name: str) -> Iterator[Path]:
+        """A local path of this process alone, whose name ends with `name`; what is left there is removed."""
         owner = f"{socket.gethostname()}-{os.getpid()}"
         folder = self.local_work_folder(STAGING)
         folder.mkdir(parents=True, exist_ok=True)
@@ -334,7 +375,7 @@ class Lake:
         target = self._cache_folder() / "/".join(parts)
         if not (target / last).is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with self._staging(parts[-1]) as copied:
+            with self.staging(parts[-1]) as copied:
                 self._fetch(copied, *parts)
                 shutil.rmtree(target, ignore_errors=True)
                 with contextlib.suppress(OSError):
@@ -347,7 +388,7 @@ class Lake:
         if self.is_local:
             yield Path(self.path(*parts))
             return
-        with self._staging(parts[-1]) as copied:
+        with self.staging(parts[-1]) as copied:
             self._fetch(copied, *parts)
             yield copied
 
@@ -384,16 +425,30 @@ class Lake:
 
     def read_json(self, *parts: str) -> Any | None:
         """The content of a JSON file, or None where there is none."""
-        try:
-            with self.filesystem.open(self.path(*parts), "rb") as file:
-                return json.loads(file.read())
-        except FileNotFoundError:
-            return None
+        content = self.read_bytes(*parts)
+        return None if content is None else json.loads(content)
 
     def write_json(self, value: Any, *parts: str) -> None:
         """Write a JSON file whole."""
         with self.staged_file(*parts) as staged:
-            staged.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            staged.write_text(_json(value), encoding="utf-8")
+
+    def change_json(self, change: Callable[[Any | None], Any | None], *parts: str) -> None:
+        """Replace a small JSON file by what `change` makes of it (None: leave it). Call while holding its lock.
+
+        On an object store that can, it is written on the condition that it is still the one that was read.
+        """
+        standing, seen = read_json(self.filesystem, self.path(*parts))
+        wanted = change(standing)
+        if wanted is None:
+            return
+        if not self.is_local:
+            self._order.check_locks()
+            write_if_unchanged(self.filesystem, self.path(*parts), _json(wanted).encode(), seen)
+            return
+        with self.staging(parts[-1]) as staged:
+            staged.write_text(_json(wanted), encoding="utf-8")
+            self._publish_file(staged, self.path(*parts))
 
     def read_bytes(self, *parts: str) -> bytes | None:
         """The content of a small file, or None where there is none."""
@@ -428,7 +483,7 @@ class Lake:
         if not self.is_local:
             return False
         link = Path(self.path(*parts))
-        with self._staging(parts[-1]) as staged:
+        with self.staging(parts[-1]) as staged:
             try:
                 staged.symlink_to(target)
             except OSError as error:
@@ -459,6 +514,10 @@ class Lake:
             else:
                 path.unlink(missing_ok=True)
         return len(found)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
 def _sync(path: Path) -> None:

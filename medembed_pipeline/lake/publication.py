@@ -3,6 +3,9 @@
 Every asset's work takes a number when it begins, before it reads its inputs. A result is published under a lock,
 and refused when work with a higher number has already published, or confirmed, its own. So the leftover step of a
 killed run never replaces what a later run has made, whatever Dagster believes of either run.
+
+On S3 every number and pointer is written on the condition that nobody has written it since it was read, so that a
+holder whose lock was lost between the look and the write replaces nothing.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.lake.lease import Lease
+from medembed_pipeline.lake.lease import Lease, LostLeaseError
 
 if TYPE_CHECKING:
     import fsspec
@@ -54,29 +57,37 @@ class PublicationOrder:
     def begin(self, name: str) -> int:
         """Take the next number for work on `name`."""
         with self.lock(name):
-            numbers = self._read(name)
+            numbers, seen = self._read(name)
             numbers["begun"] += 1
-            self._write(name, numbers)
-            return numbers["begun"]
+            self._write(name, numbers, seen)
+            begun: int = numbers["begun"]
+            return begun
 
     def is_outdated(self, name: str, number: int) -> bool:
         """Whether newer work than `number` has published `name`. Ask while holding the lock."""
-        return self._read(name)["published"] > number
+        return bool(self._read(name)[0]["published"] > number)
 
-    def record(self, name: str, number: int, *, placed: bool) -> None:
+    def record(self, name: str, number: int, *, placed: bool, kept: Sequence[str] | None = None) -> None:
         """Note that work `number` publishes `name`, or confirms what stands. Call while holding the lock.
 
         To publish, call it before the result is put in place, and again, with `placed`, afterwards: a process
         killed in between blocks older work, never newer, and nothing counts as missing that never was there.
+        `kept` are the earlier versions whose content is kept, the newest first; by default those noted before.
         """
-        numbers = self._read(name)
+        numbers, seen = self._read(name)
         wanted = {
             **numbers,
             "published": max(number, numbers["published"]),
             "placed": int(placed or numbers["placed"]),
         }
+        if kept is not None:
+            wanted["kept"] = list(kept)
         if wanted != numbers:
-            self._write(name, wanted)
+            self._write(name, wanted, seen)
+
+    def kept(self, name: str) -> list[str]:
+        """The earlier versions whose content is kept, the newest first."""
+        return list(self._read(name)[0].get("kept", []))
 
     def published_names(self) -> list[str]:
         """Every name that was ever published, sorted."""
@@ -86,7 +97,7 @@ class PublicationOrder:
         except FileNotFoundError:
             return []
         names = [path.rpartition("/")[2].removesuffix(".json") for path in paths if path.endswith(".json")]
-        return sorted(name for name in names if self._read(name)["placed"])
+        return sorted(name for name in names if self._read(name)[0]["placed"])
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -121,15 +132,15 @@ class PublicationOrder:
         held: list[Lease] = self._held.__dict__.setdefault("leases", [])
         return held
 
-    def _read(self, name: str) -> dict[str, int]:
-        numbers: dict[str, int] | None = self._load(f"{self._folder}/{name}.json")
-        return numbers or {"begun": 0, "published": 0, "placed": 0}
+    def _read(self, name: str) -> tuple[dict[str, Any], str | None]:
+        numbers, seen = read_json(self._filesystem, f"{self._folder}/{name}.json")
+        return numbers or {"begun": 0, "published": 0, "placed": 0}, seen
 
-    def _write(self, name: str, numbers: dict[str, int]) -> None:
+    def _write(self, name: str, numbers: dict[str, Any], seen: str | None) -> None:
         path, content = f"{self._folder}/{name}.json", json.dumps(numbers).encode()
         self.check_locks()
         if not self._is_local:
-            self._filesystem.pipe_file(path, content)
+            write_if_unchanged(self._filesystem, path, content, seen)
             return
         beside = Path(f"{path}.beside")
         with beside.open("wb") as file:
@@ -138,12 +149,53 @@ class PublicationOrder:
             os.fsync(file.fileno())
         beside.replace(path)
 
-    def _load(self, path: str) -> Any | None:
-        self._filesystem.invalidate_cache(path)
-        try:
-            return json.loads(self._filesystem.cat_file(path))
-        except FileNotFoundError:
-            return None
+
+def read_json(filesystem: fsspec.AbstractFileSystem, path: str) -> tuple[Any | None, str | None]:
+    """A small JSON file, None where there is none; and what to hand to `write_if_unchanged`."""
+    filesystem.invalidate_cache(path)
+    try:
+        # Looked at before it is read: whoever writes in between makes the look the older one, never the content.
+        seen = str(filesystem.info(path).get("ETag", ""))
+        return json.loads(filesystem.cat_file(path)), seen
+    except FileNotFoundError:
+        return None, None
+
+
+def write_if_unchanged(
+    filesystem: fsspec.AbstractFileSystem, path: str, content: bytes, seen: str | None
+) -> None:
+    """Write a small object whole, if it is still the one that was read.
+
+    Parameters
+    ----------
+    filesystem
+        an object store. Where it tells no ETag, an object that was there is replaced without a condition: the lock that
+        the caller holds is all there is then.
+    path
+        of the object.
+    content
+        its bytes.
+    seen
+        of `read_json`; None to create it.
+
+    Raises
+    ------
+    LostLeaseError
+        somebody has written it meanwhile, which only another holder of the lock does.
+    """
+    conditions = {"mode": "create"} if seen is None else {"IfMatch": seen} if seen else {}
+    try:
+        filesystem.pipe_file(path, content, **conditions)
+    except OSError:
+        filesystem.invalidate_cache(path)
+        if not conditions or not filesystem.exists(path):
+            raise
+        # What is there may be of this very request, when its answer was lost and it was sent again.
+        if filesystem.cat_file(path) != content:
+            raise LostLeaseError(
+                f"{path} was written by other work meanwhile: the lock was lost, because the store did not answer "
+                "or this machine was asleep. Nothing more is published here; run it again."
+            ) from None
 
 
 def _is_dead(held: dict[str, Any]) -> bool:

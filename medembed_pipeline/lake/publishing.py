@@ -21,6 +21,7 @@ import pydantic
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.settings import KEEP_TABLES
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 from medembed_pipeline.section import Section, SettingsError, validate
 
@@ -122,6 +123,7 @@ class LakeResource(dg.ConfigurableResource):
     """The data lake of this run: a folder or an fsspec URL."""
 
     url: str = pydantic.Field(description="Folder or fsspec URL; from MEDEMBED_DATA_LAKE, else data_lake/.")
+    keep_tables: int = KEEP_TABLES
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Refuse a bad override, and sweep what killed runs have left."""
@@ -134,7 +136,7 @@ class LakeResource(dg.ConfigurableResource):
 
     def open(self) -> Lake:
         """The lake itself."""
-        return Lake(self.url)
+        return Lake(self.url, self.keep_tables)
 
 
 def code_version(revision: str, *sections: Section) -> str:
@@ -282,10 +284,14 @@ class AssetWork:
         dict[str, Any]
             Metadata, a picture per name.
         """
-        folder = ("pictures", self.context.asset_key.path[-1])
-        for name, picture in pictures.items():
-            for suffix, content in (("png", picture.png), ("svg", picture.svg)):
-                self.lake.write_bytes(content, *folder, f"{name}.{suffix}")
+        asset = self.context.asset_key.path[-1]
+
+        def place() -> None:
+            for name, picture in pictures.items():
+                for suffix, content in (("png", picture.png), ("svg", picture.svg)):
+                    self.lake.write_bytes(content, "pictures", asset, f"{name}.{suffix}")
+
+        self.lake.publish(asset, place)
         return {
             name: inline_picture(picture.png, name.replace("_", " ").capitalize())
             for name, picture in pictures.items()

@@ -183,8 +183,7 @@ def write_memory(lake: Lake, memory: NoteMemory) -> None:
     version = content_sha256(table.drop_columns(["first_seen", "last_seen"]))
     counts = {"started": memory.started, "notes": len(memory.notes)}
     recipe = Recipe(MEMORY, MEMORY_REVISION, {}, {})
-    lake.write_table(recipe, table, facts=counts, data_version=version)
-    lake.record_published(MEMORY)
+    lake.write_table(recipe, table, facts=counts, data_version=version, is_merged=True)
 
 
 def start_over(lake: Lake) -> int:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medembed_pipeline.lake.keeping import KEPT, LONGEST_SIGNED_LINE
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.signed_line import read_signed_line, signed_line, split_signed
@@ -16,8 +17,6 @@ from medembed_pipeline.report.errors import ReportError
 NAME = "report"
 PAGE = f"{NAME}.html"
 TEXTS_PREFIX = f"{NAME}_texts_"
-
-_LONGEST_FOOTER = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,8 @@ class PageFooter:
         return footer
 
 
-def find_page(lake: Lake) -> PageFooter | None:
-    """The footer of the published page, None where there is none.
+def find_page(lake: Lake, *parts: str) -> PageFooter | None:
+    """The footer of the published page, or of one that lies elsewhere in the lake; None where there is none.
 
     Raises
     ------
@@ -81,8 +80,8 @@ def find_page(lake: Lake) -> PageFooter | None:
         what lies there is no page of this project.
     """
     try:
-        with lake.filesystem.open(lake.path(PAGE), "rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _LONGEST_FOOTER))
+        with lake.filesystem.open(lake.path(*(parts or (PAGE,))), "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_SIGNED_LINE))
             end: bytes = file.read()
     except FileNotFoundError:
         return None
@@ -161,17 +160,18 @@ def _write_texts(lake: Lake, texts: bytes | None, texts_file: str | None) -> Non
 
 
 def orphaned_texts(lake: Lake) -> Sequence[str]:
-    """Names of texts files that the published page does not read."""
+    """Names of texts files that neither the published page reads nor an earlier one that is kept."""
+    kept = [(*KEPT, NAME, name) for name in lake.names(*KEPT, NAME)]
     try:
-        footer = find_page(lake)
+        footers = [find_page(lake), *(find_page(lake, *parts) for parts in kept)]
     except ReportError:
         return []
-    used = footer.texts_file if footer is not None else None
-    return [name for name in lake.names() if name.startswith(TEXTS_PREFIX) and name != used]
+    used = {footer.texts_file for footer in footers if footer is not None}
+    return [name for name in lake.names() if name.startswith(TEXTS_PREFIX) and name not in used]
 
 
 def sweep_texts(lake: Lake) -> None:
-    """Remove texts files that the published page does not read."""
+    """Remove texts files that no page reads."""
     with lake.lock(NAME):
         for name in orphaned_texts(lake):
             lake.remove(name)

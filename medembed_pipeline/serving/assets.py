@@ -29,7 +29,7 @@ def served_snapshot(work: AssetWork) -> dg.MaterializeResult[Any]:
     tables = {name: work.input(name) for name in TABLES}
     # The pointers, not the verdicts: a person may have put another one back.
     work.note_input("released", released_version(work.lake) or "none")
-    work.note_input("classifier_in_service", str(work.lake.read_json(IN_SERVICE)))
+    work.note_input("classifier_in_service", IN_SERVICE.version(work.lake) or "none")
     return work.publish(
         lambda: manifest(work.lake, settings, tables.get),
         SERVED_SNAPSHOT_SCHEMA,

@@ -9,12 +9,13 @@ from medembed_pipeline.encoder import EncoderSpec, read_spec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.pointers import Folders
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 
 FOLDER = "checkpoints"
-POINTER = "finetuned_checkpoint.json"
 MANIFEST = "manifest.json"
+CHECKPOINTS = Folders("finetuned_checkpoint", FOLDER, MANIFEST, "checkpoint")
+POINTER = CHECKPOINTS.file
 EPOCHS = "epochs"
 GIVEN = "given"
 """Key of the manifest of a checkpoint that was not trained here."""
@@ -103,17 +104,7 @@ def point_to(lake: Lake, checkpoint: Checkpoint, recipe: Recipe) -> None:
     OutdatedWorkError
         newer work has made another one current.
     """
-    pointer = {"version": checkpoint.version, "data_version": checkpoint.data_version, "recipe": vars(recipe)}
-    if lake.read_json(POINTER) == pointer:
-        lake.confirm("finetuned_checkpoint")
-    if lake.read_json(POINTER) == pointer:
-        return
-    try:
-        lake.write_json(pointer, POINTER)
-    except OutdatedWorkError:
-        # The newer work may have found, or waited for, this very checkpoint.
-        if lake.read_json(POINTER) != pointer:
-            raise
+    CHECKPOINTS.point_to(lake, checkpoint.version, checkpoint.data_version, recipe)
 
 
 def checkpoint_behind(lake: Lake, tuned_embeddings: LakeTable) -> Checkpoint:
@@ -128,10 +119,10 @@ def checkpoint_behind(lake: Lake, tuned_embeddings: LakeTable) -> Checkpoint:
     """
     wanted = tuned_embeddings.footer.recipe.inputs["finetuned_checkpoint"]
     pointer = lake.read_json(POINTER) or {}
-    if pointer.get("data_version") == wanted and lake.exists(FOLDER, pointer["version"], MANIFEST):
+    if pointer.get("data_version") == wanted and CHECKPOINTS.is_there(lake, pointer["version"]):
         return checkpoint_of(lake, pointer["version"])
     for version in lake.names(FOLDER):
-        if lake.exists(FOLDER, version, MANIFEST):
+        if CHECKPOINTS.is_there(lake, version):
             manifest = lake.read_json(FOLDER, version, MANIFEST) or {}
             if digest(manifest.get("files")) == wanted:
                 return checkpoint_of(lake, version)
@@ -148,9 +139,9 @@ def current_checkpoint(lake: Lake) -> Checkpoint:
     CheckpointError
         none has been made yet.
     """
-    pointer = lake.read_json(POINTER)
-    if pointer is None or not lake.exists(FOLDER, pointer["version"], MANIFEST):
+    version = CHECKPOINTS.current(lake)
+    if version is None:
         raise CheckpointError(
             f"there is no checkpoint in {lake.path(FOLDER)}. Materialize finetuned_checkpoint first."
         )
-    return checkpoint_of(lake, pointer["version"])
+    return checkpoint_of(lake, version)

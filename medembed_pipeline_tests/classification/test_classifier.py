@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from medembed_pipeline.classification import classify
 from medembed_pipeline.classification.classifier import SpecialtyClassifier
-from medembed_pipeline.classification.classifiers import classifier_in_service, put_in_service
+from medembed_pipeline.classification.classifiers import IN_SERVICE, classifier_in_service
 from medembed_pipeline.classification.errors import ClassificationError
 from medembed_pipeline.classification.inputs import checkpoint_of_vectors
 from medembed_pipeline.cli import main
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline_tests.classification.small_notes import (
     SmallNotes,
     small_notes,
@@ -166,19 +168,49 @@ def test_vectors_of_another_checkpoint_are_refused_with_both_hashes(monkeypatch:
     assert "2" * 64 in str(caught.value)
 
 
-def test_the_pointer_remembers_the_classifier_before(folder: Path, small: SmallNotes, tmp_path: Path) -> None:
+def deploy(lake: Lake, version: str) -> str | None:
+    """Publish a verdict, and have it followed."""
+    facts = {"verdict": "deploy", "classifier": version}
+    lake.write_table(Recipe("classifier_verdict", "1", {}, facts), pa.table({"a": [1]}), facts=facts)
+    return IN_SERVICE.follow_verdict(lake)
+
+
+def test_the_pointer_remembers_the_classifier_before(small: SmallNotes, tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     for version in ("one", "two"):
         write_small_classifier(tmp_path / "classifiers" / version, small)
     assert classifier_in_service(lake) is None
-    put_in_service(lake, "one")
-    put_in_service(lake, "one")
+    assert deploy(lake, "one") == deploy(lake, "one") == "one"
     assert classifier_in_service(lake, instead_of="one") is None
-    put_in_service(lake, "two")
+    deploy(lake, "two")
     found, before = classifier_in_service(lake), classifier_in_service(lake, instead_of="two")
     assert found is not None
     assert before is not None
     assert (found.version, before.version) == ("two", "one")
+    # Taken back by a person, it neither comes back by itself nor counts as the one before.
+    assert IN_SERVICE.put_back(lake, "one") == "two"
+    assert deploy(lake, "two") == "one"
+    assert classifier_in_service(lake, instead_of="one") is None
+
+
+def test_a_lake_made_before_names_one_classifier_before(small: SmallNotes, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    for version in ("one", "two"):
+        write_small_classifier(tmp_path / "classifiers" / version, small)
+    lake.write_json({"version": "two", "before": "one"}, IN_SERVICE.file)
+    before = classifier_in_service(lake, instead_of="two")
+    assert before is not None and before.version == "one"
+
+
+def test_an_older_verdict_that_ends_late_puts_nothing_in_service(small: SmallNotes, tmp_path: Path) -> None:
+    """It was drawn before the newer one, and comes to move the pointer after it."""
+    lake = Lake(str(tmp_path))
+    for version in ("one", "two"):
+        write_small_classifier(tmp_path / "classifiers" / version, small)
+    facts = {"verdict": "deploy", "classifier": "one"}
+    lake.write_table(Recipe("classifier_verdict", "1", {}, facts), pa.table({"a": [1]}), facts=facts)
+    assert deploy(Lake(str(tmp_path)), "two") == "two"
+    assert IN_SERVICE.follow_verdict(lake) == "two"
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

@@ -211,10 +211,10 @@ def versions(lake: Path) -> dict[str, str]:
     The history holds times, and the page shows them: of these two what they were made from, and what they say besides.
     """
     from medembed_pipeline.card.card_file import read_footer
-    from medembed_pipeline.classification.classifiers import POINTER as CLASSIFIER_POINTER
+    from medembed_pipeline.classification.classifiers import CLASSIFIERS
     from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.report.page_file import find_page
-    from medembed_pipeline.training.checkpoints import FOLDER, POINTER
+    from medembed_pipeline.training.checkpoints import CHECKPOINTS, FOLDER
     from medembed_pipeline.training.verification import CARD_FILE
 
     opened = Lake(str(lake))
@@ -226,10 +226,10 @@ def versions(lake: Path) -> dict[str, str]:
         found[path.stem] = (
             footer.data_version if timeless else f"{footer.data_version} {footer.content_sha256}"
         )
-    for name, file in (("finetuned_checkpoint", POINTER), ("specialty_classifier", CLASSIFIER_POINTER)):
-        pointer = opened.read_json(file)
+    for folders in (CHECKPOINTS, CLASSIFIERS):
+        pointer = opened.read_json(folders.file)
         if pointer:
-            found[name] = pointer["data_version"]
+            found[folders.asset] = pointer["data_version"]
     for version in opened.names(FOLDER):
         content = opened.read_bytes(FOLDER, version, CARD_FILE)
         card = read_footer(content) if content else None

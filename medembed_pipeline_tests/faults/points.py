@@ -50,7 +50,9 @@ def functions() -> dict[str, tuple[Any, str]]:
         "Lake.lock": (Lake, "lock"),
         "card.publish_card": (card_assets, "publish_card"),
         "Lake.write_json": (Lake, "write_json"),
+        "Lake.change_json": (Lake, "change_json"),
         "Lake.confirm": (Lake, "confirm"),
+        "Lake.publish": (Lake, "publish"),
         "lake._sync": (lake_module, "_sync"),
         "PublicationOrder.begin": (PublicationOrder, "begin"),
         "PublicationOrder.record": (PublicationOrder, "record"),
@@ -70,6 +72,7 @@ def functions() -> dict[str, tuple[Any, str]]:
         "report.publish_page": (report_writing, "publish_page"),
         "Lake.write_bytes": (Lake, "write_bytes"),
         "Lake.write_link": (Lake, "write_link"),
+        "os.link": (os, "link"),
         "Path.replace": (Path, "replace"),
         "shutil.rmtree": (shutil, "rmtree"),
     }

@@ -181,6 +181,34 @@ def test_a_lost_lease_is_noticed_before_anything_is_published(url: str) -> None:
     assert taken in lake.names(".publications")
 
 
+def test_what_somebody_else_wrote_since_it_was_read_is_not_replaced(s3_bucket: str) -> None:
+    """As when a holder falls asleep between the look at its lease and the write."""
+    lake = Lake(f"{s3_bucket}/{uuid.uuid4().hex}")
+    for standing in (None, {"version": "a"}):
+        if standing:
+            lake.change_json(lambda _: {"version": "a"}, "x.json")
+
+        def overtaken(read: Any) -> dict[str, str]:
+            assert read == standing  # noqa: B023
+            lake.filesystem.pipe_file(lake.path("x.json"), b'{"version": "newer"}')
+            return {"version": "mine"}
+
+        with pytest.raises(LostLeaseError, match="written by other work meanwhile"):
+            lake.change_json(overtaken, "x.json")
+        assert lake.read_json("x.json") == {"version": "newer"}
+        lake.remove("x.json")
+
+
+def test_numbers_that_somebody_else_wrote_are_not_replaced(s3_bucket: str) -> None:
+    shared = order(f"{s3_bucket}/{uuid.uuid4().hex}")
+    shared.begin("x")
+    numbers, seen = shared._read("x")
+    shared.record("x", 1, placed=True)
+    with pytest.raises(LostLeaseError):
+        shared._write("x", numbers, seen)
+    assert shared._read("x")[0]["published"] == 1
+
+
 def test_a_lease_that_ran_out_counts_as_lost(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publication, "LEASE_SECONDS", 0.3)
     lake = Lake(url)

@@ -10,9 +10,12 @@ import fsspec
 import pyarrow as pa
 import pytest
 
+from medembed_pipeline.lake.keeping import KEPT
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.pointers import Folders, PointerError
 from medembed_pipeline.lake.publication import OutdatedWorkError
-from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.lake.tables import LakeTable, Recipe
+from medembed_pipeline.lake.versions import VersionError, put_back
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -70,12 +73,89 @@ def test_work_that_died_before_publishing_blocks_nobody(url: str) -> None:
     assert write(older, "old") == "old"
 
 
+FOLDERS = Folders("finetuned_checkpoint", "checkpoints", "manifest.json", "checkpoint")
+
+
+def point(lake: Lake, version: str) -> None:
+    lake.write_json({}, "checkpoints", version, "manifest.json")
+    FOLDERS.point_to(lake, version, f"hash of {version}", Recipe("finetuned_checkpoint", "1", {}, {}))
+
+
 def test_pointers_follow_the_same_order(url: str) -> None:
     older, newer = work(url, "finetuned_checkpoint"), work(url, "finetuned_checkpoint")
-    newer.write_json({"version": "b"}, "finetuned_checkpoint.json")
+    point(newer, "b")
     with pytest.raises(OutdatedWorkError):
-        older.write_json({"version": "a"}, "finetuned_checkpoint.json")
-    assert Lake(url).read_json("finetuned_checkpoint.json") == {"version": "b"}
+        point(older, "a")
+    point(older, "b")
+    assert FOLDERS.current(Lake(url)) == "b"
+
+
+def test_a_pointer_remembers_what_it_named_and_can_be_put_back(url: str) -> None:
+    for version in ("a", "b", "c"):
+        point(work(url, "finetuned_checkpoint"), version)
+    lake, underway = Lake(url), work(url, "finetuned_checkpoint")
+    assert FOLDERS.earlier(lake) == ["b", "a"]
+    lake.remove("checkpoints", "b")
+    assert FOLDERS.earlier(lake) == ["a"]
+    with pytest.raises(PointerError, match="no earlier checkpoint b"):
+        FOLDERS.put_back(lake, "b")
+    FOLDERS.put_back(lake, "a")
+    assert FOLDERS.current(lake) == "a" and FOLDERS.earlier(lake) == ["c"]
+    # Work that was under way when a person put it back does not undo that; what begins later does.
+    with pytest.raises(OutdatedWorkError):
+        point(underway, "c")
+    point(work(url, "finetuned_checkpoint"), "c")
+    assert FOLDERS.current(lake) == "c" and FOLDERS.earlier(lake) == ["a"]
+
+
+def test_a_pointer_of_a_lake_made_before_is_read(url: str) -> None:
+    lake = Lake(url)
+    lake.write_json({}, "checkpoints", "a", "manifest.json")
+    lake.write_json({"version": "a", "data_version": "d", "recipe": {}}, FOLDERS.file)
+    assert FOLDERS.current(lake) == "a" and FOLDERS.earlier(lake) == []
+    point(work(url, "finetuned_checkpoint"), "b")
+    assert FOLDERS.current(lake) == "b" and FOLDERS.earlier(lake) == ["a"]
+
+
+def kept(lake: Lake) -> list[int]:
+    """The values of the versions that are kept, the newest first."""
+    values = []
+    for version in lake.kept_versions("notes"):
+        with lake.filesystem.open(lake.path(*KEPT, "notes", f"{version}.parquet"), "rb") as file:
+            values.append(LakeTable("notes", "", file).read().column("a")[0].as_py())
+    return values
+
+
+def test_the_last_few_versions_of_a_table_are_kept_and_no_more(url: str) -> None:
+    for value in (1, 2, 3, 4, 4, 5, 3):
+        write(work(url, "notes"), str(value), [value])
+    assert kept(Lake(url)) == [5, 4, 2]
+    assert len(Lake(url).names(*KEPT, "notes")) == 3
+    keeps_none = Lake(url, keep_tables=0)
+    keeps_none.begin_work("notes")
+    write(keeps_none, "6", [6])
+    assert Lake(url).names(*KEPT, "notes") == [] and kept(keeps_none) == []
+
+
+def test_a_version_that_was_altered_is_not_put_back(url: str) -> None:
+    for value in (1, 2):
+        write(work(url, "notes"), str(value), [value])
+    lake = Lake(url)
+    (version,) = lake.kept_versions("notes")
+    lake.filesystem.pipe_file(lake.path(*KEPT, "notes", f"{version}.parquet"), b"PAR1 other PAR1")
+    with pytest.raises(VersionError, match="not what was written"):
+        put_back(lake, "notes", version)
+    assert lake.table("notes").read().to_pydict() == {"a": [2]} and lake.leftovers() == []
+
+
+def test_pictures_and_all_else_of_older_work_are_refused_like_its_table(url: str) -> None:
+    older, newer = work(url, "notes"), work(url, "notes")
+    write(older, "old")
+    write(newer, "new")
+    newer.publish("notes", lambda: newer.write_bytes(b"new", "pictures", "notes", "a.png"))
+    with pytest.raises(OutdatedWorkError):
+        older.publish("notes", lambda: older.write_bytes(b"old", "pictures", "notes", "a.png"))
+    assert Lake(url).read_bytes("pictures", "notes", "a.png") == b"new"
 
 
 def test_what_was_published_once_is_known_when_it_is_gone(url: str) -> None:

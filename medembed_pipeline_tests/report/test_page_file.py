@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.settings import KEEP_TABLES
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.lake.versions import put_back
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.page_file import (
+    NAME,
     PAGE,
     PageFooter,
     find_made_page,
@@ -68,6 +71,21 @@ def test_texts_lie_beside_and_old_ones_go(lake: Lake) -> None:
     assert texts_in(lake) == [second.texts_file] and second.texts_file != first.texts_file
     publish(lake, recipe(notes="3"))
     assert texts_in(lake) == []
+
+
+def test_an_earlier_page_is_kept_with_its_texts_and_can_be_put_back(lake: Lake) -> None:
+    footers = []
+    for number in range(KEEP_TABLES + 2):
+        lake.begin_work(NAME)
+        texts, body = f"texts {number}".encode(), BODY + str(number).encode()
+        footers.append(publish(lake, recipe(notes=str(number)), texts=texts, body=body))
+    first, *kept = footers
+    assert first.texts_file not in texts_in(lake)
+    assert set(texts_in(lake)) == {footer.texts_file for footer in kept}
+    assert states(lake) == {PAGE: "ok", str(kept[-1].texts_file): "ok"}
+    put_back(lake, NAME, kept[0].sha256[:16])
+    assert find_page(lake) == kept[0]
+    assert states(lake) == {PAGE: "ok", str(kept[0].texts_file): "ok"}
 
 
 def test_a_page_without_its_texts_is_made_again(lake: Lake) -> None:

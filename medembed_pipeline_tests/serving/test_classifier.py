@@ -20,7 +20,7 @@ LABELS = ["Cardiology", "Orthopedic", "Radiology"]
 def put_classifier_in_service(small: SmallLake, version: str, encoder: dict[str, Any]) -> Path:
     """A classifier of random weights."""
     from medembed_pipeline.classification.calibration import Calibration
-    from medembed_pipeline.classification.classifiers import FOLDER, put_in_service
+    from medembed_pipeline.classification.classifiers import FOLDER, IN_SERVICE
     from medembed_pipeline.classification.features import Features, WordWeights
     from medembed_pipeline.classification.folder import MANIFEST, Guards, Parts, TrainRows, write_classifier
     from medembed_pipeline.classification.heads import LinearHead
@@ -55,7 +55,8 @@ def put_classifier_in_service(small: SmallLake, version: str, encoder: dict[str,
     )
     with small.lake.staged_folder(FOLDER, version, last=MANIFEST) as folder:
         write_classifier(folder, parts, card="# A classifier", more={})
-    put_in_service(small.lake, version)
+    if IN_SERVICE.version(small.lake) != version:
+        IN_SERVICE.put_back(small.lake, version)
     return Path(small.lake.path(FOLDER, version))
 
 

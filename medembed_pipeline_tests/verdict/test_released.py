@@ -15,17 +15,16 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.pointers import PointerError
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST
 from medembed_pipeline.verdict.errors import VerdictError
 from medembed_pipeline.verdict.released import (
-    POINTER,
     RELEASED,
+    RELEASED_CHECKPOINT,
     TABLE,
-    WITHDRAWN,
     follow_verdict,
-    pointer_name,
     put_back,
     released_checkpoint,
     released_path,
@@ -90,13 +89,13 @@ def test_what_a_person_takes_back_no_verdict_releases_again_but_a_newer_checkpoi
 def test_what_cannot_be_put_back_changes_nothing(lake: Lake) -> None:
     say(lake, "deploy", "v1")
     follow_verdict(lake)
-    with pytest.raises(VerdictError, match="no checkpoint gone"):
+    with pytest.raises(PointerError, match="no checkpoint gone"):
         put_back(lake, "gone")
-    with pytest.raises(VerdictError, match="released one already"):
+    with pytest.raises(PointerError, match="released one already"):
         put_back(lake, "v1")
     assert released_version(lake) == "v1" and withdrawn_versions(lake) == set()
-    lake.write_json(["v1"], WITHDRAWN)
-    with pytest.raises(VerdictError, match="can't be read"):
+    lake.write_json(["v1"], RELEASED_CHECKPOINT.withdrawn_file)
+    with pytest.raises(PointerError, match="can't be read"):
         withdrawn_versions(lake)
 
 
@@ -108,7 +107,7 @@ def test_a_second_time_writes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatc
         raise AssertionError("written again")
 
     monkeypatch.setattr(lake, "write_link", refuse)
-    monkeypatch.setattr(lake, "write_json", refuse)
+    monkeypatch.setattr(lake, "change_json", refuse)
     assert follow_verdict(lake) == "v1"
 
 
@@ -116,7 +115,7 @@ def test_a_checkpoint_that_is_gone_is_not_released(lake: Lake) -> None:
     say(lake, "deploy", "v1")
     follow_verdict(lake)
     say(lake, "deploy", "v3")
-    with pytest.raises(VerdictError, match="v3, which the verdict releases, is not in"):
+    with pytest.raises(PointerError, match="v3, which the verdict releases, is not in"):
         follow_verdict(lake)
     assert released_version(lake) == "v1"
     lake.remove(FOLDER, "v1")
@@ -155,17 +154,17 @@ def test_a_damaged_pointer_is_named(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     link = tmp_path / FOLDER / RELEASED
     link.mkdir(parents=True)
-    with pytest.raises(VerdictError, match="but a folder"):
+    with pytest.raises(PointerError, match="but a folder"):
         released_version(lake)
     link.rmdir()
     for target in ("../elsewhere", "/absolute", ".."):
         link.symlink_to(target)
-        with pytest.raises(VerdictError, match="no checkpoint of this lake"):
+        with pytest.raises(PointerError, match="no checkpoint of this lake"):
             released_version(lake)
         link.unlink()
     for content in ("{", "[]", "{}"):
-        (tmp_path / POINTER).write_text(content)
-        with pytest.raises(VerdictError, match="can't be read as a pointer"):
+        (tmp_path / RELEASED_CHECKPOINT.file).write_text(content)
+        with pytest.raises(PointerError, match="can't be read as a pointer"):
             released_version(lake)
 
 
@@ -191,7 +190,8 @@ def test_without_links_the_pointer_file_says_it(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
     assert follow_verdict(lake) == released_version(lake) == "v1"
-    assert pointer_name(lake) == POINTER and released_path(lake) == str(tmp_path / FOLDER / "v1")
+    assert RELEASED_CHECKPOINT.pointer_name(lake) == "released.json"
+    assert released_path(lake) == str(tmp_path / FOLDER / "v1")
     assert not list((tmp_path / ".staging").glob("*"))
 
 
