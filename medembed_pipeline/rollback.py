@@ -77,10 +77,8 @@ def rollback(lake: Lake, wanted: str | None, of: str = RELEASED) -> list[str]:
         return _lines(choice, option)
     found = [version for version in choice.said if version.startswith(wanted)]
     if len(found) != 1:
-        told = f"no {choice.kind}" if not found else f"{len(found)} versions"
-        raise RollbackError(
-            f"'{wanted}': {told} begins so. `medembed rollback{option}` shows which there are."
-        )
+        told = f"{len(found)} versions begin so" if found else f"no {choice.kind} begins so"
+        raise RollbackError(f"'{wanted}': {told}. `medembed rollback{option}` shows which there are.")
     return [choice.put_back(found[0])]
 
 

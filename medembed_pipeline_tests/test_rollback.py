@@ -54,7 +54,7 @@ def test_it_puts_one_back_by_how_its_version_begins(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"), [("b", "2 checkpoints"), ("a1", "no checkpoint"), ("c1", "no checkpoint")]
+    ("wanted", "told"), [("b", "2 versions begin so"), ("a1", "no checkpoint"), ("c1", "no checkpoint")]
 )
 def test_what_is_not_one_of_them_is_refused(lake: Lake, wanted: str, told: str) -> None:
     with pytest.raises(RollbackError, match=told):
