@@ -88,7 +88,12 @@ class Lake:
                 self._order.record(name, self._numbers[name], placed=True)
 
     def publish(
-        self, name: str, place: Callable[[], Sequence[str] | None], *, is_merged: bool = False
+        self,
+        name: str,
+        place: Callable[[], object],
+        *,
+        keep: Callable[[], Sequence[str] | None] = lambda: None,
+        is_merged: bool = False,
     ) -> None:
         """The one way by which anything takes the place of its earlier version: in its turn, and noted.
 
@@ -97,8 +102,9 @@ class Lake:
         name
             whose order it follows.
         place
-            puts it in place in one step, so that a reader finds the old or the new one; returns the earlier versions
-            that are kept, None where it keeps none.
+            puts it in place in one step, so that a reader finds the old or the new one.
+        keep
+            keeps what is about to be replaced; returns the versions that are kept then, None to leave them as noted.
         is_merged
             it holds all that was published before, and so goes in no order. The caller holds the lock that it was
             merged under; by default the lock `name` is taken here.
@@ -116,9 +122,9 @@ class Lake:
                     f"{name}: a run that began later has published its result; this older one is dropped. "
                     "Nothing needs to be done."
                 )
-            self._order.record(name, number, placed=False)
-            kept = place()
-            self._order.record(name, number, placed=True, kept=kept)
+            self._order.record(name, number, placed=False, kept=keep())
+            place()
+            self._order.record(name, number, placed=True)
 
     def kept_versions(self, name: str) -> list[str]:
         """The earlier versions of a table or of the page whose content is kept, the newest first."""
@@ -277,13 +283,12 @@ class Lake:
                 self.before_publishing()
                 self._publish_file(staged, self.path(*parts))
                 return
-
-            def place() -> Sequence[str] | None:
-                kept = keep_replaced(self, name, parts[0], staged) if in_root else None
-                self._publish_file(staged, self.path(*parts))
-                return kept
-
-            self.publish(name, place, is_merged=is_merged)
+            self.publish(
+                name,
+                lambda: self._publish_file(staged, self.path(*parts)),
+                keep=lambda: keep_replaced(self, name, parts[0], staged) if in_root else None,
+                is_merged=is_merged,
+            )
 
     def _publish_file(self, staged: Path, target: str) -> None:
         self._order.check_locks()

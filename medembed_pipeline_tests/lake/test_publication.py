@@ -1,6 +1,10 @@
 """Work that began last wins; older work is refused, whatever Dagster believes of its run."""
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +19,7 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.pointers import Folders, PointerError
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.tables import LakeTable, Recipe
+from medembed_pipeline.lake.verification import altered
 from medembed_pipeline.lake.versions import VersionError, put_back
 
 
@@ -135,6 +140,53 @@ def test_the_last_few_versions_of_a_table_are_kept_and_no_more(url: str) -> None
     keeps_none.begin_work("notes")
     write(keeps_none, "6", [6])
     assert Lake(url).names(*KEPT, "notes") == [] and kept(keeps_none) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import pyarrow as pa
+from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import Recipe
+lake = Lake(sys.argv[1])
+lake.begin_work("notes")
+calls = 0
+def then_killed(owner, name):
+    done = getattr(owner, name)
+    def counted(*arguments):
+        global calls
+        result = done(*arguments)
+        calls += 1
+        if calls == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    setattr(owner, name, counted)
+then_killed(os, "link")
+then_killed(Path, "replace")
+lake.write_table(Recipe("notes", "2", {}, {}), pa.table({"a": [2]}))
+"""
+
+
+@pytest.mark.parametrize(("call", "left"), [(1, 1), (2, 1), (3, 1), (4, 2)])
+def test_killed_while_it_keeps_and_replaces_the_next_run_makes_it_good(
+    tmp_path: Path, call: int, left: int
+) -> None:
+    """The steps: the old version is linked, and that put where it is kept; both are noted; the new one is placed."""
+    url = str(tmp_path)
+    write(work(url, "notes"), "1", [1])
+    done = subprocess.run([sys.executable, "-c", KILLED, url, str(call)], env=environment(), check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert Lake(url).table("notes").read().to_pydict() == {"a": [left]}
+    assert not altered(Lake(url).table("notes"))
+    Lake(url).clear_staging()
+    write(work(url, "notes"), "2", [2])
+    assert Lake(url).table("notes").read().to_pydict() == {"a": [2]}
+    assert Lake(url).leftovers() == [] and not list((tmp_path / ".staging").iterdir())
+    assert kept(Lake(url)) == [1]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 
 def test_a_version_that_was_altered_is_not_put_back(url: str) -> None:
