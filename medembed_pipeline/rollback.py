@@ -181,6 +181,11 @@ def _files(lake: Lake, of: str) -> Choice:
                 "It is put back only where the one that stands is lost or damaged."
             )
         versions.put_back(lake, of, version)
+        if of == MEMORY:
+            return (
+                f"{of} is version {version} now. Materialize note_splits and {CHECKPOINTS.asset}: they add the splits "
+                "and the trainings that it lacks."
+            )
         return (
             f"{of} is version {version} until it is materialized. What was made from the other one is named by "
             "`medembed verify`."

@@ -28,8 +28,8 @@ FIGURES = {"embedding_metrics": note_figures, "task_metrics": lambda rows, _: ta
 
 MEANING = "what was released when, and what it gave, is then not known of the time before"
 REMEDY = (
-    f"it cannot be made again: {MEANING}. Restore it from a backup of the lake, or begin a new one with "
-    "`medembed history --start-over`"
+    f"it cannot be made again: {MEANING}. Restore it from a backup of the lake, put back a version that is kept with "
+    f"`medembed rollback --of {NAME}`, or begin a new one with `medembed history --start-over`"
 )
 
 

@@ -27,8 +27,9 @@ STARTED = "memory_started"
 
 REMEDY = (
     "It says in which split every note is and which were trained on; without it, the edited text of a note that was "
-    "trained on could be scored as if no model had seen it. Restore a copy of the file, or run `medembed splits "
-    "--start-over`, which says what it costs."
+    "trained on could be scored as if no model had seen it. Restore a copy of the file (`medembed "
+    "rollback --of note_memory` shows the last that are kept), or run `medembed splits --start-over`, which says what "
+    "it costs."
 )
 
 
