@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medembed_pipeline.classification.features import MINIMUM_DOCUMENTS, Features, NoteRows
+from medembed_pipeline.classification.features import Features, NoteRows, common_words
 from medembed_pipeline.classification.folder import Guards, Parts, TrainRows, nearest_train
 from medembed_pipeline.classification.heads import Head, PrevalenceHead
 from medembed_pipeline.classification.inputs import SeenNotes, lowest_similarity
@@ -46,11 +45,12 @@ def build_parts(
         what makes its vectors.
     """
     rung, learned = RUNG_OF[served], notes.learned_from()
-    kept = _common_words(seen.rows.counts[learned])
+    # The other words stay out of the folder, names among them.
+    kept = common_words(seen.rows.counts[learned], smallest_word_notes=settings.smallest_word_notes)
     rows = NoteRows(seen.rows.counts[:, kept], seen.rows.vectors)
     train = rows.take(learned)
-    features = fit_features(rung, train)
-    head = fit_head(rung, features.rows(train), notes.membership[learned], parameter)
+    features = fit_features(rung, train, settings)
+    head = fit_head(rung, features.rows(train), notes.membership[learned], parameter, settings)
     judged = notes.judged(VALIDATION)
     decision = decide(
         scores[judged],
@@ -106,10 +106,3 @@ def nothing_learned(notes: ClassifierNotes, settings: ClassificationSettings) ->
 def _unit_rows(features: Features, notes: NoteRows) -> Any:
     """What distances are measured on: the vectors as they are, else the weights of the words."""
     return notes.vectors[features.model] if features.model is not None else features.rows(notes)
-
-
-def _common_words(counts: Any) -> NDArray[np.int64]:
-    """Columns of words that more than one train note holds: the others stay out of the folder, names among them."""
-    documents = np.asarray((counts > 0).sum(axis=0)).reshape(-1)
-    enough = documents >= MINIMUM_DOCUMENTS
-    return np.flatnonzero(enough if enough.any() else documents > 0)

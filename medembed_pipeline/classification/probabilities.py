@@ -120,7 +120,7 @@ def climb_ladder(
     climbed: dict[str, Climbed] = {}
     scores: dict[str, FloatArray] = {}
     for rung in RUNGS:
-        climbed[rung.name] = climb(rung, train, folds=settings.folds, seed=settings.seed)
+        climbed[rung.name] = climb(rung, train, settings)
         found = climbed[rung.name].fitted.probabilities(rows)
         found[learned] = climbed[rung.name].out_of_fold
         scores[rung.name] = np.round(found, DECIMALS)
