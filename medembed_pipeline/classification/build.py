@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from medembed_pipeline.classification.features import Features, NoteRows, common_words
 from medembed_pipeline.classification.folder import Guards, Parts, TrainRows, nearest_train
+from medembed_pipeline.classification.fusion import fit_rung
 from medembed_pipeline.classification.heads import Head, PrevalenceHead
 from medembed_pipeline.classification.inputs import SeenNotes, lowest_similarity
-from medembed_pipeline.classification.ladder import RUNG_OF, fit_features, fit_head
+from medembed_pipeline.classification.ladder import RUNG_OF
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
 from medembed_pipeline.classification.serving import decide
 from medembed_pipeline.classification.settings import ClassificationSettings
@@ -23,7 +25,7 @@ def build_parts(
     settings: ClassificationSettings,
     *,
     served: str,
-    parameter: float,
+    parameters: Mapping[str, float],
     scores: FloatArray,
     encoder: dict[str, Any],
 ) -> Parts:
@@ -37,8 +39,8 @@ def build_parts(
         of the room.
     served
         a rung.
-    parameter
-        that was chosen for it.
+    parameters
+        that were chosen, by rung.
     scores
         float64 [n, labels], of that rung in `label_probabilities`.
     encoder
@@ -49,8 +51,8 @@ def build_parts(
     kept = common_words(seen.rows.counts[learned], smallest_word_notes=settings.smallest_word_notes)
     rows = NoteRows(seen.rows.counts[:, kept], seen.rows.vectors)
     train = rows.take(learned)
-    features = fit_features(rung, train, settings)
-    head = fit_head(rung, features.rows(train), notes.membership[learned], parameter, settings)
+    fitted = fit_rung(rung, train, notes.membership[learned], parameters, settings)
+    features, head = fitted.features, fitted.head
     judged = notes.judged(VALIDATION)
     decision = decide(
         scores[judged],

@@ -19,7 +19,7 @@ from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
 
-Kind = Literal["prevalence", "neighbors", "linear", "adapters"]
+Kind = Literal["prevalence", "neighbors", "linear", "fused", "adapters"]
 
 PREVALENCE, WORDS = "prevalence", "tfidf"
 
@@ -57,7 +57,11 @@ RUNGS = (
     Rung("baseline", "linear", "baseline", False, "logistic regression on baseline vectors"),
     Rung("tuned", "linear", "tuned", False, "logistic regression on tuned vectors"),
     Rung("tuned_tfidf", "linear", "tuned", True, "logistic regression on tuned vectors + TF-IDF"),
+    Rung("fused", "fused", "baseline", True, "TF-IDF and baseline vectors, each with a head, fused"),
 )
+FUSED_OF = ("baseline", WORDS)
+"""Rungs that the fused one is made of; see `fusion.py`."""
+
 ADAPTERS = Rung("adapters", "adapters", None, False, "adapters (LoRA) and a head on the base model")
 """Made where the settings ask for it; see `adapters.py`."""
 
@@ -74,7 +78,7 @@ class Trial:
     Attributes
     ----------
     parameter
-        C, or the number of voters.
+        C, the number of voters, or the weight of the vectors.
     score
         mean log loss a note over the folds; lower is better.
     """
@@ -98,7 +102,7 @@ class FittedRung:
     trials
         what was tried.
     parameter
-        what was chosen.
+        what was chosen: C, the number of voters, or the weight of the vectors.
     """
 
     rung: Rung
@@ -129,7 +133,7 @@ def fit_head(
     Parameters
     ----------
     rung
-        any but the adapters.
+        any that stands by itself.
     rows
         [n, d], what it sees of n train notes.
     membership
@@ -196,7 +200,7 @@ class Climbed:
 
 
 def tried(rung: Rung, settings: ClassificationSettings) -> Sequence[float]:
-    """What is tried of a rung: values of C, or numbers of voters."""
+    """What is tried of a rung that stands by itself: values of C, or numbers of voters."""
     match rung.kind:
         case "linear":
             return settings.inverse_regularization
@@ -207,7 +211,7 @@ def tried(rung: Rung, settings: ClassificationSettings) -> Sequence[float]:
 
 
 def climb(rung: Rung, train: TrainNotes, settings: ClassificationSettings) -> Climbed:
-    """Tune a rung by grouped cross-validation within the train notes, and fit it on all of them.
+    """Tune a rung that stands by itself by grouped cross-validation within the train notes, and fit it on all of them.
 
     The same folds for every rung and parameter. Words are weighed anew within each fold. Of equally good parameters,
     the first.

@@ -38,6 +38,11 @@ class ClassificationSettings(Section, table="classification"):
     neighbors: list[int] = Field(
         [5, 10, 20, 40, 80], min_length=1, description="What is tried where train notes vote: how many do."
     )
+    fused_weights: list[float] = Field(
+        [0.1, 0.2, 0.3, 0.4, 0.5],
+        min_length=1,
+        description="What is tried where the heads of vectors and of TF-IDF are fused: the weight of the vectors.",
+    )
     class_weight: Literal["none", "balanced"] = Field(
         "balanced",
         description="'balanced': in each logistic regression the notes that carry the label weigh as much together as "
@@ -104,6 +109,13 @@ class ClassificationSettings(Section, table="classification"):
     adapter_learning_rate: float = Field(5e-4, gt=0, le=1, description="Of AdamW, at its peak.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Of the folds, and of the adapters.")
+
+    @field_validator("fused_weights")
+    @classmethod
+    def _shares(cls, values: list[float]) -> list[float]:
+        if not all(0 <= value <= 1 for value in values):
+            raise ValueError("expected weights of 0 to 1")
+        return values
 
     @field_validator("inverse_regularization", "neighbors")
     @classmethod
