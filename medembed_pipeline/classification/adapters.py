@@ -57,7 +57,7 @@ def adapter_scores(
     learned
         rows that are trained on.
     settings
-        epochs, rank, learning rate, seed.
+        epochs, rank, scale, layers, learning rate, seed.
     device, precision
         as in `load_encoder`.
     token_budget
@@ -74,7 +74,7 @@ def adapter_scores(
     from torch import nn
 
     from medembed_pipeline.encoder.model import load_encoder
-    from medembed_pipeline.training.adapters import add_adapters, merge_adapters
+    from medembed_pipeline.training.adapters import QUERY_VALUE, add_adapters, merge_adapters
     from medembed_pipeline.training.optimization import (
         learning_rate_at,
         switch_dropout_off,
@@ -84,7 +84,12 @@ def adapter_scores(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         encoder = load_encoder(replace(spec, long_notes="cut"), device=device, precision=precision)
-        add_adapters(encoder, rank=settings.adapter_rank)
+        add_adapters(
+            encoder,
+            rank=settings.adapter_rank,
+            scale=settings.adapter_scale,
+            names=QUERY_VALUE if settings.adapter_layers == "query_value" else None,
+        )
         head = nn.Linear(encoder.dimensions, membership.shape[1]).to(encoder.device)
         with torch.no_grad():
             share = np.clip(membership[learned].mean(axis=0), 1e-3, 1 - 1e-3)

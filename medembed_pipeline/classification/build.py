@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medembed_pipeline.classification.features import MINIMUM_DOCUMENTS, Features, NoteRows
+from medembed_pipeline.classification.features import Features, NoteRows, common_words
 from medembed_pipeline.classification.folder import Guards, Parts, TrainRows, nearest_train
+from medembed_pipeline.classification.fusion import fit_rung
 from medembed_pipeline.classification.heads import Head, PrevalenceHead
 from medembed_pipeline.classification.inputs import SeenNotes, lowest_similarity
-from medembed_pipeline.classification.ladder import RUNG_OF, fit_features, fit_head
+from medembed_pipeline.classification.ladder import RUNG_OF
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
 from medembed_pipeline.classification.serving import decide
 from medembed_pipeline.classification.settings import ClassificationSettings
@@ -24,7 +25,7 @@ def build_parts(
     settings: ClassificationSettings,
     *,
     served: str,
-    parameter: float,
+    parameters: Mapping[str, float],
     scores: FloatArray,
     encoder: dict[str, Any],
 ) -> Parts:
@@ -38,19 +39,20 @@ def build_parts(
         of the room.
     served
         a rung.
-    parameter
-        that was chosen for it.
+    parameters
+        that were chosen, by rung.
     scores
         float64 [n, labels], of that rung in `label_probabilities`.
     encoder
         what makes its vectors.
     """
     rung, learned = RUNG_OF[served], notes.learned_from()
-    kept = _common_words(seen.rows.counts[learned])
+    # The other words stay out of the folder, names among them.
+    kept = common_words(seen.rows.counts[learned], smallest_word_notes=settings.smallest_word_notes)
     rows = NoteRows(seen.rows.counts[:, kept], seen.rows.vectors)
     train = rows.take(learned)
-    features = fit_features(rung, train)
-    head = fit_head(rung, features.rows(train), notes.membership[learned], parameter)
+    fitted = fit_rung(rung, train, notes.membership[learned], parameters, settings)
+    features, head = fitted.features, fitted.head
     judged = notes.judged(VALIDATION)
     decision = decide(
         scores[judged],
@@ -106,10 +108,3 @@ def nothing_learned(notes: ClassifierNotes, settings: ClassificationSettings) ->
 def _unit_rows(features: Features, notes: NoteRows) -> Any:
     """What distances are measured on: the vectors as they are, else the weights of the words."""
     return notes.vectors[features.model] if features.model is not None else features.rows(notes)
-
-
-def _common_words(counts: Any) -> NDArray[np.int64]:
-    """Columns of words that more than one train note holds: the others stay out of the folder, names among them."""
-    documents = np.asarray((counts > 0).sum(axis=0)).reshape(-1)
-    enough = documents >= MINIMUM_DOCUMENTS
-    return np.flatnonzero(enough if enough.any() else documents > 0)

@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -211,17 +211,15 @@ def _unreadable(row: int, reason: str) -> Record:
     return {**empty, "row": row, "labels": [], "set": [], "abstained": f"{UNREADABLE}: {reason}"}
 
 
-class _Writer:
+class _Writer(Protocol):
     """Records into a file."""
 
-    def write(self, records: Sequence[Record]) -> None:
-        raise NotImplementedError
+    def write(self, records: Sequence[Record]) -> None: ...
 
-    def close(self) -> None:
-        raise NotImplementedError
+    def close(self) -> None: ...
 
 
-class _CsvWriter(_Writer):
+class _CsvWriter:
     """Lists joined by SEPARATOR."""
 
     def __init__(self, path: Path) -> None:
@@ -242,7 +240,7 @@ class _CsvWriter(_Writer):
         self._file.close()
 
 
-class _JsonLinesWriter(_Writer):
+class _JsonLinesWriter:
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8")
 
@@ -253,7 +251,7 @@ class _JsonLinesWriter(_Writer):
         self._file.close()
 
 
-class _ParquetWriter(_Writer):
+class _ParquetWriter:
     def __init__(self, path: Path) -> None:
         self._writer = pq.ParquetWriter(path, OUTPUT_SCHEMA, compression="zstd")
 

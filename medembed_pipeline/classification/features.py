@@ -11,9 +11,6 @@ import numpy.typing as npt
 
 from medembed_pipeline.evaluation.vectors import FloatArray
 
-MINIMUM_DOCUMENTS = 2
-"""A word of a single train note says nothing of others, and may be a name."""
-
 TOKEN = r"(?u)\b\w+\b"
 
 
@@ -57,6 +54,21 @@ def count_words(texts: Sequence[str], *, words: Sequence[str] | None = None) -> 
     return WordCounts(counts, tuple(counter.get_feature_names_out().tolist()))
 
 
+def common_words(counts: Any, *, smallest_word_notes: int) -> npt.NDArray[np.int64]:
+    """Columns of the words that enough of the notes hold, or of all that occur where none does. int64 [kept].
+
+    Parameters
+    ----------
+    counts
+        scipy.sparse [n, words].
+    smallest_word_notes
+        how many are enough.
+    """
+    documents = np.asarray((counts > 0).sum(axis=0)).reshape(-1)
+    enough = documents >= smallest_word_notes
+    return np.flatnonzero(enough if enough.any() else documents > 0).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class WordWeights:
     """TF-IDF as it was fitted on some notes.
@@ -73,19 +85,19 @@ class WordWeights:
     idf: FloatArray
 
     @classmethod
-    def fit(cls, counts: Any) -> WordWeights:
-        """Of the words that at least MINIMUM_DOCUMENTS of the notes hold, or of all where none does.
+    def fit(cls, counts: Any, *, smallest_word_notes: int) -> WordWeights:
+        """Of the `common_words`.
 
         Parameters
         ----------
         counts
             scipy.sparse [n, words].
+        smallest_word_notes
+            see `common_words`.
         """
-        documents = np.asarray((counts > 0).sum(axis=0), dtype=np.float64).reshape(-1)
-        enough = documents >= MINIMUM_DOCUMENTS
-        columns = np.flatnonzero(enough if enough.any() else documents > 0)
-        idf = np.log((1.0 + counts.shape[0]) / (1.0 + documents[columns])) + 1.0
-        return cls(columns.astype(np.int64), idf)
+        columns = common_words(counts, smallest_word_notes=smallest_word_notes)
+        documents = np.asarray((counts[:, columns] > 0).sum(axis=0), dtype=np.float64).reshape(-1)
+        return cls(columns, np.log((1.0 + counts.shape[0]) / (1.0 + documents)) + 1.0)
 
     def weigh(self, counts: Any) -> Any:
         """Logarithmic term frequency times `idf`, rows of length 1; a text of unknown words has a row of zeros.
@@ -179,12 +191,12 @@ class Features:
     words: WordWeights | None
 
     @classmethod
-    def fit(cls, notes: NoteRows, *, model: str | None, words: bool) -> Features:
+    def fit(cls, notes: NoteRows, *, model: str | None, words: bool, smallest_word_notes: int) -> Features:
         """Fitted on some notes. Where both are seen, they weigh alike: the mean squared length of either is 1."""
         return cls(
             model,
             Scaling.fit(notes.vectors[model]) if model is not None else None,
-            WordWeights.fit(notes.counts) if words else None,
+            WordWeights.fit(notes.counts, smallest_word_notes=smallest_word_notes) if words else None,
         )
 
     def rows(self, notes: NoteRows) -> Any:

@@ -49,7 +49,9 @@ def logit(probabilities: FloatArray) -> FloatArray:
     return np.asarray(np.log(inside) - np.log1p(-inside))
 
 
-def fit_linear(rows: Any, membership: FloatArray, *, inverse_regularization: float) -> LinearHead:
+def fit_linear(
+    rows: Any, membership: FloatArray, *, inverse_regularization: float, balanced: bool = False
+) -> LinearHead:
     """One logistic regression against the rest for each label; deterministic, and on one thread.
 
     A label that all or none of the notes carry has no weights, and a bias that says so.
@@ -65,6 +67,8 @@ def fit_linear(rows: Any, membership: FloatArray, *, inverse_regularization: flo
         float64 [n, labels], 1.0 where the note carries the label.
     inverse_regularization
         C, above 0.
+    balanced
+        whether the notes that carry a label weigh as much together as all others.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -79,7 +83,11 @@ def fit_linear(rows: Any, membership: FloatArray, *, inverse_regularization: flo
                 bias[column] = logit(np.array([share]))[0]
                 continue
             model = LogisticRegression(
-                C=inverse_regularization, solver="liblinear", tol=_TOLERANCE, max_iter=_MOST_STEPS
+                C=inverse_regularization,
+                class_weight="balanced" if balanced else None,
+                solver="liblinear",
+                tol=_TOLERANCE,
+                max_iter=_MOST_STEPS,
             ).fit(rows, carries)
             weights[column], bias[column] = model.coef_[0], model.intercept_[0]
     return LinearHead(weights, bias)

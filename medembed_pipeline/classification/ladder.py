@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from medembed_pipeline.classification.heads import (
     PrevalenceHead,
     fit_linear,
 )
+from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
 
-Kind = Literal["prevalence", "neighbors", "linear", "adapters"]
+Kind = Literal["prevalence", "neighbors", "linear", "fused", "adapters"]
 
 PREVALENCE, WORDS = "prevalence", "tfidf"
 
@@ -56,18 +57,15 @@ RUNGS = (
     Rung("baseline", "linear", "baseline", False, "logistic regression on baseline vectors"),
     Rung("tuned", "linear", "tuned", False, "logistic regression on tuned vectors"),
     Rung("tuned_tfidf", "linear", "tuned", True, "logistic regression on tuned vectors + TF-IDF"),
+    Rung("fused", "fused", "baseline", True, "TF-IDF and baseline vectors, each with a head, fused"),
 )
+FUSED_OF = ("baseline", WORDS)
+"""Rungs that the fused one is made of; see `fusion.py`."""
+
 ADAPTERS = Rung("adapters", "adapters", None, False, "adapters (LoRA) and a head on the base model")
 """Made where the settings ask for it; see `adapters.py`."""
 
 RUNG_OF = {rung.name: rung for rung in (*RUNGS, ADAPTERS)}
-
-GRID: Mapping[str, Sequence[float]] = {
-    "linear": (3.0, 10.0, 30.0, 100.0, 300.0),
-    "neighbors": (5, 10, 20, 40, 80),
-    "prevalence": (0,),
-}
-"""What is tried of each kind: the inverse regularisation C of a logistic regression, or how many neighbours vote."""
 
 MOST_TUNING_NOTES = 5_000
 """The grid is tried on at most so many train notes, evenly spaced by note id."""
@@ -80,41 +78,13 @@ class Trial:
     Attributes
     ----------
     parameter
-        C, or the number of voters.
+        C, the number of voters, or the weight of the vectors.
     score
         mean log loss a note over the folds; lower is better.
-    fold_scores
-        of each fold.
     """
 
     parameter: float
     score: float
-    fold_scores: tuple[float, ...]
-
-
-class Tuner(Protocol):
-    """Chooses a parameter: by a grid here, or by a search that asks `score` in its own order.
-
-    Parameters
-    ----------
-    score
-        parameter -> the log loss a note of each fold.
-    kind
-        of the head.
-    """
-
-    def __call__(self, score: Callable[[float], tuple[float, ...]], kind: Kind) -> list[Trial]:
-        """Every trial, in the order made; the one of the lowest score is taken, the earlier of equals."""
-        ...
-
-
-def grid_tuner(score: Callable[[float], tuple[float, ...]], kind: Kind) -> list[Trial]:
-    """All of GRID, in its order."""
-    trials = []
-    for parameter in GRID[kind]:
-        folds = score(parameter)
-        trials.append(Trial(parameter, float(np.mean(folds)), folds))
-    return trials
 
 
 @dataclass(frozen=True)
@@ -132,7 +102,7 @@ class FittedRung:
     trials
         what was tried.
     parameter
-        what was chosen.
+        what was chosen: C, the number of voters, or the weight of the vectors.
     """
 
     rung: Rung
@@ -146,30 +116,41 @@ class FittedRung:
         return self.head.probabilities(self.features.rows(notes))
 
 
-def fit_features(rung: Rung, notes: NoteRows) -> Features:
+def fit_features(rung: Rung, notes: NoteRows, settings: ClassificationSettings) -> Features:
     """How a rung sees notes; fitted on some of them. Neighbours see vectors as they are, for their cosines."""
     if rung.kind == "linear":
-        return Features.fit(notes, model=rung.model, words=rung.words)
+        return Features.fit(
+            notes, model=rung.model, words=rung.words, smallest_word_notes=settings.smallest_word_notes
+        )
     return Features(rung.model, None, None)
 
 
-def fit_head(rung: Rung, rows: Any, membership: FloatArray, parameter: float) -> Head:
+def fit_head(
+    rung: Rung, rows: Any, membership: FloatArray, parameter: float, settings: ClassificationSettings
+) -> Head:
     """What a rung learns.
 
     Parameters
     ----------
     rung
-        any but the adapters.
+        any that stands by itself.
     rows
         [n, d], what it sees of n train notes.
     membership
         float64 [n, labels].
     parameter
         C, or the number of voters.
+    settings
+        of the room.
     """
     match rung.kind:
         case "linear":
-            return fit_linear(rows, membership, inverse_regularization=parameter)
+            return fit_linear(
+                rows,
+                membership,
+                inverse_regularization=parameter,
+                balanced=settings.class_weight == "balanced",
+            )
         case "neighbors":
             return NeighborHead(rows, membership, int(parameter))
         case _:
@@ -218,10 +199,22 @@ class Climbed:
     out_of_fold: FloatArray
 
 
-def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner = grid_tuner) -> Climbed:
-    """Tune a rung by grouped cross-validation within the train notes, and fit it on all of them.
+def tried(rung: Rung, settings: ClassificationSettings) -> Sequence[float]:
+    """What is tried of a rung that stands by itself: values of C, or numbers of voters."""
+    match rung.kind:
+        case "linear":
+            return settings.inverse_regularization
+        case "neighbors":
+            return settings.neighbors
+        case _:
+            return (0,)
 
-    The same folds for every rung and parameter. Words are weighed anew within each fold.
+
+def climb(rung: Rung, train: TrainNotes, settings: ClassificationSettings) -> Climbed:
+    """Tune a rung that stands by itself by grouped cross-validation within the train notes, and fit it on all of them.
+
+    The same folds for every rung and parameter. Words are weighed anew within each fold. Of equally good parameters,
+    the first.
 
     Parameters
     ----------
@@ -229,24 +222,18 @@ def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner 
         which.
     train
         the train notes.
-    folds
-        of whole groups.
-    seed
-        of the folds.
-    tuner
-        what tries the parameters.
+    settings
+        of the room.
     """
     parts: IntArray = np.arange(len(train.membership))
     if len(parts) > MOST_TUNING_NOTES:
         parts = np.unique(np.linspace(0, len(parts) - 1, MOST_TUNING_NOTES).astype(np.int64))
-    divided = _Folds(rung, train.take(parts), folds=folds, seed=seed)
-    trials = tuner(divided.score, rung.kind)
+    divided = _Folds(rung, train.take(parts), settings)
+    trials = [divided.trial(parameter) for parameter in tried(rung, settings)]
     best = min(trials, key=lambda trial: trial.score)
-    all_notes = (
-        divided if len(parts) == len(train.membership) else _Folds(rung, train, folds=folds, seed=seed)
-    )
-    features = fit_features(rung, train.notes)
-    head = fit_head(rung, features.rows(train.notes), train.membership, best.parameter)
+    all_notes = divided if len(parts) == len(train.membership) else _Folds(rung, train, settings)
+    features = fit_features(rung, train.notes, settings)
+    head = fit_head(rung, features.rows(train.notes), train.membership, best.parameter, settings)
     return Climbed(
         FittedRung(rung, features, head, best.parameter, trials), all_notes.out_of_fold(best.parameter)
     )
@@ -255,16 +242,18 @@ def climb(rung: Rung, train: TrainNotes, *, folds: int, seed: int, tuner: Tuner 
 class _Folds:
     """What one rung sees in each fold, made once for all parameters."""
 
-    def __init__(self, rung: Rung, train: TrainNotes, *, folds: int, seed: int) -> None:
-        self._train, self._rung = train, rung
+    def __init__(self, rung: Rung, train: TrainNotes, settings: ClassificationSettings) -> None:
+        self._train, self._rung, self._settings = train, rung, settings
         self._known: dict[float, FloatArray] = {}
         self._parts: list[tuple[IntArray, IntArray, Any, Any]] = []
-        fold_of = stratified_group_folds(train.membership, train.groups, folds=folds, seed=seed)
+        fold_of = stratified_group_folds(
+            train.membership, train.groups, folds=settings.folds, seed=settings.seed
+        )
         for fold in np.unique(fold_of):
             seen, asked = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
             if len(seen):
                 known = train.notes.take(seen)
-                features = fit_features(rung, known)
+                features = fit_features(rung, known, settings)
                 self._parts.append(
                     (seen, asked, features.rows(known), features.rows(train.notes.take(asked)))
                 )
@@ -274,14 +263,15 @@ class _Folds:
             truth = self._train.membership
             found = np.tile(truth.mean(axis=0), (len(truth), 1))
             for seen, asked, known, unknown in self._parts:
-                head = fit_head(self._rung, known, truth[seen], parameter)
+                head = fit_head(self._rung, known, truth[seen], parameter, self._settings)
                 found[asked] = head.probabilities(unknown)
             self._known[parameter] = found
         return self._known[parameter]
 
-    def score(self, parameter: float) -> tuple[float, ...]:
+    def trial(self, parameter: float) -> Trial:
         found, truth = self.out_of_fold(parameter), self._train.membership
-        return tuple(float(log_loss(found[asked], truth[asked]).mean()) for _, asked, _, _ in self._parts)
+        folds = [log_loss(found[asked], truth[asked]).mean() for _, asked, _, _ in self._parts]
+        return Trial(parameter, float(np.mean(folds)))
 
 
 LEAST_PROBABILITY = 1e-3

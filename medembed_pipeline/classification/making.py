@@ -12,7 +12,7 @@ from medembed_pipeline.classification.folder import write_classifier
 from medembed_pipeline.classification.inputs import read_rows
 from medembed_pipeline.classification.ladder import RUNG_OF
 from medembed_pipeline.classification.notes import ClassifierNotes
-from medembed_pipeline.classification.probabilities import scores_of
+from medembed_pipeline.classification.probabilities import parameters_of, scores_of
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
@@ -68,7 +68,7 @@ def make_classifier(
             read_rows(work, notes),
             settings,
             served=served,
-            parameter=float(facts["parameter"] or 0),
+            parameters=parameters_of(facts),
             scores=scores_of(table.read(), notes)[served],
             encoder=encoder_part(RUNG_OF[served].model, encoder, checkpoint, precision),
         )
@@ -80,7 +80,7 @@ def make_classifier(
         parts,
         card=classifier_card(parts, facts),
         more={
-            "parameter": facts.get("parameter"),
+            "parameters": parameters_of(facts) if notes.labels else {},
             "labels_not_predicted": facts["labels_not_predicted"],
             "why_served": facts.get("why_served", ""),
             "redact": bool(

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.classification.features import NoteRows
+from medembed_pipeline.classification.fusion import fuse
 from medembed_pipeline.classification.ladder import (
     ADAPTERS,
+    FUSED_OF,
     RUNGS,
     Climbed,
     TrainNotes,
@@ -120,7 +122,11 @@ def climb_ladder(
     climbed: dict[str, Climbed] = {}
     scores: dict[str, FloatArray] = {}
     for rung in RUNGS:
-        climbed[rung.name] = climb(rung, train, folds=settings.folds, seed=settings.seed)
+        if rung.kind == "fused":
+            vectors, words = (climbed[name] for name in FUSED_OF)
+            climbed[rung.name] = fuse(rung, vectors, words, train.membership, settings)
+        else:
+            climbed[rung.name] = climb(rung, train, settings)
         found = climbed[rung.name].fitted.probabilities(rows)
         found[learned] = climbed[rung.name].out_of_fold
         scores[rung.name] = np.round(found, DECIMALS)
@@ -211,7 +217,6 @@ def probabilities_table(
     facts |= {
         "served": served,
         "why_served": ladder.choice.why,
-        "parameter": ladder.climbed[served].fitted.parameter if served in ladder.climbed else None,
         "ladder": [
             {**record, **_tuned(ladder.climbed.get(record["rung"]))} for record in ladder.choice.ladder
         ],
@@ -222,6 +227,11 @@ def probabilities_table(
         ],
     }
     return table, facts
+
+
+def parameters_of(facts: Mapping[str, Any]) -> dict[str, float]:
+    """What was chosen for each rung, by the facts of `label_probabilities`."""
+    return {one["rung"]: one["parameter"] for one in facts["ladder"] if one["parameter"] is not None}
 
 
 def _tuned(climbed: Climbed | None) -> dict[str, Any]:

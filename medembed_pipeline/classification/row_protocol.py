@@ -52,6 +52,7 @@ SHOWN = {
     BASE: "logistic regression on vectors of the base model",
     LABEL_SET: "one that knows all labels of a text, and guesses which of them the row bears",
 }
+SMALLEST_WORD_NOTES = 2
 METRICS = (("accuracy", "accuracy"), ("macro_f1", "macro-F1"))
 PUBLISHED = (
     "Published, by row, of 40 labels: accuracy 0.542 and macro-F1 0.387 (DistilBERT with LoRA); macro-F1 0.279 "
@@ -193,7 +194,7 @@ def score_protocols(
             [units[row] if protocol == "group" else rows.text_numbers[row] for row in asked]
         )
         scores: dict[str, FloatArray] = {LABEL_SET: _label_sets(rows, member)[asked]}
-        weights = WordWeights.fit(counts[known])
+        weights = WordWeights.fit(counts[known], smallest_word_notes=SMALLEST_WORD_NOTES)
         scores[WORDS] = _fitted(
             weights.weigh(counts[known]), weights.weigh(counts[asked]), member[known], preset
         )

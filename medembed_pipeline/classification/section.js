@@ -10,7 +10,7 @@
     empty_text: "no word", far_from_train_notes: "far from all train notes", unknown_words: "unknown words",
     set_too_large: "too many labels possible", nothing_learned: "nothing learned",
   };
-  const METRICS = [["macro_f1", null, "Macro-F1"], ["map", null, "mAP"], ["top", 1, "Top-1"], ["top", 3, "Top-3"],
+  const METRICS = [["macro_f1", null, "Macro‑F1"], ["map", null, "mAP"], ["top", 1, "Top‑1"], ["top", 3, "Top‑3"],
     ["covered", null, "Sets hold"], ["set_size", null, "Labels a set"], ["calibration_error", null, "Calibration error"]];
   const MOST_LABELS = 40;
 
@@ -109,7 +109,7 @@
       { name: "Note, and how it is filed", cell: (row) => noteButton(app, row.note_id), by: (row) => row.expected.join(", ") },
       { name: "Came", cell: (row) => row.came.join(", "), by: (row) => row.came.join(", ") },
       { name: "Confidence", numeric: true, cell: (row) => percent(row.confidence), by: (row) => row.confidence },
-      { name: "Likeliest", cell: (row) => (row.likeliest_is_true ? "true" : "false"), by: (row) => String(row.likeliest_is_true) },
+      { name: "Likeliest label", cell: (row) => (row.likeliest_is_true ? "right" : "wrong"), by: (row) => String(row.likeliest_is_true) },
       { name: "Set holds all", cell: (row) => (row.set_holds_all ? "yes" : "no"), by: (row) => String(row.set_holds_all) },
       { name: "Left to people", cell: (row) => (row.left_to_people ? REASONS[row.left_to_people] ?? row.left_to_people : "–"), by: (row) => row.left_to_people ?? "" },
       { name: "Label doubted", cell: (row) => (row.label_doubted === null ? "–" : row.label_doubted ? `yes${row.suggested ? `: ${row.suggested}` : ""}` : "no"), by: (row) => String(row.label_doubted) },

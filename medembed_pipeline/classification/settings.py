@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from medembed_pipeline.section import Section
+
+LARGEST_TRIED = 1_000_000
 
 
 class ClassificationSettings(Section, table="classification"):
@@ -27,6 +29,31 @@ class ClassificationSettings(Section, table="classification"):
     )
     folds: int = Field(
         5, ge=2, le=20, description="Folds of train notes by group, for tuning and out-of-fold."
+    )
+    inverse_regularization: list[float] = Field(
+        [3.0, 10.0, 30.0, 100.0, 300.0],
+        min_length=1,
+        description="What is tried of each logistic regression: C, the inverse of its regularization.",
+    )
+    neighbors: list[int] = Field(
+        [5, 10, 20, 40, 80], min_length=1, description="What is tried where train notes vote: how many do."
+    )
+    fused_weights: list[float] = Field(
+        [0.1, 0.2, 0.3, 0.4, 0.5],
+        min_length=1,
+        description="What is tried where the heads of vectors and of TF-IDF are fused: the weight of the vectors.",
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        "balanced",
+        description="'balanced': in each logistic regression the notes that carry the label weigh as much together as "
+        "all others, which tells rare labels better.",
+    )
+    smallest_word_notes: int = Field(
+        2,
+        ge=2,
+        le=1000,
+        description="A word that fewer train notes hold is not counted. One that a single note holds says nothing of "
+        "others, and may be a name.",
     )
     calibrate_label_from: int = Field(
         20,
@@ -69,9 +96,33 @@ class ClassificationSettings(Section, table="classification"):
     )
     adapter_epochs: int = Field(4, ge=1, le=100, description="Passes over the train notes, of these.")
     adapter_rank: int = Field(8, ge=1, le=256, description="Rank of the adapters.")
+    adapter_scale: float = Field(
+        2.0,
+        gt=0,
+        le=100,
+        description="What the adapters' product is multiplied by; elsewhere called alpha / rank.",
+    )
+    adapter_layers: Literal["all", "query_value"] = Field(
+        "all",
+        description="Which linear layers get an adapter: all, or those of the attention's queries and values.",
+    )
     adapter_learning_rate: float = Field(5e-4, gt=0, le=1, description="Of AdamW, at its peak.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Of the folds, and of the adapters.")
+
+    @field_validator("fused_weights")
+    @classmethod
+    def _shares(cls, values: list[float]) -> list[float]:
+        if not all(0 <= value <= 1 for value in values):
+            raise ValueError("expected weights of 0 to 1")
+        return values
+
+    @field_validator("inverse_regularization", "neighbors")
+    @classmethod
+    def _above_zero(cls, values: list[float]) -> list[float]:
+        if not all(0 < value <= LARGEST_TRIED for value in values):
+            raise ValueError(f"expected numbers above 0, up to {LARGEST_TRIED:,}")
+        return values
 
 
 class ClassifierVerdictSettings(Section, table="classifier_verdict"):

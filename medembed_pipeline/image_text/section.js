@@ -1,7 +1,7 @@
 /** Pictures against prompts: what the margins are worth, the controls, and the pictures behind them. */
 (function (page) {
   "use strict";
-  const { element, number, signed, count, isNumber, words, capital, plural, interval } = page.base;
+  const { element, number, signed, count, isNumber, words, capital, plural } = page.base;
   const { table } = page.tables;
 
   const ENDS = { highest: "Highest margins", middle: "Least certain", lowest: "Lowest margins" };
@@ -12,10 +12,12 @@
     shuffled: "control: prompts shuffled",
   };
 
+  const FIGURES = { auc: "AUC", accuracy: "accuracy", auc_of_mean_margin: "AUC of the mean margin" };
+
   function figures(rows) {
     const found = new Map();
     for (const row of rows) {
-      if (!["auc", "accuracy", "auc_of_mean_margin"].includes(row.figure)) continue;
+      if (!(row.figure in FIGURES)) continue;
       if (row.figure !== "auc" && row.arm !== "as_written") continue;
       const key = `${row.arm}|${row.pair_id ?? ""}|${row.figure}`;
       if (!found.has(key)) found.set(key, { arm: row.arm, pair: row.pair_id, figure: row.figure });
@@ -24,19 +26,20 @@
     return [...found.values()].filter((one) => one.arm === "as_written" || !one.pair);
   }
 
-  const cell = (row, digits) => (row ? `${number(row.value, digits)} (${interval(row.ci_low, row.ci_high, digits)})` : "–");
-  const change = (row) => (row ? `${signed(row.value)}${isNumber(row.ci_low) ? ` (${signed(row.ci_low)} to ${signed(row.ci_high)})` : ""}` : "–");
+  /** A figure, and its interval below it. */
+  const cell = (row, shown) => (row
+    ? element("span", {}, shown(row.value), isNumber(row.ci_low) ? element("span", { class: "range" }, `${shown(row.ci_low)} to ${shown(row.ci_high)}`) : null) : "–");
 
   function figureTable(rows) {
     const all = figures(rows);
     const both = all.some((one) => one.finetuned);
-    const model = (name, title) => ({ name: title, numeric: true, cell: (one) => cell(one[name], 3), by: (one) => one[name]?.value ?? null });
+    const model = (name, title) => ({ name: title, numeric: true, cell: (one) => cell(one[name], number), by: (one) => one[name]?.value ?? null });
     return table([
       { name: "Question", cell: (one) => (one.pair ? capital(words(one.pair)) : "All pairs"), by: (one) => one.pair ?? "" },
-      { name: "Figure", cell: (one) => (one.figure === "auc" ? "AUC" : words(one.figure)), by: (one) => one.figure },
+      { name: "Figure", cell: (one) => FIGURES[one.figure], by: (one) => one.figure },
       { name: "Prompts", cell: (one) => ARMS[one.arm] ?? words(one.arm), by: (one) => one.arm },
       ...(both ? [model("base", "Before"), model("finetuned", "After"),
-        { name: "Change", numeric: true, cell: (one) => change(one.difference), by: (one) => one.difference?.value ?? null }] : [model("base", "Value")]),
+        { name: "Change", numeric: true, cell: (one) => cell(one.difference, signed), by: (one) => one.difference?.value ?? null }] : [model("base", "Value")]),
       { name: "Pictures", numeric: true, cell: (one) => count((one.finetuned ?? one.base)?.n) },
       { name: "Patients", numeric: true, cell: (one) => count((one.finetuned ?? one.base)?.groups) },
     ], all, { label: "Pictures against prompts", first: 14 });

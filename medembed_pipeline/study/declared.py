@@ -7,7 +7,7 @@ and `medembed study` follow. `training/study.py` is the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,11 +33,14 @@ class Prepared:
         values of the first trial: the defaults that the others are compared with.
     facts
         kept beside the table: numbers and short names, never text of notes.
+    also
+        values of the trials after the first, such as those that others have published.
     """
 
     objective: Objective
     start: Values
     facts: Mapping[str, Any] = field(default_factory=dict)
+    also: Sequence[Values] = ()
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def made_table(
             storage=store,
             report=report,
             start=prepared.start,
+            also=prepared.also,
             random_trials=settings.random_trials,
             pruning=settings.pruning,
         )

@@ -38,6 +38,7 @@ def search(
     storage: TrialStore | None = None,
     report: Callable[[TrialRecord], object] = lambda record: None,
     start: Values | None = None,
+    also: Sequence[Values] = (),
     random_trials: int = 10,
     pruning: bool = True,
 ) -> pa.Table:
@@ -63,6 +64,8 @@ def search(
         called with every trial as it ends, not with those that were there already.
     start
         values of the first trial; those outside the space, and missing ones, are drawn.
+    also
+        values of the trials after the first, in the same way.
     random_trials
         complete or pruned trials before the draws go by the scores.
     pruning
@@ -75,14 +78,15 @@ def search(
     """
     storage = storage or MemoryTrials()
     records: list[TrialRecord] = []
+    given = [start or {}, *also]
     for number in range(trials):
         record = storage.get(number)
         if record is None:
             # Made of the trials that have ended, whether they ran here or were read: both draw the same.
             study = optuna_study(records, space, pruning=pruning)
             study.sampler = sampler(seed=seed, number=number, random_trials=random_trials)
-            if number == 0 and start is not None:
-                study.enqueue_trial(dict(space.held(start)))
+            if number < len(given):
+                study.enqueue_trial(dict(space.held(given[number])))
             record = _run(objective, study.ask(distributions(space)), space)
             storage.put(record)
             report(record)

@@ -13,7 +13,7 @@ from medembed_pipeline.classification.features import NoteRows, count_words
 from medembed_pipeline.classification.folder import write_classifier
 from medembed_pipeline.classification.inputs import SeenNotes
 from medembed_pipeline.classification.notes import ClassifierNotes, classifier_notes
-from medembed_pipeline.classification.probabilities import probabilities_table, scores_of
+from medembed_pipeline.classification.probabilities import parameters_of, probabilities_table, scores_of
 from medembed_pipeline.classification.settings import ClassificationSettings
 
 LABELS = ("Cardiology", "Dermatology", "Neurology")
@@ -76,13 +76,12 @@ def write_small_classifier(
 ) -> None:
     """A classifier's folder; by default of words alone, which needs no encoder."""
     table, facts = probabilities_table(small.notes, small.seen.rows, SETTINGS)
-    parameter = next(one["parameter"] for one in facts["ladder"] if one["rung"] == rung)
     parts = build_parts(
         small.notes,
         small.seen,
         SETTINGS,
         served=rung,
-        parameter=float(parameter),
+        parameters=parameters_of(facts),
         scores=scores_of(table, small.notes)[rung],
         encoder=encoder or {"kind": "none"},
     )

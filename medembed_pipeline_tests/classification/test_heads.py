@@ -11,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from medembed_pipeline.classification.features import Features, NoteRows, WordWeights, count_words
 from medembed_pipeline.classification.heads import NeighborHead, fit_linear, nearest_rows
 from medembed_pipeline.classification.ladder import RUNGS, TrainNotes, climb, log_loss
+from medembed_pipeline.classification.settings import ClassificationSettings
 
 TEXTS = [
     "Chest pain on exertion, relieved by rest.",
@@ -24,7 +25,7 @@ TEXTS = [
 
 def test_word_weights_are_those_of_scikit_learn() -> None:
     counted = count_words(TEXTS)
-    found = WordWeights.fit(counted.counts[:4]).weigh(counted.counts).toarray()
+    found = WordWeights.fit(counted.counts[:4], smallest_word_notes=2).weigh(counted.counts).toarray()
     oracle = TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", min_df=2).fit(TEXTS[:4])
     np.testing.assert_allclose(found, oracle.transform(TEXTS).toarray(), atol=1e-12)
     assert not found[4].any()
@@ -44,7 +45,7 @@ def test_both_features_weigh_alike() -> None:
     rows = generator.normal(size=(6, 5)) + 3
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     notes = NoteRows(count_words(TEXTS).counts, {"tuned": rows})
-    seen = Features.fit(notes, model="tuned", words=True).rows(notes).toarray()
+    seen = Features.fit(notes, model="tuned", words=True, smallest_word_notes=2).rows(notes).toarray()
     assert np.square(seen[:, :5]).sum(axis=1).mean() == pytest.approx(1.0)
     assert np.square(seen[:4, 5:]).sum(axis=1) == pytest.approx(np.ones(4))
 
@@ -60,6 +61,19 @@ def test_the_linear_head_is_one_logistic_regression_for_each_label() -> None:
         np.testing.assert_allclose(found[:, column], oracle.predict_proba(rows)[:, 1], atol=0.03)
     assert (found[:, 3] < 0.01).all()
     assert (found[:, 4] > 0.99).all()
+
+
+def test_balanced_the_notes_that_carry_a_label_weigh_as_much_as_all_others() -> None:
+    generator = np.random.default_rng(1)
+    rows = generator.normal(size=(200, 8))
+    member = np.zeros((200, 1))
+    member[np.argsort(rows[:, 0] + generator.normal(size=200))[-40:]] = 1.0
+    found = fit_linear(rows, member, inverse_regularization=2.0, balanced=True)
+    # The same, said by hand: each of the 40 four times over, beside the other 160.
+    order = np.concatenate([np.arange(200), np.repeat(np.flatnonzero(member[:, 0]), 3)])
+    plain = fit_linear(rows[order], member[order], inverse_regularization=2.0 * 200 / 320)
+    np.testing.assert_allclose(found.weights, plain.weights, atol=0.01)
+    np.testing.assert_allclose(found.bias, plain.bias, atol=0.01)
 
 
 def test_the_nearest_are_those_of_scikit_learn() -> None:
@@ -86,7 +100,7 @@ def test_out_of_fold_never_sees_a_note_of_its_own_group() -> None:
     member = np.repeat((generator.uniform(size=(30, 2)) < 0.5).astype(np.float64), 2, axis=0)
     notes = NoteRows(count_words([""] * 60).counts, dict.fromkeys(("baseline", "tuned"), rows))
     rung = next(one for one in RUNGS if one.name == "knn_tuned")
-    kept = climb(rung, TrainNotes(notes, member, groups), folds=5, seed=7)
-    split = climb(rung, TrainNotes(notes, member, np.arange(60)), folds=5, seed=7)
+    kept = climb(rung, TrainNotes(notes, member, groups), ClassificationSettings())
+    split = climb(rung, TrainNotes(notes, member, np.arange(60)), ClassificationSettings())
     assert log_loss(kept.out_of_fold, member).mean() > 1.2
     assert log_loss(split.out_of_fold, member).mean() < log_loss(kept.out_of_fold, member).mean()

@@ -20,7 +20,14 @@ def readable() -> SmallNotes:
 
 def test_vectors_that_know_more_than_words_are_served(readable: SmallNotes) -> None:
     table, facts = probabilities_table(readable.notes, readable.seen.rows, SETTINGS)
-    assert facts["served"] in {"baseline", "tuned", "tuned_tfidf", "knn_baseline", "knn_tuned"}
+    assert facts["served"] in {
+        "baseline",
+        "tuned",
+        "tuned_tfidf",
+        "knn_baseline",
+        "knn_tuned",
+        "fused",
+    }
     assert [one["rung"] for one in facts["ladder"]] == [rung.name for rung in RUNGS]
     assert table.num_rows == len(readable.notes.note_ids) * 3
     assert set(table["source"].to_pylist()) == {"out_of_fold", "held_out"}
@@ -40,7 +47,7 @@ def test_shuffled_labels_give_chance() -> None:
     judged = small.notes.judged("test")
     scores = scores_of(table, small.notes)
     decisions, _ = decide_ladder(small.notes, scores, SETTINGS)
-    for rung in ("tfidf", "tuned", "tuned_tfidf"):
+    for rung in ("tfidf", "tuned", "tuned_tfidf", "fused"):
         found = overall_figures(small.notes.truth(judged), decisions[rung].answers(scores[rung][judged]))
         assert found["top", 1].value[0] == pytest.approx(1 / 3, abs=0.15)
         # Probabilities that know nothing say so.

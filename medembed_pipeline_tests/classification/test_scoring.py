@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 from medembed_pipeline.classification.scoring import (
+    BINS,
     OVERALL_METRICS,
     Truth,
     average_precisions,
@@ -66,6 +68,26 @@ def test_top_k_is_that_of_scikit_learn_where_notes_have_one_label() -> None:
             single.argmax(axis=1), answers.probabilities, k=k, labels=range(8)
         )
         assert found["top", k].mean() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sets_and_calibration_are_those_of_scikit_learn(seed: int) -> None:
+    truth, answers = drawn(seed, notes=200)
+    found = {key: figure.value[0] for key, figure in overall_figures(truth, answers).items()}
+    assert found["covered", None] == pytest.approx(
+        metrics.recall_score(truth.membership.astype(int), answers.sets.astype(int), average="samples")
+    )
+    assert found["set_size", None] == pytest.approx(answers.sets.sum(axis=1).mean())
+    first = answers.probabilities.argmax(axis=1)
+    rows = np.arange(len(first))
+    for name, said, true in (
+        ("calibration_error", answers.probabilities.reshape(-1), truth.membership.reshape(-1)),
+        ("top_calibration_error", answers.probabilities[rows, first], truth.membership[rows, first]),
+    ):
+        share, mean = calibration_curve(true, said, n_bins=BINS, strategy="uniform")
+        sizes = np.histogram(said, bins=np.linspace(0, 1, BINS + 1))[0]
+        expected = (np.abs(share - mean) * sizes[sizes > 0]).sum() / len(said)
+        assert found[name, None] == pytest.approx(expected)
 
 
 def test_the_surest_notes_are_those_of_the_highest_probability() -> None:

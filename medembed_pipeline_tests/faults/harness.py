@@ -34,6 +34,8 @@ STEPS = [
     ["projections"],
     ["aligned_projections"],
     ["recipe_study"],
+    ["classifier_study"],
+    ["classifier_adapters_study"],
     ["note_movement"],
     ["similarity_evidence"],
     ["retrieval_ledger"],

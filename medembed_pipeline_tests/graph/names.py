@@ -19,6 +19,8 @@ GROUPS = {
     "triplets": "training",
     "finetuned_checkpoint": "training",
     "recipe_study": "study",
+    "classifier_study": "study",
+    "classifier_adapters_study": "study",
     "baseline_embeddings": "baseline",
     "tuned_embeddings": "tuned",
     "neighbors": "evaluation",

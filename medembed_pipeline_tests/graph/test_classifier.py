@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
 from medembed_pipeline.classification.classifier import SpecialtyClassifier
 from medembed_pipeline.classification.classifiers import classifier_in_service, current_classifier
+from medembed_pipeline.classification.study import ADAPTERS, HEADS
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
+from medembed_pipeline.study.assets import study_asset
+from medembed_pipeline.study.declared import Study
 from medembed_pipeline_tests.graph.planted_lake import (
     SPECIALTIES,
     TUNED,
@@ -160,6 +167,50 @@ def test_a_leak_is_seen(prepared: PlantedLake, tmp_path: Path) -> None:
         right[best["source"]][1] += 1
     assert right["seen"][0] / right["seen"][1] > 0.9
     assert right["held_out"][0] / right["held_out"][1] < 0.5
+
+
+@pytest.mark.parametrize(("study", "figure"), [(HEADS, "rung"), (ADAPTERS, "adapter_rank")])
+def test_a_study_is_made_of_the_lake_and_stands_while_test_notes_change(
+    prepared: PlantedLake, tmp_path: Path, study: Study, figure: str
+) -> None:
+    lake = prepared.copy(tmp_path / "lake")
+    encoder = EncoderSettings(base=str(lake.model), max_tokens=16, device="cpu", precision="float32")
+
+    def made() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        result = dg.materialize(
+            [study_asset(study)],
+            resources={
+                "lake": LakeResource(url=str(lake.folder)),
+                "encoder": launchpad_resource("encoder", encoder),
+            },
+            run_config={"ops": {study.asset: {"config": {"trials": 1, "which": [study.name]}}}},
+        )
+        (shown,) = result.asset_materializations_for_node(study.asset)
+        rows = lake.lake.table(study.asset).read().to_pylist()
+        return {name: value.value for name, value in shown.metadata.items()}, rows
+
+    shown, rows = made()
+    assert [row["state"] for row in rows] == ["complete"]
+    assert rows[0][figure] is not None
+    assert not shown["kept"]
+    assert shown["train_notes"] == lake.notes.splits.count("train")
+    assert shown["validation_notes"] == lake.notes.splits.count("validation")
+    (noted,) = set(lake.lake.table(study.asset).footer.recipe.inputs) - {"base_model"}
+    assert noted == "train_and_validation_notes"
+
+    def told(split: str) -> dict[str, list[str]]:
+        return {
+            note: list(SPECIALTIES[:1])
+            for note, own in zip(lake.notes.ids, lake.notes.splits, strict=True)
+            if own == split
+        }
+
+    lake.change_notes(specialties=told("test"))
+    shown, again = made()
+    assert shown["kept"]
+    assert again == rows
+    lake.change_notes(specialties=told("validation"))
+    assert not made()[0]["kept"]
 
 
 def test_without_labels_the_group_says_so_and_the_graph_goes_on(

@@ -18,6 +18,8 @@ TABLES = {
     "note_splits": {"note_id", "split", "group"},
     "triplets": {"anchor_id", "positive_id", "negative_id", "split", "strategy", "positive_similarity"},
     "recipe_study": {"number", "state", "score", "learning_rate", "looks"},
+    "classifier_study": {"number", "state", "score", "rung", "validation_map", "looks"},
+    "classifier_adapters_study": {"number", "state", "score", "adapter_rank", "validation_map", "looks"},
     "baseline_embeddings": {"note_id", "embedding"},
     "tuned_embeddings": {"note_id", "embedding"},
     "neighbors": {"model", "note_id", "rank", "neighbor_id", "similarity"},

@@ -48,7 +48,15 @@ def objects() -> dict[str, str]:
     return {name: info["ETag"] for name, info in found.items() if "/.publications/" not in name}
 
 
-EMPTY = ("rejected_rows", "rejected_images", "slice_metrics", "recipe_study", "served_snapshot")
+EMPTY = (
+    "rejected_rows",
+    "rejected_images",
+    "slice_metrics",
+    "recipe_study",
+    "classifier_study",
+    "classifier_adapters_study",
+    "served_snapshot",
+)
 """Nothing is rejected, no slice or study is asked for, and the small model is not released."""
 
 
