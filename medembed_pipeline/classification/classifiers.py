@@ -10,7 +10,7 @@ from medembed_pipeline.classification.errors import ClassificationError
 from medembed_pipeline.classification.folder import MANIFEST, read_manifest
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.pointers import move_pointer
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.training.checkpoints import FOLDER as CHECKPOINTS
 
@@ -63,16 +63,7 @@ def point_to(lake: Lake, classifier: PublishedClassifier, recipe: Recipe) -> Non
     OutdatedWorkError
         newer work has made another one current.
     """
-    pointer = {"version": classifier.version, "data_version": classifier.data_version, "recipe": vars(recipe)}
-    if lake.read_json(POINTER) == pointer:
-        lake.confirm(ASSET)
-    if lake.read_json(POINTER) == pointer:
-        return
-    try:
-        lake.write_json(pointer, POINTER)
-    except OutdatedWorkError:
-        if lake.read_json(POINTER) != pointer:
-            raise
+    move_pointer(lake, ASSET, version=classifier.version, data_version=classifier.data_version, recipe=recipe)
 
 
 def current_classifier(lake: Lake) -> PublishedClassifier:

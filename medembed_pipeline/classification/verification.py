@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from medembed_pipeline.classification.classifiers import ASSET, FOLDER, IN_SERVICE, POINTER
@@ -15,44 +16,60 @@ from medembed_pipeline.training.verification import verify_checkpoint
 
 def verify_classifiers(lake: Lake) -> list[Finding]:
     """A finding per classifier folder, and per pointer that leads nowhere or to something else."""
+    return verify_model_folders(lake, FOLDER, ASSET, (POINTER, IN_SERVICE))
+
+
+def verify_model_folders(lake: Lake, folder: str, asset: str, pointers: Sequence[str]) -> list[Finding]:
+    """A finding per model folder, and per pointer that leads nowhere or to something else.
+
+    Parameters
+    ----------
+    lake
+        to look through.
+    folder
+        where the model folders lie, each with a manifest of the hashes of its files.
+    asset
+        that makes them.
+    pointers
+        files that name one of them, that of the current one first.
+    """
     findings = []
-    for version in lake.names(FOLDER):
-        name = f"{FOLDER}/{version}"
-        if not lake.exists(FOLDER, version, MANIFEST):
+    for version in lake.names(folder):
+        name = f"{folder}/{version}"
+        if not lake.exists(folder, version, MANIFEST):
             findings.append(Finding(name, "leftover", "without its manifest: being uploaded, or abandoned"))
             continue
         try:
-            with lake.fetched_folder(FOLDER, version) as folder:
-                problems = verify_checkpoint(folder)
+            with lake.fetched_folder(folder, version) as fetched:
+                problems = verify_checkpoint(fetched)
         except MedembedError as error:
             problems = [str(error)]
         detail = "; ".join(problems) or "every file but the card is the manifest's"
-        remedy = f". Remove the folder and materialize {ASSET}" if problems else ""
+        remedy = f". Remove the folder and materialize {asset}" if problems else ""
         findings.append(Finding(name, "altered" if problems else "ok", detail + remedy))
-    for pointer in (POINTER, IN_SERVICE):
-        found = _pointer_finding(lake, pointer)
-        if found is not None:
-            findings.append(found)
-    return findings
+    found = [
+        _pointer_finding(lake, pointer, folder, asset, current=pointer == pointers[0]) for pointer in pointers
+    ]
+    return [*findings, *(one for one in found if one is not None)]
 
 
-def _pointer_finding(lake: Lake, name: str) -> Finding | None:
+def _pointer_finding(lake: Lake, name: str, folder: str, asset: str, *, current: bool) -> Finding | None:
     try:
         pointer: dict[str, Any] | None = lake.read_json(name)
         version = None if pointer is None else str(pointer["version"])
     except (ValueError, KeyError, TypeError):
-        return Finding(name, "altered", f"can't be read; remove it and materialize {ASSET}")
+        return Finding(name, "altered", f"can't be read; remove it and materialize {asset}")
     if pointer is None or version is None:
-        if name == POINTER and ASSET in lake.published_names():
-            return Finding(name, "missing", f"materialize {ASSET} to make it again")
+        if current and asset in lake.published_names():
+            return Finding(name, "missing", f"materialize {asset} to make it again")
         return None
-    if not lake.exists(FOLDER, version, MANIFEST):
+    if not lake.exists(folder, version, MANIFEST):
         return Finding(
-            name, "missing", f"points to {FOLDER}/{version}, which is not there; materialize {ASSET}"
+            name, "missing", f"points to {folder}/{version}, which is not there; materialize {asset}"
         )
-    manifest = lake.read_json(FOLDER, version, MANIFEST) or {}
+    manifest = lake.read_json(folder, version, MANIFEST) or {}
     if "data_version" in pointer and digest(manifest.get("files")) != pointer["data_version"]:
-        return Finding(name, "altered", f"its data version is not that of {FOLDER}/{version}")
+        return Finding(name, "altered", f"its data version is not that of {folder}/{version}")
     return Finding(name, "ok", f"points to {version}")
 
 

@@ -12,7 +12,9 @@ from medembed_pipeline.lake.fingerprint import ContentHasher, type_name
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, TableError
 
-NOT_TABLES = frozenset({"finetuned_checkpoint", "specialty_classifier", "model_card", "report", "withdrawn"})
+NOT_TABLES = frozenset(
+    {"finetuned_checkpoint", "specialty_classifier", "triage_model", "model_card", "report", "withdrawn"}
+)
 """Published names that are no tables; they are verified by those who write them."""
 
 State = Literal["ok", "missing", "altered", "stale", "leftover"]
