@@ -75,7 +75,7 @@ def fit_head(
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    shapes = _shapes(kind, [part.shape[1] for part in parts], levels, units)
+    shapes = weight_shapes(kind, [part.shape[1] for part in parts], levels, units)
     start = _start(shapes, seed)
     objective = loss_and_gradient(kind, parts, level, shapes, decay)
     with threadpool_limits(1):
@@ -142,7 +142,8 @@ def _hidden(
     return (np.tanh(both @ weights["U"] + weights["c"]) if kind == "hidden" else both), ()
 
 
-def _shapes(kind: Kind, widths: Sequence[int], levels: int, units: int) -> dict[str, tuple[int, ...]]:
+def weight_shapes(kind: Kind, widths: Sequence[int], levels: int, units: int) -> dict[str, tuple[int, ...]]:
+    """The shape of each array of a head, by name: of parts of some widths."""
     total = sum(widths)
     own: dict[str, tuple[int, ...]] = {}
     if kind == "hidden":

@@ -43,8 +43,8 @@ PROTOCOLS: Final = {
     PATIENTS: "patients kept apart, held-out cases that chose nothing",
 }
 PUBLISHED: Final = (
-    "Published (PreethamRavula/MediLLM, weighted F1): record 86.1, film 78.9, both 98.3 in its results file; 96.5, 97.2 "
-    "and 98.3 in its README."
+    "Published (PreethamRavula/MediLLM, weighted F1): record 86.1, film 78.9, both 98.3 in its results file; 96.5, "
+    "97.2 and 98.3 in its README."
 )
 
 
@@ -214,8 +214,8 @@ def published_page(scored: Sequence[Scored], cases: TriageCases, *, title: str) 
     lines = [
         f"# Experiment: {title}",
         "",
-        f"{len(cases)} cases of {cases.facts['patients']} patients, {len(cases.levels.names)} levels. Weighted F1, with intervals "
-        "by patient.",
+        f"{len(cases)} cases of {cases.facts['patients']} patients, {len(cases.levels.names)} levels. Weighted F1, "
+        "with intervals by patient.",
         "",
         PUBLISHED,
         "",

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from medembed_pipeline.samples.case_plan import CaseCorpus, best_accuracy
 from medembed_pipeline.triage.arms import ARMS, CONCATENATED, FUSIONS, GATED, LATE, SINGLE
 from medembed_pipeline.triage.folder import Parts
-from medembed_pipeline.triage.heads import _shapes, fit_head, log_softmax, loss_and_gradient
+from medembed_pipeline.triage.heads import fit_head, log_softmax, loss_and_gradient, weight_shapes
 from medembed_pipeline.triage.ledger import ledger_table, others_of
 from medembed_pipeline.triage.temperature import fit_temperature
 from medembed_pipeline_tests.triage.small_cases import QUICK, Small, parts_of_small, small
@@ -24,7 +24,7 @@ def test_the_gradient_is_that_of_the_loss(kind: Literal["linear", "hidden", "gat
     random = np.random.default_rng(0)
     parts = [random.normal(size=(12, 3)), random.normal(size=(12, 2))]
     level = random.integers(0, 3, 12)
-    shapes = _shapes(kind, [3, 2], 3, 4)
+    shapes = weight_shapes(kind, [3, 2], 3, 4)
     both = loss_and_gradient(kind, parts, level, shapes, 0.1)
     at = random.normal(size=sum(int(np.prod(shape)) for shape in shapes.values()))
     apart = check_grad(lambda packed: both(packed)[0], lambda packed: both(packed)[1], at)
