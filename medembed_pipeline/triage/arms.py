@@ -129,7 +129,7 @@ def fit_arms(cases: TriageCases, rows: Mapping[str, FloatArray], settings: Triag
         of the room.
     """
     fold_of = _folds(cases, settings)
-    absent: dict[str, str] = {}
+    absent = {part: f"no case has a {part}" for part in (NOTE, PICTURE) if part not in rows}
     projections: dict[str, Projection] = {}
     for part, own in rows.items():
         train = cases.rows(TRAIN, (part,))

@@ -7,7 +7,7 @@ import dagster as dg
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.triage.rules import RULES
+from medembed_pipeline.triage.evidence import RULES
 from medembed_pipeline.verdict.checks import rule_results
 
 SETTINGS = load_settings()

@@ -13,12 +13,12 @@ from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.triage.arms import Arms, LateFusion, parts_of
 from medembed_pipeline.triage.cases import TRAIN, Levels, TriageCases
 from medembed_pipeline.triage.errors import TriageError
+from medembed_pipeline.triage.evidence import Evidence
 from medembed_pipeline.triage.folder import Parts
 from medembed_pipeline.triage.heads import Head
 from medembed_pipeline.triage.metadata import MetadataColumn, fit_metadata
 from medembed_pipeline.triage.predictions import choose_arms
 from medembed_pipeline.triage.rules import (
-    Evidence,
     triage_outcomes,
     triage_sentence,
     triage_word,

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from medembed_pipeline.triage.cases import Levels
+from medembed_pipeline.triage.evidence import RULES, SHORTCUTS, Evidence
 from medembed_pipeline.triage.ledger import AS_IT_IS, BEST_SINGLE
 from medembed_pipeline.triage.rules import (
-    RULES,
-    SHORTCUTS,
-    Evidence,
     triage_outcomes,
     triage_sentence,
     triage_word,
