@@ -113,7 +113,7 @@ def _variant(row: Record) -> str:
 
 
 def shortcuts_picture(meter: pa.Table, figure_name: str) -> Picture:
-    """What each input tells, against shuffled labels and the compared arm.
+    """What each input tells, against shuffled levels and the compared arm.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def shortcuts_picture(meter: pa.Table, figure_name: str) -> Picture:
     with new_figure(
         height=height,
         title="What tells the level without being a reason for it",
-        subtitle=f"In {figure_name.replace('_', ' ')}, with intervals by patient. Grey: shuffled labels. Red: what "
+        subtitle=f"In {figure_name.replace('_', ' ')}, with intervals by patient. Grey: shuffled levels. Red: what "
         "it is compared with.",
     ) as figure:
         axes = figure.subplots()

@@ -238,7 +238,7 @@ def _lines(tables: dict[str, pa.Table], metric: str) -> list[str]:
     for row in tables["shortcut_meter"].to_pylist():
         if row["figure"] == metric:
             where = row["input"] + ("" if row["scope"] == "all" else f", {row['scope']}")
-            lines.append(f"{where}: {_value(row)}; labels shuffled {row['floor']:.3f}")
+            lines.append(f"{where}: {_value(row)}; levels shuffled {row['floor']:.3f}")
     return lines
 
 

@@ -52,11 +52,14 @@ class Chosen:
         the best arm of both; None where there is none.
     figures
         by arm, the main metric on validation cases that have note and picture, where there are arms of both.
+    in_log_loss
+        whether these are log losses, since the main metric is not defined there.
     """
 
     single: str
     fusion: str | None
     figures: Mapping[str, float]
+    in_log_loss: bool = False
 
 
 def choose_arms(
@@ -73,7 +76,7 @@ def choose_arms(
         arm: triage_figures(_probabilities(arms, arm, seen, rows), cases.level[rows], groups, cases.levels)
         for arm in made
     }
-    metric = settings.main_metric
+    metric: str = settings.main_metric
     if not all(metric in figures for figures in found.values()):
         metric = "log_loss"
     values = {arm: float(figures[metric].value[0]) for arm, figures in found.items()}
@@ -87,7 +90,7 @@ def choose_arms(
     }
     single = best["single"]
     assert single is not None
-    return Chosen(single, best["fusion"], values)
+    return Chosen(single, best["fusion"], values, metric == "log_loss")
 
 
 def _shared_parts(made: list[str]) -> tuple[str, ...]:
