@@ -55,7 +55,11 @@ def arms_picture(metrics: pa.Table) -> Picture:
             found = {row["arm"]: row for row in rows if row["figure"] == name}
             for place, arm in enumerate(arms):
                 if arm in found:
-                    color = TUNED_COLOR if arm in ("late_fusion", "concatenated", "gated") else BASELINE_COLOR
+                    color = (
+                        TUNED_COLOR
+                        if arm in ("late_fusion", "points", "concatenated", "gated")
+                        else BASELINE_COLOR
+                    )
                     interval_row(axes, place, found[arm], color)
             named_rows(axes, [arm.replace("_", " ") for arm in arms])
             axes.set_title(title)

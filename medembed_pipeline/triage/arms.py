@@ -16,16 +16,17 @@ from medembed_pipeline.study.store import MemoryTrials
 from medembed_pipeline.study.table import best_trial
 from medembed_pipeline.study.trial import Trial
 from medembed_pipeline.triage.cases import TRAIN, VALIDATION, TriageCases
-from medembed_pipeline.triage.heads import Head, fit_head, log_softmax
+from medembed_pipeline.triage.heads import Head, Kind, fit_head, log_softmax
 from medembed_pipeline.triage.projection import Projection
 from medembed_pipeline.triage.settings import TriageSettings
 from medembed_pipeline.triage.temperature import fit_temperature
 
 NOTE, PICTURE, METADATA = "note", "picture", "metadata"
-LATE, CONCATENATED, GATED = "late_fusion", "concatenated", "gated"
+LATE, POINTS, CONCATENATED, GATED = "late_fusion", "points", "concatenated", "gated"
 SINGLE: Final = {NOTE: "the note", PICTURE: "the picture", METADATA: "metadata"}
 FUSIONS: Final = {
     LATE: "late fusion of note and picture",
+    POINTS: "points for note and picture, added up",
     CONCATENATED: "note and picture concatenated",
     GATED: "gated fusion of note and picture",
 }
@@ -34,11 +35,17 @@ ARMS: Final = {**SINGLE, **FUSIONS}
 
 _DECAY = Real("decay", 1e-4, 0.3, log=True)
 _SPACES: Final = {
+    POINTS: Space([Choice("units", (8, 16)), _DECAY]),
     GATED: Space([Choice("units", (8, 16)), _DECAY]),
     LATE: Space([Real("note", 0.1, 2.0), Real("picture", 0.1, 2.0)]),
 }
 _SPACE: Final = Space([Choice("units", (0, 16)), _DECAY])
-_STARTS: Final = {GATED: {"units": 16, "decay": 0.01}, LATE: {"note": 1.0, "picture": 1.0}}
+_STARTS: Final = {
+    POINTS: {"units": 16, "decay": 0.01},
+    GATED: {"units": 16, "decay": 0.01},
+    LATE: {"note": 1.0, "picture": 1.0},
+}
+_KINDS: Final[Mapping[str, Kind]] = {POINTS: "points", GATED: "gated"}
 _START: Final = {"units": 0, "decay": 0.01}
 
 
@@ -239,7 +246,7 @@ class _Tuned:
             return LateFusion({part: float(values[part]) for part in parts_of(LATE)}, self._prior)
         units = int(values["units"])
         return fit_head(
-            "gated" if self._arm == GATED else "hidden" if units else "linear",
+            _KINDS.get(self._arm, "hidden" if units else "linear"),
             [part[rows] for part in self._parts],
             self._cases.level[rows],
             len(self._cases.levels.names),

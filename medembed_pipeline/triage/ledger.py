@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
-from medembed_pipeline.triage.arms import ARMS, FUSIONS, NOTE, PICTURE, Arms, LateFusion
+from medembed_pipeline.triage.arms import ARMS, CONCATENATED, FUSIONS, GATED, NOTE, PICTURE, POINTS, Arms
 from medembed_pipeline.triage.cases import TriageCases
 from medembed_pipeline.triage.emap import emap_logits
 from medembed_pipeline.triage.metrics import NUMBERS, number_rows
@@ -25,7 +25,7 @@ VARIANTS: Final = (
     EMAP,
     *(f"{kind}_{part}" for kind in (SHUFFLED, BLANK) for part in (NOTE, PICTURE)),
 )
-BEST_SINGLE, ADDING_UP = "best_single", "adding_up"
+BEST_SINGLE: Final = "best_single"
 
 MODALITY_LEDGER_SCHEMA = pa.schema(
     [
@@ -33,7 +33,7 @@ MODALITY_LEDGER_SCHEMA = pa.schema(
             "arm",
             pa.string(),
             False,
-            {"description": "note, picture, metadata, late_fusion, concatenated or gated"},
+            {"description": "note, picture, metadata, late_fusion, points, concatenated or gated"},
         ),
         pa.field(
             "variant",
@@ -50,8 +50,8 @@ MODALITY_LEDGER_SCHEMA = pa.schema(
             True,
             {
                 "description": "null: the figure itself; else paired: best_single: less that of the best single arm; "
-                "adding_up: less that of the best fusion (on validation cases) in which note and picture add up by "
-                "how it is made; as_it_is: less that of the arm as it is"
+                "points: less that of the arm points, in which note and picture add up by how it is made; "
+                "as_it_is: less that of the arm as it is"
             },
         ),
         *NUMBERS,
@@ -94,7 +94,6 @@ def ledger_table(
         if (figures := asked.figures(arm, variant))
     }
     best = found.get((chosen.single, AS_IT_IS), {})
-    adding_up = best_that_adds_up(arms, chosen)
     table: list[dict[str, Any]] = []
     for (arm, variant), figures in found.items():
         compared: list[tuple[str | None, dict[str, Jackknife]]] = [(None, figures)]
@@ -102,8 +101,8 @@ def ledger_table(
             compared.append((BEST_SINGLE, _less(figures, best)))
         if variant != AS_IT_IS:
             compared.append((AS_IT_IS, _less(figures, found[arm, AS_IT_IS])))
-        elif arm in FUSIONS and adding_up is not None and not adds_up(arms, arm):
-            compared.append((ADDING_UP, _less(figures, found[adding_up, AS_IT_IS])))
+        elif arm in (CONCATENATED, GATED) and (POINTS, AS_IT_IS) in found:
+            compared.append((POINTS, _less(figures, found[POINTS, AS_IT_IS])))
         for over, values in compared:
             numbers = number_rows(
                 values, len(rows), confidence=settings.confidence, is_difference=over is not None
@@ -111,19 +110,6 @@ def ledger_table(
             table += [{"arm": arm, "variant": variant, "over": over, **one} for one in numbers]
     facts = {"complete_cases": len(rows), "complete_patients": len(np.unique(cases.groups[rows]))}
     return pa.Table.from_pylist(table, schema=MODALITY_LEDGER_SCHEMA), facts
-
-
-def adds_up(arms: Arms, arm: str) -> bool:
-    """Whether the scores of a fusion are a part of the note plus a part of the picture, by how it is made."""
-    head = arms.heads[arm]
-    return isinstance(head, LateFusion) or head.kind == "linear"
-
-
-def best_that_adds_up(arms: Arms, chosen: Chosen) -> str | None:
-    """The best such fusion on validation cases; None where there is none."""
-    made = [arm for arm in FUSIONS if arm in arms.heads and adds_up(arms, arm)]
-    sign = -1 if chosen.in_log_loss else 1
-    return max(made, key=lambda arm: round(sign * chosen.figures[arm], 9), default=None)
 
 
 def _less(left: Mapping[str, Jackknife], right: Mapping[str, Jackknife]) -> dict[str, Jackknife]:

@@ -26,7 +26,7 @@ def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = F
 TRIAGE_PREDICTIONS_SCHEMA = pa.schema(
     [
         _field("case_id", pa.string(), "the case; joins paired_cases"),
-        _field("arm", pa.string(), "note, picture, metadata, late_fusion, concatenated or gated"),
+        _field("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
         _field("split", pa.string(), "train, validation or test; figures are of test"),
         _field("level", pa.string(), "the true one"),
         _field("predicted", pa.string(), "the likeliest"),
@@ -52,14 +52,11 @@ class Chosen:
         the best arm of both; None where there is none.
     figures
         by arm, the main metric on validation cases that have note and picture, where there are arms of both.
-    in_log_loss
-        whether these are log losses, since the main metric is not defined there.
     """
 
     single: str
     fusion: str | None
     figures: Mapping[str, float]
-    in_log_loss: bool = False
 
 
 def choose_arms(
@@ -90,7 +87,7 @@ def choose_arms(
     }
     single = best["single"]
     assert single is not None
-    return Chosen(single, best["fusion"], values, metric == "log_loss")
+    return Chosen(single, best["fusion"], values)
 
 
 def _shared_parts(made: list[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from medembed_pipeline.triage.arms import ARMS
+from medembed_pipeline.triage.arms import ARMS, POINTS
 from medembed_pipeline.triage.evidence import (
     GAIN,
     LEDGER,
@@ -17,7 +17,7 @@ from medembed_pipeline.triage.evidence import (
     UNDER_TRIAGE,
     Evidence,
 )
-from medembed_pipeline.triage.ledger import ADDING_UP, AS_IT_IS, BEST_SINGLE, EMAP, SHUFFLED
+from medembed_pipeline.triage.ledger import AS_IT_IS, BEST_SINGLE, EMAP, SHUFFLED
 from medembed_pipeline.triage.scoring import SHOWN
 from medembed_pipeline.triage.settings import TriageVerdictSettings
 from medembed_pipeline.triage.shortcuts import DIAGNOSIS_MASKED, INPUTS, LEFT_OUT
@@ -282,14 +282,14 @@ def _interaction(evidence: Evidence) -> Outcome:
     if row is None or math.isnan(row["ci_high"]):
         return _information("note_and_picture_interact", "There is no fusion to look into.", LEDGER)
     assert evidence.fusion is not None
-    other = evidence.of_ledger(evidence.fusion, over=ADDING_UP)
+    other = evidence.of_ledger(evidence.fusion, over=POINTS)
     against = "it adds up by how it is made"
     if other is not None:
         against = (
-            f"against the best fusion that adds up by how it is made it is {other['value']:+.3f} "
+            f"against points that are added up it is {other['value']:+.3f} "
             f"[{other['ci_low']:+.3f}, {other['ci_high']:+.3f}]"
         )
-    # What lies behind may add up where the scores of a level between others do not: so one that adds up is asked, too.
+    # Points may add up where the scores of the levels that follow from their sum do not: so these are asked, too.
     if row["ci_high"] < 0 and other is not None and other["ci_low"] > 0:
         told = "note and picture do more than add up"
     else:

@@ -47,7 +47,7 @@
       { name: "Arm", cell: (one) => `${capital(words(one.arm))}${VARIANTS[one.variant] ? `, ${VARIANTS[one.variant]}` : ""}`, by: (one) => `${one.arm} ${one.variant}` },
       { name: titleOf(figureName), numeric: true, cell: (one) => valued(one.value), by: (one) => one.value?.value ?? null },
       { name: `Over the ${single} alone`, numeric: true, cell: (one) => changed(one.best_single), by: (one) => one.best_single?.value ?? null },
-      { name: "Over what adds up", numeric: true, about: "The best fusion in which note and picture add up by how it is made", cell: (one) => changed(one.adding_up), by: (one) => one.adding_up?.value ?? null },
+      { name: "Over points", numeric: true, about: "The arm points, in which note and picture add up by how it is made", cell: (one) => changed(one.points), by: (one) => one.points?.value ?? null },
       { name: "Over itself as it is", numeric: true, cell: (one) => changed(one.as_it_is), by: (one) => one.as_it_is?.value ?? null },
     ], [...found.values()], { label: "What a partner is worth", first: 24 });
   }

@@ -8,7 +8,7 @@ import numpy as np
 
 from medembed_pipeline.triage.arms import ARMS, FUSIONS
 from medembed_pipeline.triage.evidence import RULES
-from medembed_pipeline.triage.ledger import ADDING_UP, AS_IT_IS, BEST_SINGLE, VARIANTS
+from medembed_pipeline.triage.ledger import AS_IT_IS, BEST_SINGLE, VARIANTS
 from medembed_pipeline.triage.scoring import FIGURES
 from medembed_pipeline.triage.shortcuts import INPUTS, LEFT_OUT
 
@@ -50,7 +50,7 @@ def triage_tables(generator: np.random.Generator) -> tuple[dict[str, list[Row]],
     for arm in ARMS:
         for variant in VARIANTS if arm in FUSIONS else (AS_IT_IS,):
             compared = [None, BEST_SINGLE] if arm != "note" else [None]
-            compared += [AS_IT_IS] if variant != AS_IT_IS else [ADDING_UP] if arm == "gated" else []
+            compared += [AS_IT_IS] if variant != AS_IT_IS else ["points"] if arm == "gated" else []
             ledger += [
                 {
                     "arm": arm,

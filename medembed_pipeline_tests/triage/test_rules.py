@@ -9,7 +9,7 @@ import pytest
 
 from medembed_pipeline.triage.cases import Levels
 from medembed_pipeline.triage.evidence import RULES, SHORTCUTS, Evidence
-from medembed_pipeline.triage.ledger import ADDING_UP, AS_IT_IS, BEST_SINGLE
+from medembed_pipeline.triage.ledger import AS_IT_IS, BEST_SINGLE
 from medembed_pipeline.triage.rules import (
     triage_outcomes,
     triage_sentence,
@@ -50,7 +50,7 @@ def evidence(gain: float = 0.1, *meter: dict[str, Any], half: float = 0.04) -> E
         row("gated", "shuffled_note", AS_IT_IS, -0.3, 0.05),
         row("gated", "shuffled_picture", AS_IT_IS, -0.2, 0.05),
         row("gated", "emap", AS_IT_IS, -0.05, 0.02),
-        row("gated", AS_IT_IS, ADDING_UP, 0.05, 0.02),
+        row("gated", AS_IT_IS, "points", 0.05, 0.02),
         row("gated", AS_IT_IS, None, 0.05, 0.02, "calibration_error"),
     ]
     inputs = {
@@ -127,13 +127,13 @@ def test_too_few_patients_and_no_fusion_say_so() -> None:
     assert word(none) == "use_note" and "3 train patients with picture" in sentence(none)
 
 
-def test_an_interaction_is_told_where_the_fusion_is_better_than_what_adds_up_too() -> None:
+def test_an_interaction_is_told_where_the_fusion_is_better_than_points_too() -> None:
     def told(found: Evidence) -> str:
         (one,) = [one for one in triage_outcomes(found, SETTINGS) if one.rule == "note_and_picture_interact"]
         return one.reason
 
     assert told(evidence()).endswith(": note and picture do more than add up.")
-    for variant, over in (("emap", AS_IT_IS), (AS_IT_IS, ADDING_UP)):
+    for variant, over in (("emap", AS_IT_IS), (AS_IT_IS, "points")):
         ledger = [one for one in evidence().ledger if (one["variant"], one["over"]) != (variant, over)]
         weaker = replace(evidence(), ledger=[*ledger, row("gated", variant, over, 0.01, 0.05)])
         assert told(weaker).endswith(": nothing shows that note and picture do more than add up.")
