@@ -252,7 +252,7 @@ def _told(rule: str, name: str, evidence: Evidence) -> Outcome:
 
 def _unseen(evidence: Evidence) -> Outcome:
     """For information; it misses where a source is shown to fall."""
-    rows = evidence.of_meter(LEFT_OUT)
+    rows = [row for row in evidence.of_meter(LEFT_OUT) if not math.isnan(row["difference_low"])]
     if not rows:
         return _information(
             "holds_on_unseen_sources", "No source has enough held-out patients of two levels.", METER

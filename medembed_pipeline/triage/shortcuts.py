@@ -246,13 +246,12 @@ def _left_out(
     """Each source of which enough held-out patients of two levels came, seen by the arm that was fitted without it."""
     found = []
     sources = [value or "" for value in cases.columns[SOURCE]]
-    can_see = np.isfinite(compared.probabilities).all(axis=1)
+    can_see: BoolArray = np.isfinite(compared.probabilities).all(axis=1)
     for source in sorted(set(sources) - {""}):
         of_source = np.array([value == source for value in sources], dtype=np.bool_)
         own = of_source & can_see
         held = np.flatnonzero(own & (cases.split == TEST))
-        left = cases.rows(TRAIN)
-        left = left[~of_source[left] & can_see[left]]
+        left = np.flatnonzero((cases.split == TRAIN) & ~of_source & can_see)
         enough = len(np.unique(cases.groups[held])) >= settings.minimum_patients // 2
         if not enough or len(np.unique(cases.level[held])) < 2:
             continue
