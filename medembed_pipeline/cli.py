@@ -87,6 +87,7 @@ def add_exploring_commands(commands: Any) -> None:
     from medembed_pipeline.image_text import command as image_text
     from medembed_pipeline.report import atlas
     from medembed_pipeline.study import command as study
+    from medembed_pipeline.triage import command as triage
     from medembed_pipeline.visualize import options as visualize
 
     visualize.add_arguments(
@@ -104,11 +105,19 @@ def add_exploring_commands(commands: Any) -> None:
     image_text.add_arguments(
         commands.add_parser("image-text", help="measure pictures against pairs of prompts, without Dagster")
     )
+    triage.add_arguments(
+        commands.add_parser(
+            "triage",
+            help="what a picture is worth beside its note, on the cases of a folder, without Dagster",
+        )
+    )
     experiment = commands.add_parser(
         "experiment", help="train and score under a preset of its own, such as presets/published.toml"
     )
     experiment.add_argument("preset", type=Path, help="preset file, or the name of one in presets/")
-    experiment.add_argument("--data", type=Path, required=True, help="file of labelled rows")
+    experiment.add_argument(
+        "--data", type=Path, required=True, help="file of labelled rows, or for triage a folder of cases"
+    )
     experiment.add_argument("--output", type=Path, help="folder for the table and the picture")
 
 
@@ -169,6 +178,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.image_text import command as image_text
 
             return image_text.run(options)
+        case "triage":
+            from medembed_pipeline.triage import command as triage
+
+            return triage.run(options)
         case "serve":
             from medembed_pipeline.serving.supervisor import serve
 
@@ -188,13 +201,17 @@ def run_command(options: argparse.Namespace) -> int:
 
 
 def experiment(preset: Path, data: Path, output: Path | None) -> int:
-    """Run an experiment: of a classifier where its preset has a table `rows`, else of an embedding model."""
+    """Run an experiment: of a classifier where its preset has a table `rows`, of triage where it has `drawn_rows`, else
+    of an embedding model."""
     from medembed_pipeline.classification.row_protocol import is_row_protocol, run_row_protocol
     from medembed_pipeline.evidence.leakage import command
+    from medembed_pipeline.triage.published import is_published_triage, run_published_triage
 
     path = command.preset_path(preset)
     if path.is_file() and is_row_protocol(path):
         return run_row_protocol(path, data, output)
+    if path.is_file() and is_published_triage(path):
+        return run_published_triage(path, data, output)
     return command.run(preset, data, output)
 
 

@@ -19,8 +19,12 @@ from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.lake.verification import altered
 from medembed_pipeline.notes.memory import MEMORY
 from medembed_pipeline.training.checkpoints import CHECKPOINTS
+from medembed_pipeline.triage.models import MODELS as TRIAGE_MODELS
 from medembed_pipeline.verdict.released import RELEASED, RELEASED_CHECKPOINT, put_back, released_version
 
+MADE_IN_FOLDERS = {CHECKPOINTS: "tuned_embeddings", TRIAGE_MODELS: "triage_predictions"}
+"""What is current until it is made anew, and the first table that measures it."""
+FOLDERS_SAID = ", ".join(folders.asset for folders in MADE_IN_FOLDERS)
 GROWING = (MEMORY, HISTORY)
 """Tables that are only ever added to: an earlier version has forgotten something."""
 
@@ -58,8 +62,8 @@ def rollback(lake: Lake, wanted: str | None, of: str = RELEASED) -> list[str]:
     wanted
         how the version begins; None to be told.
     of
-        `released`, `specialty_classifier` (the one in service), `finetuned_checkpoint` (the current one), `report` or
-        the name of a table.
+        `released`, `specialty_classifier` (the one in service), `finetuned_checkpoint` or `triage_model` (the current
+        one), `report` or the name of a table.
 
     Returns
     -------
@@ -85,9 +89,7 @@ def rollback(lake: Lake, wanted: str | None, of: str = RELEASED) -> list[str]:
 def _lines(choice: Choice, option: str) -> list[str]:
     lines = [f"{version}  {said}" for version, said in choice.said.items()] or [f"There is no {choice.kind}."]
     hint = f"`medembed rollback{option} VERSION` puts one back (UTC; the first letters of the version are enough)."
-    others = (
-        f"`--of NAME` is for {CLASSIFIER}, {CHECKPOINTS.asset}, report, or a table, by the name of its file."
-    )
+    others = f"`--of NAME` is for {CLASSIFIER}, {FOLDERS_SAID}, report, or a table, by the name of its file."
     return [*lines, "", hint, *([] if option else [others])]
 
 
@@ -96,8 +98,9 @@ def _choice(lake: Lake, of: str) -> Choice:
         return _released(lake)
     if of == CLASSIFIER:
         return _classifiers(lake)
-    if of == CHECKPOINTS.asset:
-        return _current_checkpoints(lake)
+    for folders, measured_by in MADE_IN_FOLDERS.items():
+        if of == folders.asset:
+            return _current(lake, folders, measured_by)
     return _files(lake, of)
 
 
@@ -137,21 +140,21 @@ def _classifiers(lake: Lake) -> Choice:
     return Choice("classifier in the lake that was in service", said, back)
 
 
-def _current_checkpoints(lake: Lake) -> Choice:
-    now = CHECKPOINTS.current(lake)
-    known = [version for version in (now, *CHECKPOINTS.earlier(lake)) if version is not None]
-    said = _made(lake, CHECKPOINTS, known, lambda version: "  current" if version == now else "")
+def _current(lake: Lake, folders: Folders, measured_by: str) -> Choice:
+    now = folders.current(lake)
+    known = [version for version in (now, *folders.earlier(lake)) if version is not None]
+    said = _made(lake, folders, known, lambda version: "  current" if version == now else "")
 
     def back(version: str) -> str:
         if version == now:
-            raise RollbackError(f"the checkpoint {version} is the current one already.")
-        CHECKPOINTS.put_back(lake, version)
+            raise RollbackError(f"the {folders.kind} {version} is the current one already.")
+        folders.put_back(lake, version)
         return (
-            f"{version} is the current checkpoint until {CHECKPOINTS.asset} is materialized. Materialize "
-            "tuned_embeddings and what follows to measure it."
+            f"{version} is the current {folders.kind} until {folders.asset} is materialized. Materialize "
+            f"{measured_by} and what follows to measure it."
         )
 
-    return Choice("checkpoint in the lake that was current", said, back)
+    return Choice(f"{folders.kind} in the lake that was current", said, back)
 
 
 def _made(lake: Lake, folders: Folders, known: Iterable[str], mark: Callable[[str], str]) -> dict[str, str]:
@@ -168,7 +171,7 @@ def _files(lake: Lake, of: str) -> Choice:
     if not found:
         raise RollbackError(
             f"'{of}': nothing of that name was published in {lake.url}. It is {RELEASED}, {CLASSIFIER}, "
-            f"{CHECKPOINTS.asset}, report, or a table, by the name of its file."
+            f"{FOLDERS_SAID}, report, or a table, by the name of its file."
         )
     stands = next((one.version for one in found if one.stands), None)
 

@@ -28,6 +28,7 @@ ORDER = (
     "image_text",
     "verdict",
     "classification",
+    "triage",
     "history",
     "card",
     "report",

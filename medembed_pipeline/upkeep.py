@@ -41,6 +41,8 @@ from medembed_pipeline.training.checkpoints import (
     checkpoint_of,
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
+from medembed_pipeline.triage.models import FOLDER as TRIAGE_MODELS
+from medembed_pipeline.triage.models import used_triage_models, verify_triage_models
 from medembed_pipeline.verdict.released import (
     RELEASED,
     RELEASED_CHECKPOINT,
@@ -56,7 +58,7 @@ ABANDONED_SECONDS = 24 * 3600.0
 
 
 def verify_lake(lake: Lake) -> list[Finding]:
-    """Check tables, checkpoints, cards, classifiers, the pointers to those in use, what was taken back, and the page.
+    """Check tables, checkpoints, cards, classifiers, triage models, pointers, what was taken back, and the page.
 
     Returns
     -------
@@ -68,11 +70,8 @@ def verify_lake(lake: Lake) -> list[Finding]:
     findings = verify_tables(lake, versions, {MEMORY: MEMORY_REMEDY, HISTORY: HISTORY_REMEDY}) + problems
     checkpoints = {version: _verify_checkpoint(lake, version) for version in _versions(lake)}
     findings += [*checkpoints.values(), *verify_cards(lake, checkpoints), *_released(lake, checkpoints)]
-    findings += [
-        *verify_withdrawn(lake, RELEASED_CHECKPOINT),
-        *verify_classifiers(lake),
-        *verify_report(lake),
-    ]
+    findings += [*verify_withdrawn(lake, RELEASED_CHECKPOINT), *verify_classifiers(lake)]
+    findings += [*verify_triage_models(lake), *verify_report(lake)]
     if pointer:
         findings += _stale_checkpoint(lake, pointer)
     for path in lake.leftovers():
@@ -228,7 +227,8 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
     kept, old = _checkpoints(lake, settings.storage.keep_versions, protected)
     return [
         *old,
-        *_classifiers(lake, settings.storage.keep_versions),
+        *_models(lake, CLASSIFIERS, used_classifiers(lake), settings.storage.keep_versions),
+        *_models(lake, TRIAGE_MODELS, used_triage_models(lake), settings.storage.keep_versions),
         *_vectors(lake, settings, kept),
         *_parsed(lake, settings),
         *_prepared(lake, settings),
@@ -271,13 +271,12 @@ def _checkpoints(lake: Lake, keep: int, protected: Collection[str]) -> tuple[lis
     return kept, old
 
 
-def _classifiers(lake: Lake, keep: int) -> list[Removable]:
-    """Classifiers beyond the newest; one that is in use never."""
-    used = used_classifiers(lake)
-    newest = sorted(lake.names(CLASSIFIERS), key=lambda version: (_age(lake, CLASSIFIERS, version), version))
+def _models(lake: Lake, folder: str, used: set[str], keep: int) -> list[Removable]:
+    """Classifiers, or triage models, beyond the newest; one that is in use never."""
+    newest = sorted(lake.names(folder), key=lambda version: (_age(lake, folder, version), version))
     kept = used | set([version for version in newest if version not in used][: max(0, keep - len(used))])
     return [
-        _found(lake, f"a classifier beyond the {keep} that are kept", CLASSIFIERS, version)
+        _found(lake, f"beyond the {keep} that are kept", folder, version)
         for version in newest
         if version not in kept
     ]

@@ -82,6 +82,7 @@ def test_the_lineage_reads_from_left_to_right_no_arrow_between_groups_runs_back(
         "notes",
         "images",
         "image_text",
+        "triage",
         "baseline",
         "training",
         "study",

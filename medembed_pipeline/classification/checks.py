@@ -7,6 +7,7 @@ import dagster as dg
 from medembed_pipeline.classification.rules import RULES
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import private_errors
+from medembed_pipeline.verdict.checks import rule_results
 
 VERDICT = "classifier_verdict"
 
@@ -20,30 +21,7 @@ def classifier_rules(context: dg.AssetCheckExecutionContext) -> Iterator[dg.Asse
     with private_errors():
         lake: Lake = context.resources.lake.open()
         table = lake.table(VERDICT)
-        rows = {row["rule"]: row for row in table.read().to_pylist()}
-        for name in RULES:
-            row = rows.get(name)
-            if row is None:
-                yield dg.AssetCheckResult(
-                    check_name=name,
-                    asset_key=VERDICT,
-                    passed=True,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    description=str(table.footer.facts["sentence"]),
-                    metadata={"judged": False},
-                )
-                continue
-            numbers = {
-                key: row[key] for key in ("value", "threshold", "ci_low", "ci_high") if row[key] is not None
-            }
-            yield dg.AssetCheckResult(
-                check_name=name,
-                asset_key=VERDICT,
-                passed=bool(row["passed"]) or row["kind"] == "information",
-                severity=dg.AssetCheckSeverity.WARN,
-                description=row["reason"],
-                metadata={**numbers, "evidence": row["evidence"], "judged": row["passed"] is not None},
-            )
+        yield from rule_results(table, RULES, str(table.footer.facts["sentence"]))
 
 
 @dg.asset_check(

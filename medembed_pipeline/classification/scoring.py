@@ -305,8 +305,8 @@ def overall_figures(truth: Truth, answers: Answers) -> dict[MetricKey, Jackknife
     found["map", None] = column(_mean_of_defined(precisions[:, scored])) if len(scored) else nothing
     for key, scores in note_scores(truth, answers).items():
         found[key] = mean_jackknife(scores, truth.groups)
-    found["calibration_error", None] = column(_calibration_error(truth, answers.probabilities, top=False))
-    found["top_calibration_error", None] = column(_calibration_error(truth, answers.probabilities, top=True))
+    found["calibration_error", None] = column(calibration_errors(truth, answers.probabilities, top=False))
+    found["top_calibration_error", None] = column(calibration_errors(truth, answers.probabilities, top=True))
     for share in (80, 90):
         found["error_of_surest", share] = column(_error_of_surest(truth, answers.probabilities, share / 100))
     found["train_notes_correlation", None] = (
@@ -329,7 +329,7 @@ def _mean_of_defined(values: FloatArray) -> FloatArray:
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
 
-def _calibration_error(truth: Truth, probabilities: FloatArray, *, top: bool) -> FloatArray:
+def calibration_errors(truth: Truth, probabilities: FloatArray, *, top: bool) -> FloatArray:
     """Expected calibration error, of all notes and without each group, in BINS bins of equal width.
 
     Over all pairs of note and label, or over the likeliest label of each note. With a few hundred notes the latter is

@@ -4,56 +4,69 @@ from __future__ import annotations
 
 from typing import Any
 
-from medembed_pipeline.classification.classifiers import ASSET, CLASSIFIERS, FOLDER, IN_SERVICE
+from medembed_pipeline.classification.classifiers import CLASSIFIERS, FOLDER, IN_SERVICE
 from medembed_pipeline.classification.folder import MANIFEST
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.pointers import verify_withdrawn
+from medembed_pipeline.lake.pointers import Folders, verify_withdrawn
 from medembed_pipeline.lake.verification import Finding
 from medembed_pipeline.training.verification import verify_checkpoint
 
 
 def verify_classifiers(lake: Lake) -> list[Finding]:
     """A finding per classifier folder, and per pointer that leads nowhere or to something else."""
+    return verify_model_folders(lake, CLASSIFIERS, IN_SERVICE.file) + verify_withdrawn(lake, IN_SERVICE)
+
+
+def verify_model_folders(lake: Lake, models: Folders, *further: str) -> list[Finding]:
+    """A finding per model folder, and per pointer that leads nowhere or to something else.
+
+    Parameters
+    ----------
+    lake
+        to look through.
+    models
+        the folders, each with a manifest of the hashes of its files.
+    *further
+        files that name one of them, beside the pointer to the current one.
+    """
     findings = []
-    for version in lake.names(FOLDER):
-        name = f"{FOLDER}/{version}"
-        if not lake.exists(FOLDER, version, MANIFEST):
+    for version in lake.names(models.folder):
+        name = f"{models.folder}/{version}"
+        if not models.is_there(lake, version):
             findings.append(Finding(name, "leftover", "without its manifest: being uploaded, or abandoned"))
             continue
         try:
-            with lake.fetched_folder(FOLDER, version) as folder:
+            with lake.fetched_folder(models.folder, version) as folder:
                 problems = verify_checkpoint(folder)
         except MedembedError as error:
             problems = [str(error)]
         detail = "; ".join(problems) or "every file but the card is the manifest's"
-        remedy = f". Remove the folder and materialize {ASSET}" if problems else ""
+        remedy = f". Remove the folder and materialize {models.asset}" if problems else ""
         findings.append(Finding(name, "altered" if problems else "ok", detail + remedy))
-    for pointer in (CLASSIFIERS.file, IN_SERVICE.file):
-        found = _pointer_finding(lake, pointer)
-        if found is not None:
-            findings.append(found)
-    return findings + verify_withdrawn(lake, IN_SERVICE)
+    found = [_pointer_finding(lake, models, pointer) for pointer in (models.file, *further)]
+    return [*findings, *(one for one in found if one is not None)]
 
 
-def _pointer_finding(lake: Lake, name: str) -> Finding | None:
+def _pointer_finding(lake: Lake, models: Folders, name: str) -> Finding | None:
+    asset, folder = models.asset, models.folder
     try:
         pointer: dict[str, Any] | None = lake.read_json(name)
         version = None if pointer is None else str(pointer["version"])
     except (ValueError, KeyError, TypeError):
-        return Finding(name, "altered", f"can't be read; remove it and materialize {ASSET}")
+        return Finding(name, "altered", f"can't be read; remove it and materialize {asset}")
     if pointer is None or version is None:
-        if name == CLASSIFIERS.file and ASSET in lake.published_names():
-            return Finding(name, "missing", f"materialize {ASSET} to make it again")
+        if name == models.file and asset in lake.published_names():
+            return Finding(name, "missing", f"materialize {asset} to make it again")
         return None
-    if not lake.exists(FOLDER, version, MANIFEST):
+    if not models.is_there(lake, version):
         return Finding(
-            name, "missing", f"points to {FOLDER}/{version}, which is not there; materialize {ASSET}"
+            name, "missing", f"points to {folder}/{version}, which is not there; materialize {asset}"
         )
-    manifest = lake.read_json(FOLDER, version, MANIFEST) or {}
+    manifest = lake.read_json(folder, version, models.last) or {}
     if "data_version" in pointer and digest(manifest.get("files")) != pointer["data_version"]:
-        return Finding(name, "altered", f"its data version is not that of {FOLDER}/{version}")
+        return Finding(name, "altered", f"its data version is not that of {folder}/{version}")
     return Finding(name, "ok", f"points to {version}")
 
 

@@ -1,17 +1,14 @@
 """Assets of the group `embeddings`: every note's vector, by the baseline and by the tuned model."""
 
-import sys
 from typing import Any
 
 import dagster as dg
 
 from medembed_pipeline.embeddings import REVISION
-from medembed_pipeline.embeddings.vectors import TextEncoder, embeddings_schema, embeddings_table
+from medembed_pipeline.embeddings.vectors import embeddings_schema, encoded_texts
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.publishing import AssetWork, column_schema
-from medembed_pipeline.lake.store import KeyedStore
-from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.training.checkpoints import current_checkpoint
@@ -72,39 +69,14 @@ def publish_embeddings(
     table = work.unchanged()
     if table is not None:
         return work.result(table, kept=True, more=more)
-    rows, facts = _encode(work, notes, spec, settings)
+    rows, facts = encoded_texts(
+        work.lake,
+        notes.strings("note_id"),
+        notes.strings("text"),
+        spec,
+        settings,
+        on_load=work.context.log.info,
+    )
     schema = embeddings_schema(facts["dimensions"])
     table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
     return work.result(table, kept=False, more={**column_schema(schema), **(more or {})})
-
-
-def _encode(work: AssetWork, notes: LakeTable, spec: EncoderSpec, settings: EncoderSettings) -> Any:
-    import torch
-
-    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
-    from medembed_pipeline.encoder.model import load_encoder
-
-    device: torch.device = resolve_device(settings.device)
-    precision = resolve_precision(settings.precision, device)
-    store = KeyedStore(work.lake, "vectors", encoder_fingerprint(spec, precision=precision))
-
-    def load() -> TextEncoder:
-        encoder = load_encoder(spec, device=settings.device, precision=settings.precision)
-        work.context.log.info(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
-        return _WithBudget(encoder, settings.token_budget)
-
-    table, facts = embeddings_table(
-        notes.strings("note_id"), notes.strings("text"), load_encoder=load, store=store
-    )
-    return table, {**facts, "precision": precision, "vectors_kept_as": store.version}
-
-
-class _WithBudget:
-    """An encoder with its token budget."""
-
-    def __init__(self, encoder: Any, token_budget: int) -> None:
-        self._encoder = encoder
-        self._token_budget = token_budget
-
-    def encode(self, texts: Any) -> Any:
-        return self._encoder.encode(texts, token_budget=self._token_budget, progress=sys.stderr.isatty())

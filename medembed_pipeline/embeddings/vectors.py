@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from medembed_pipeline.encoder import Role
+from medembed_pipeline.encoder import EncoderSpec, Role, encoder_fingerprint
+from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vector_column, vectors
 
@@ -73,6 +76,64 @@ def embeddings_table(
     table = pa.table({"note_id": pa.array(note_ids, pa.string()), "embedding": vector_column(matrix)})
     facts = {"dimensions": matrix.shape[1], "encoded_notes": encoded, "known_notes": len(note_ids) - encoded}
     return table, facts
+
+
+def encoded_texts(
+    lake: Lake,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    spec: EncoderSpec,
+    settings: EncoderSettings,
+    *,
+    on_load: Callable[[str], object] = lambda line: None,
+) -> tuple[pa.Table, dict[str, Any]]:
+    """A vector for every text by a model; texts that it has seen before are taken from the lake.
+
+    Parameters
+    ----------
+    lake
+        keeps the vectors.
+    ids, texts
+        n each.
+    spec
+        the model; it is loaded only when a text has no vector yet.
+    settings
+        where and how it runs.
+    on_load
+        told when it is loaded.
+
+    Returns
+    -------
+    tuple[pa.Table, dict[str, Any]]
+        As `embeddings_table`, with the facts `precision` and `vectors_kept_as` besides.
+    """
+    import torch
+
+    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+    from medembed_pipeline.encoder.model import load_encoder
+
+    device: torch.device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
+
+    def load() -> TextEncoder:
+        encoder = load_encoder(spec, device=settings.device, precision=settings.precision)
+        on_load(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
+        return _WithBudget(encoder, settings.token_budget)
+
+    table, facts = embeddings_table(ids, texts, load_encoder=load, store=store)
+    return table, {**facts, "precision": precision, "vectors_kept_as": store.version}
+
+
+class _WithBudget:
+    """An encoder with its token budget."""
+
+    def __init__(self, encoder: Any, token_budget: int) -> None:
+        self._encoder = encoder
+        self._token_budget = token_budget
+
+    def encode(self, texts: Any) -> Any:
+        return self._encoder.encode(texts, token_budget=self._token_budget, progress=sys.stderr.isatty())
 
 
 def embeddings_schema(dimensions: int) -> pa.Schema:

@@ -26,7 +26,7 @@ from medembed_pipeline.image_text.metrics import metrics_table
 from medembed_pipeline.image_text.prompts import Prompts, read_prompts
 from medembed_pipeline.image_text.spaces import BUNDLED, hub_space, text_vectors
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.tables import LakeTable, Recipe
+from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.report.tables_part import without_nan
 from medembed_pipeline.settings import Settings, load_settings
 
@@ -98,27 +98,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _landed(lake: Lake, options: argparse.Namespace, settings: Settings) -> tuple[LakeTable, pa.Table]:
-    from medembed_pipeline.images.landing import landed_images, write_image_tables
-    from medembed_pipeline.images.pairing import pair_cases
+    from medembed_pipeline.images.folder import cases_of_folder
 
     chosen = settings.images
     if options.label_column:
         chosen = chosen.model_copy(
             update={"findings_column": options.label_column, "label_column": options.label_column}
         )
-    files = landed_images(lake, str(options.images.resolve()))
-    write_image_tables(lake, files, chosen, lambda name: Recipe(name, "command", {}, {}))
-    images = lake.table("raw_images")
-    cases, _ = pair_cases(lake.table("case_rows").read(), images.read(["source_file", "image_id", "view"]))
-    return images, cases
+    return cases_of_folder(lake, options.images, chosen)
 
 
 def _pictures(cases: pa.Table, images: LakeTable, settings: Settings) -> list[ShownPicture]:
     from medembed_pipeline.images.case_groups import case_groups
+    from medembed_pipeline.images.folder import hashes_of
 
-    known = images.read(["image_id", "perceptual_hash"]).to_pydict()
-    hashes = dict(zip(known["image_id"], known["perceptual_hash"], strict=True))
-    groups = case_groups(cases, hashes, settings.case_splits)
+    groups = case_groups(cases, hashes_of(images), settings.case_splits)
     ids = cases.column("case_id").to_pylist()
     # Nothing is trained here: every picture is measured on.
     return shown_pictures(

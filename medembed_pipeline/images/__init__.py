@@ -1,3 +1,3 @@
 """Landing pictures to cases: what landed, what it is joined with, and how it is split."""
 
-REVISION = "1"
+REVISION = "2"

@@ -15,6 +15,7 @@ from medembed_pipeline.encoder.settings import ImageEncoderSettings
 from medembed_pipeline.images import REVISION
 from medembed_pipeline.images.case_groups import CASE_SPLITS_SCHEMA, split_cases
 from medembed_pipeline.images.case_rows import CASE_ROWS_SCHEMA
+from medembed_pipeline.images.folder import hashes_of
 from medembed_pipeline.images.landing import (
     RAW_IMAGES_SCHEMA,
     REJECTED_IMAGES_SCHEMA,
@@ -134,13 +135,14 @@ if SETTINGS.images.enabled:
         cases, images = work.input("paired_cases"), work.input("raw_images")
 
         def build() -> Built:
-            known = images.read(["image_id", "perceptual_hash"]).to_pydict()
-            hashes = dict(zip(known["image_id"], known["perceptual_hash"], strict=True))
             before = work.lake.find_table("case_splits")
             previous = {} if before is None else before.read(["case_id", "split"]).to_pydict()
             splits = dict(zip(previous.get("case_id", []), previous.get("split", []), strict=True))
             return split_cases(
-                cases.read(["case_id", "patient", "image_id", "note", "label"]), hashes, splits, settings
+                cases.read(["case_id", "patient", "image_id", "note", "label"]),
+                hashes_of(images),
+                splits,
+                settings,
             )
 
         return work.publish(build, CASE_SPLITS_SCHEMA)

@@ -48,6 +48,12 @@ CASE_ROWS_SCHEMA = pa.schema(
         _field("age", pa.float64(), "in years"),
         _field("sex", pa.string(), "as the table has it"),
         _field("drawn", pa.bool_(), "whether the table says that the case was drawn", nullable=False),
+        _field(
+            "more",
+            pa.list_(pa.struct([("column", pa.string()), ("value", pa.string())])),
+            "cells of the columns that [images] more_columns names, those that are filled",
+            nullable=False,
+        ),
     ]
 )
 
@@ -137,13 +143,15 @@ def read_case_table(data: bytes, name: str, settings: ImagesSettings, pictures: 
             return found
         found.used = {kind: header[place].strip() for kind, place in columns.items()}
         drawn = _place(header, [read_words(_WORDS)["drawn_column"]])
+        wanted = {column: _place(header, [column]) for column in settings.more_columns}
+        more = {column: place for column, place in wanted.items() if place is not None}
         for number, cells in enumerate(records, start=1):
             if not cells:
                 continue
             if len(cells) != len(header):
                 found.rejected.append((number, "wrong_column_count", f"{len(cells)} of {len(header)}"))
                 continue
-            _add(found, name, number, cells, columns, drawn, settings, pictures)
+            _add(found, name, number, cells, columns, drawn, more, settings, pictures)
     except csv.Error:
         found.rejected.append((0, "corrupt_file", "a cell that never ends"))
     return found
@@ -156,6 +164,7 @@ def _add(
     cells: Sequence[str],
     columns: dict[str, int],
     drawn: int | None,
+    more: dict[str, int],
     settings: ImagesSettings,
     pictures: PictureNames,
 ) -> None:
@@ -192,6 +201,11 @@ def _add(
             "sex": cell("sex"),
             "drawn": drawn is not None
             and cells[drawn].casefold().startswith(read_words(_WORDS)["drawn_cell"]),
+            "more": [
+                {"column": column, "value": cells[place].strip()}
+                for column, place in more.items()
+                if not is_no_value(cells[place].strip())
+            ],
         }
     )
 

@@ -12,7 +12,7 @@ from medembed_pipeline.lake.fingerprint import digest
 
 # Counts reach Dagster's database: where a column of texts was taken for labels, no text may.
 _LABELS_SHOWN, _LABEL_SHOWN = 20, 40
-_OF_THE_ROW = ("patient", "label", "findings", "reading", "view", "source", "age", "sex", "drawn")
+_OF_THE_ROW = ("patient", "label", "findings", "reading", "view", "source", "age", "sex", "drawn", "more")
 
 
 def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
@@ -95,7 +95,7 @@ def _case(row: Mapping[str, Any], picture: Mapping[str, Any] | None) -> dict[str
 
 
 def _alone(name: str, picture: Mapping[str, Any]) -> dict[str, Any]:
-    empty: dict[str, Any] = {**dict.fromkeys(_OF_THE_ROW), "findings": [], "drawn": False}
+    empty: dict[str, Any] = {**dict.fromkeys(_OF_THE_ROW), "findings": [], "drawn": False, "more": []}
     return {
         "case_id": digest([picture["image_id"], None, None])[:32],
         "image_id": picture["image_id"],

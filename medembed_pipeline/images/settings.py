@@ -61,6 +61,11 @@ class ImagesSettings(Section, table="images"):
     )
     age_column: str = Field("", description="Column with the age in years; empty: found by its usual names.")
     sex_column: str = Field("", description="Column with the sex; empty: found by its usual names.")
+    more_columns: list[str] = Field(
+        [],
+        description="Further columns that are kept with a case as they are, such as vital signs: [triage] metadata and "
+        "slices can name them.",
+    )
     findings_separator: str = Field(
         "|", min_length=1, max_length=5, description="What several findings in one cell are joined by."
     )

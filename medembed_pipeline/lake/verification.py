@@ -16,6 +16,7 @@ NOT_TABLES = frozenset(
     {
         "finetuned_checkpoint",
         "specialty_classifier",
+        "triage_model",
         "model_card",
         "report",
         "released",

@@ -64,7 +64,7 @@ def refuse_unusable_slices(raw: LakeTable, names: Sequence[str]) -> None:
     if names:
         rows = _different_rows(_rows_of(raw, names))
         for name in names:
-            _value_of_each(rows[name], name)
+            value_of_each(rows[name], name)
 
 
 def version_with_slices(version: str, names: Sequence[str]) -> str:
@@ -148,7 +148,7 @@ def slice_values(raw: pa.Table, notes: pa.Table, names: Sequence[str]) -> dict[s
     rows_of = [[row_of[row_id] for row_id in own] for own in sources]
     found = {}
     for name in names:
-        values = _value_of_each(rows[name], name)
+        values = value_of_each(rows[name], name)
         found[name] = [sorted({values[row] for row in rows} - {""}) or [NONE] for rows in rows_of]
     return found
 
@@ -172,7 +172,7 @@ def ordered_values(values: Iterable[str]) -> list[str]:
     return sorted(set(values), key=place)
 
 
-def _value_of_each(column: pa.ChunkedArray, name: str) -> list[str]:
+def value_of_each(column: pa.ChunkedArray, name: str) -> list[str]:
     """A column's cells as values of the slice, "" where a cell is empty."""
     cells = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
     encoded = cells.combine_chunks().dictionary_encode()

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
+from medembed_pipeline.pictures.figure import Picture, drawn, interval_row, named_rows, new_figure, quiet_grid
 from medembed_pipeline.pictures.palette import (
     BASELINE_COLOR,
     GRID,
@@ -21,7 +21,7 @@ from medembed_pipeline.pictures.palette import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 MOST_LABELS = 40
 _LADDER_METRICS = (("macro_f1", None, "macro-F1"), ("map", None, "mAP"), ("top", 1, "top-1 accuracy"))
@@ -58,8 +58,8 @@ def ladder_picture(ladder: Sequence[Record], served: str) -> Picture:
         figure.subplots_adjust(left=0.44, right=0.95, top=1 - 0.85 / height, bottom=0.42 / height)
         for place, row in enumerate(ladder):
             color = TUNED_COLOR if row["rung"] == served else BASELINE_COLOR
-            _whisker(axes, place, row["value"], row["ci_low"], row["ci_high"], color)
-        _rows(axes, [row["shown"] for row in ladder])
+            interval_row(axes, place, row, color)
+        named_rows(axes, [row["shown"] for row in ladder])
         return drawn(figure)
 
 
@@ -97,9 +97,9 @@ def held_out_ladder_picture(table: pa.Table, served: str) -> Picture:
             for place, name in enumerate(names):
                 row = found[name]
                 color = TUNED_COLOR if name == served else BASELINE_COLOR
-                _whisker(axes, place, row["value"], row["ci_low"], row["ci_high"], color)
+                interval_row(axes, place, row, color)
             axes.set_title(title)
-            _rows(axes, [name.replace("_", " ") for name in names])
+            named_rows(axes, [name.replace("_", " ") for name in names])
         return drawn(figure)
 
 
@@ -228,25 +228,3 @@ def reliability_picture(pooled: Sequence[Record], top: Sequence[Record]) -> Pict
             axes.set_xlabel("said")
         panels[0].set_ylabel("true")
         return drawn(figure)
-
-
-def _whisker(axes: Axes, place: int, value: Any, low: Any, high: Any, color: str) -> None:
-    if _is_number(low) and _is_number(high):
-        axes.plot([low, high], [place] * 2, color=color, linewidth=2)
-    if _is_number(value):
-        axes.plot(value, place, "o", color=color, markersize=7, markeredgecolor="white", zorder=3)
-        axes.annotate(
-            f"{value:.3f}", (value, place), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=8
-        )
-
-
-def _rows(axes: Axes, names: Sequence[str]) -> None:
-    quiet_grid(axes, axis="x")
-    axes.set_yticks(range(len(names)), names, color=TEXT, fontsize=9)
-    axes.set_ylim(len(names) - 0.45, -0.7)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.locator_params(axis="x", nbins=5)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)

@@ -12,6 +12,12 @@ GROUPS = {
     "preference_margins": "image_text",
     "image_text_metrics": "image_text",
     "image_text_examples": "image_text",
+    "triage_model": "triage",
+    "triage_predictions": "triage",
+    "triage_metrics": "triage",
+    "modality_ledger": "triage",
+    "shortcut_meter": "triage",
+    "triage_verdict": "triage",
     "raw_transcriptions": "notes",
     "rejected_rows": "notes",
     "cleaned_notes": "notes",
@@ -49,11 +55,17 @@ GROUPS = {
 }
 LANDED = {"raw_transcriptions", "rejected_rows"}
 NOTES = {name for name, group in GROUPS.items() if group == "notes"}
-PICTURES = {name for name, group in GROUPS.items() if group in ("images", "image_text")}
+PICTURES = {name for name, group in GROUPS.items() if group in ("images", "image_text", "triage")}
 EMBEDDED = {name for name, group in GROUPS.items() if group in ("baseline", "tuned")}
 EVALUATED = {
     name
     for name, group in GROUPS.items()
     if group in ("evaluation", "classification", "verdict", "report", "serving")
 }
-TABLES = set(GROUPS) - {"finetuned_checkpoint", "specialty_classifier", "model_card", "report"}
+TABLES = set(GROUPS) - {
+    "finetuned_checkpoint",
+    "specialty_classifier",
+    "triage_model",
+    "model_card",
+    "report",
+}

@@ -104,7 +104,8 @@ def test_disabled_there_is_no_asset_of_pictures(tmp_path: Path) -> None:
     code = (
         "from medembed_pipeline.definitions import defs\n"
         "graph = defs.resolve_asset_graph()\n"
-        "print({graph.get(key).group_name for key in graph.get_all_asset_keys()} & {'images', 'image_text'})\n"
+        "groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}\n"
+        "print(groups & {'images', 'image_text', 'triage'})\n"
     )
     environment = {**os.environ, "MEDEMBED_SETTINGS": str(file)}
     done = subprocess.run(

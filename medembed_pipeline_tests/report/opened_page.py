@@ -25,6 +25,7 @@ SECTIONS = [
     "slices",
     "tasks",
     "classification",
+    "triage",
     "ledger",
     "confusions",
     "distributions",

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medembed_pipeline_tests.report.synthetic_classifier import classifier_tables
+from medembed_pipeline_tests.report.synthetic_triage import triage_tables
 
 Neighbors = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
 Row = dict[str, Any]
@@ -73,6 +74,9 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
     # Drawn by a generator of their own, so that the figures above stay what they were.
     classified, told = classifier_tables(payload, scored, np.random.default_rng((seed, 1)))
     payload["tables"] |= {name: columns(rows) for name, rows in classified.items()}
+    payload["facts"] |= told
+    triaged, told = triage_tables(np.random.default_rng((seed, 2)))
+    payload["tables"] |= {name: columns(rows) for name, rows in triaged.items()}
     payload["facts"] |= told
     payload["history"] = [
         {

@@ -1,0 +1,135 @@
+"""The table `triage_predictions`: what every arm says of every case that it can see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.triage.arms import ARMS, FUSIONS, SINGLE, Arms, parts_of
+from medembed_pipeline.triage.cases import TEST, VALIDATION, TriageCases
+from medembed_pipeline.triage.scoring import numbered, triage_figures
+from medembed_pipeline.triage.settings import TriageSettings
+
+DECIMALS = 9
+"""Probabilities are rounded here: further down, a matrix product depends on the number of threads."""
+
+
+def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable, {"description": description})
+
+
+TRIAGE_PREDICTIONS_SCHEMA = pa.schema(
+    [
+        _field("case_id", pa.string(), "the case; joins paired_cases"),
+        _field("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
+        _field("split", pa.string(), "train, validation or test; figures are of test"),
+        _field("level", pa.string(), "the true one"),
+        _field("predicted", pa.string(), "the likeliest"),
+        _field(
+            "probabilities",
+            pa.list_(pa.float64()),
+            "of every level, in the order of the fact `levels`; calibrated on validation cases. Of train cases they "
+            "are too good: the arm has learned from them",
+        ),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which arms are compared; chosen on validation cases, in the main metric.
+
+    Attributes
+    ----------
+    single
+        the best arm of one part.
+    fusion
+        the best arm of both; None where there is none.
+    figures
+        by arm, the main metric on validation cases that have note and picture, where there are arms of both.
+    """
+
+    single: str
+    fusion: str | None
+    figures: Mapping[str, float]
+
+
+def choose_arms(
+    cases: TriageCases, arms: Arms, seen: Mapping[str, FloatArray], settings: TriageSettings
+) -> Chosen:
+    """Compare the arms on the same validation cases.
+
+    In the main metric where all arms have it there, else in log loss; of equal ones the earlier.
+    """
+    made = [arm for arm in ARMS if arm in arms.heads]
+    rows = cases.rows(VALIDATION, _shared_parts(made))
+    groups = numbered(cases.groups[rows])
+    found = {
+        arm: triage_figures(_probabilities(arms, arm, seen, rows), cases.level[rows], groups, cases.levels)
+        for arm in made
+    }
+    metric: str = settings.main_metric
+    if not all(metric in figures for figures in found.values()):
+        metric = "log_loss"
+    values = {arm: float(figures[metric].value[0]) for arm, figures in found.items()}
+    sign = -1 if metric == "log_loss" else 1
+    # Rounded, so that no library's last digit chooses.
+    best = {
+        kind: max(
+            (arm for arm in made if arm in names), key=lambda arm: round(sign * values[arm], 9), default=None
+        )
+        for kind, names in (("single", SINGLE), ("fusion", FUSIONS))
+    }
+    single = best["single"]
+    assert single is not None
+    return Chosen(single, best["fusion"], values)
+
+
+def _shared_parts(made: list[str]) -> tuple[str, ...]:
+    return tuple(
+        part for part in ("note", "picture") if part in {one for arm in made for one in parts_of(arm)}
+    )
+
+
+def complete_cases(cases: TriageCases, arms: Arms, split: str = TEST) -> Any:
+    """Places of the cases of a split that every arm can see. int64 [n]."""
+    return cases.rows(split, _shared_parts(list(arms.heads)))
+
+
+def _probabilities(arms: Arms, arm: str, seen: Mapping[str, FloatArray], rows: Any) -> FloatArray:
+    return arms.probabilities(arm, arms.logits(arm, {part: own[rows] for part, own in seen.items()}))
+
+
+def predictions_table(
+    cases: TriageCases, arms: Arms, seen: Mapping[str, FloatArray]
+) -> tuple[pa.Table, dict[str, Any]]:
+    """A row per arm and case that it can see, by arm and case; and how many cases each arm lacks."""
+    tables, lacking = [], []
+    names = np.array(cases.levels.names, dtype=object)
+    for arm in (arm for arm in ARMS if arm in arms.heads):
+        can_see = np.ones(len(cases), dtype=np.bool_)
+        for part in parts_of(arm):
+            can_see &= cases.has(part)
+        rows = np.flatnonzero(can_see)
+        found = np.round(_probabilities(arms, arm, seen, rows), DECIMALS)
+        lacking.append({"arm": arm, "cases": len(rows), "lacking": len(cases) - len(rows)})
+        tables.append(
+            pa.table(
+                [
+                    pa.array([cases.case_ids[row] for row in rows], pa.string()),
+                    pa.array([arm] * len(rows), pa.string()),
+                    pa.array(cases.split[rows].tolist(), pa.string()),
+                    pa.array(names[cases.level[rows]].tolist(), pa.string()),
+                    pa.array(names[found.argmax(axis=1)].tolist(), pa.string()),
+                    pa.array(found.tolist(), pa.list_(pa.float64())),
+                ],
+                schema=TRIAGE_PREDICTIONS_SCHEMA,
+            )
+        )
+    table = pa.concat_tables(tables) if tables else TRIAGE_PREDICTIONS_SCHEMA.empty_table()
+    return table, {"answered": lacking}
