@@ -190,10 +190,11 @@ def test_two_labels_against_all_others_and_further_columns_of_the_tables(
 
 def test_models_that_are_not_current_can_go(lake: Lake) -> None:
     from medembed_pipeline.settings import Settings
+    from medembed_pipeline.triage.models import MODELS
 
     keep = Settings().storage.keep_versions
     for number in range(keep + 1):
-        lake.write_bytes(b"x", "triage_models", f"version{number}", "file")
+        lake.write_bytes(b"x", MODELS.folder, f"version{number}", MODELS.last)
     lake.write_json({"version": "version0"}, "triage_model.json")
     gone = [item.parts for item in removable(lake, Settings()) if item.parts[0] == "triage_models"]
     assert len(gone) == 1 and gone != [("triage_models", "version0")]
