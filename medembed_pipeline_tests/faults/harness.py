@@ -74,6 +74,8 @@ methods = ["joint_pca"]
 dimensions = [2]
 [label_review]
 repeats = 1
+[tasks]
+families = ["passages"]
 [images]
 enabled = false
 [leakage]
