@@ -40,11 +40,18 @@ serve: .venv/installed ## answer over HTTP from the released checkpoint, with a 
 	$(BIN)/medembed serve
 
 .PHONY: test
-test: .venv/installed-test ## format, lint, types and tests
+test: lint tests ## format, lint, types and tests
+
+.PHONY: lint
+lint: .venv/installed-test ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# Two processes with a thread each: with more threads than cores they wait for one another.
+.PHONY: tests
+tests: .venv/installed-test ## tests alone
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
 format: .venv/installed-test ## format the code and mend what the linter can

@@ -1,5 +1,7 @@
-"""Shared by all tests: a small model, and a project that has run once."""
+"""Shared by all tests: a small model, and a project that has run once. Made once, whatever the number of workers."""
 
+import fcntl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,15 +13,33 @@ from medembed_pipeline_tests.graph.project import Project
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A 2-layer BERT with a tiny vocabulary, as a base model folder."""
-    return make_bert(tmp_path_factory.mktemp("small_model"))
+    return made_once(tmp_path_factory, "small_model", make_bert)
 
 
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Project:
-    """A project on 150 sample notes after `medembed run`. Tests must not change it."""
-    project = Project(tmp_path_factory.mktemp("finished"), small_model)
-    project.configure(more="")
-    written = project.medembed("samples", "--notes", "150")
-    assert written.returncode == 0, written.stderr
-    project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()
-    return project
+    """A project on 150 sample notes after `medembed run`. Tests must not change it, but copies of it."""
+
+    def make(folder: Path) -> None:
+        project = Project(folder, small_model)
+        written = project.medembed("samples", "--notes", "150")
+        assert written.returncode == 0, written.stderr
+        done = project.medembed("run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (folder / "output.txt").write_text(done.stdout)
+
+    return Project(made_once(tmp_path_factory, "finished", make), small_model)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first worker makes and the others wait for."""
+    base = factory.getbasetemp()
+    # Each worker of pytest-xdist has a folder of its own in that of all.
+    shared = base.parent if base.name.startswith("popen-") else base
+    folder = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / f"{name}.made").exists():
+            make(folder)
+            (shared / f"{name}.made").touch()
+    return folder

@@ -9,18 +9,27 @@ import dagster as dg
 import pytest
 from dagster_shared.serdes import deserialize_value, serialize_value
 
-from medembed_pipeline_tests.automation.model_graph import SPECS, ModelGraph, reached
+from medembed_pipeline_tests.automation.model_graph import SPECS, WARNING, ModelGraph, reached
 from medembed_pipeline_tests.graph.names import EVALUATED, LANDED, PICTURES
 
 WITHOUT_TRAINING = {"cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings", *EVALUATED}
 AFTER_TRAINING = reached("tuned_embeddings")
+
+QUIET = {
+    "telemetry": {"enabled": False},
+    # The usual one starts four processes a run.
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    },
+}
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The history of a graph in which everything was made once."""
     folder = tmp_path_factory.mktemp("history")
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+    with dg.DagsterInstance.local_temp(str(folder), QUIET) as instance:
         graph = ModelGraph(instance=instance).everything_made()
         (folder / "held.json").write_text(json.dumps(graph.held))
         (folder / "cursor.json").write_text(serialize_value(graph.cursor))
@@ -33,7 +42,7 @@ def graph(history: Path, tmp_path: Path) -> Iterator[ModelGraph]:
     shutil.copytree(history, tmp_path / "history")
     held = json.loads((history / "held.json").read_text())
     cursor = deserialize_value((history / "cursor.json").read_text())
-    with dg.DagsterInstance.local_temp(str(tmp_path / "history")) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path / "history"), QUIET) as instance:
         yield ModelGraph(instance=instance, held=held, cursor=cursor)
 
 
@@ -68,10 +77,14 @@ def test_a_file_whose_rows_are_all_known_reaches_the_cleaned_notes_and_the_serve
 
 
 @pytest.mark.parametrize("policy", ["when_new_share", "on_schedule", "never"])
-def test_new_notes_are_embedded_and_mapped_at_once_without_training(graph: ModelGraph, policy: str) -> None:
+def test_new_notes_are_embedded_and_mapped_in_one_run_after_cleaning_without_training(
+    graph: ModelGraph, policy: str
+) -> None:
     graph.retraining = policy
     graph.land("1% more")
-    assert once(graph.settle(), WITHOUT_TRAINING)
+    assert graph.tick() == {"cleaned_notes"}
+    graph.run("cleaned_notes")
+    assert graph.tick() == WITHOUT_TRAINING - {"cleaned_notes"}
 
 
 def test_new_notes_train_when_enough_are_new_and_the_rest_does_not_wait(graph: ModelGraph) -> None:
@@ -269,7 +282,7 @@ def test_a_blocking_check_in_the_middle_holds_what_is_below_it(graph: ModelGraph
 
 
 def test_a_warning_of_a_check_that_does_not_block_holds_nothing(graph: ModelGraph) -> None:
-    graph.failing.add("tuned_model_is_better")
+    graph.failing.add(WARNING)
     graph.land("worse")
     assert once(graph.settle(), WITHOUT_TRAINING)
 
@@ -283,13 +296,6 @@ def test_an_edited_source_that_is_not_loaded_yet_is_not_made_for_ever(graph: Mod
     assert once(graph.settle(), {"report", "served_snapshot"})
     graph.land("new")
     assert graph.settle().count("projections") == 1
-
-
-def test_new_notes_reach_the_page_in_one_run_after_cleaning(graph: ModelGraph) -> None:
-    graph.land("1% more")
-    assert graph.tick() == {"cleaned_notes"}
-    graph.run("cleaned_notes")
-    assert graph.tick() == WITHOUT_TRAINING - {"cleaned_notes"}
 
 
 def test_what_a_run_is_reading_is_not_changed_under_it(graph: ModelGraph) -> None:

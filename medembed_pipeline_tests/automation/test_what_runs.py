@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,58 +14,21 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.training.checkpoints import current_checkpoint
 from medembed_pipeline_tests.automation.model_graph import reached
 from medembed_pipeline_tests.graph.names import EMBEDDED, EVALUATED, LANDED, NOTES
-from medembed_pipeline_tests.graph.project import PCA_ALONE, Project
-
-FORCED = """
-import dagster as dg
-from medembed_pipeline.dagster_home import prepare_dagster_home
-from medembed_pipeline.definitions import defs
-with dg.DagsterInstance.from_config(str(prepare_dagster_home())) as instance:
-    job = defs.resolve_implicit_global_asset_job_def()
-    asset = [dg.AssetKey("{name}")]
-    assert job.execute_in_process(instance=instance, asset_selection=asset, run_config={config}).success
-"""
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Project:
-    """A project that automation has brought up to date."""
-    project = Project(tmp_path_factory.mktemp("prepared") / "project", small_model)
-    project.configure(more=PCA_ALONE)
-    project.medembed("samples", "--notes", "150")
-    project.run()
-    assert ticks(project)["made"] == []
-    return project
+from medembed_pipeline_tests.graph.project import PCA_ALONE, Project, materializing
 
 
 @pytest.fixture
-def project(prepared: Project, tmp_path: Path) -> Project:
-    """A copy of it."""
-    shutil.copytree(prepared.folder, tmp_path / "project", dirs_exist_ok=True)
-    project = Project(tmp_path / "project", prepared.model)
-    project.configure(more=PCA_ALONE)
-    return project
-
-
-def forced(name: str, config: dict[str, Any] | None = None) -> str:
-    """Code that materializes one asset, as a person does in the UI."""
-    return FORCED.format(name=name, config=config or {})
+def project(finished_project: Project, tmp_path: Path) -> Project:
+    """A project whose assets are up to date."""
+    return finished_project.copy(tmp_path / "project")
 
 
 def ticks(project: Project, landing: bool = False, code: str = "") -> dict[str, Any]:
     """Run the automation until it rests, in a process that first runs `code`."""
-    script = f"{code}\nfrom medembed_pipeline_tests.automation.ticking import main\nmain({landing})\n"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=project.folder,
-        env=project.environ(),
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
+    said = project.python(
+        f"{code}\nfrom medembed_pipeline_tests.automation.ticking import main\nmain({landing})\n"
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    result: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
     assert result["rest"], result
     return result
 
@@ -107,12 +68,21 @@ def test_a_file_without_new_notes_leaves_the_content_below_alone(project: Projec
     assert set(made) == LANDED
 
 
-def test_new_notes_are_embedded_with_the_current_checkpoint(project: Project) -> None:
+def test_new_notes_are_embedded_with_the_current_checkpoint_and_leave_every_table_with_their_file(
+    project: Project,
+) -> None:
     land(project, "new", 2)
-    result = ticks(project, landing=True)
-    assert sorted(result["made"]) == sorted({*NOTES, *EMBEDDED, *EVALUATED})
+    everything = sorted({*NOTES, *EMBEDDED, *EVALUATED})
+    assert sorted(ticks(project, landing=True)["made"]) == everything
     tuned = project.materializations("tuned_embeddings")[0].asset_materialization
     assert tuned is not None and tuned.metadata["notes_the_checkpoint_has_not_seen"].value == 2
+    (project.landing / "new.csv").unlink()
+    assert sorted(ticks(project, landing=True)["made"]) == everything
+    lake = Path(project.lake_url)
+    notes = set(pd.read_parquet(lake / "cleaned_notes.parquet")["note_id"])
+    assert len(notes) == 150
+    for table in ("note_splits", *sorted(EMBEDDED), "projections"):
+        assert set(pd.read_parquet(lake / f"{table}.parquet")["note_id"]) == notes, table
 
 
 def test_many_new_notes_train_once(project: Project) -> None:
@@ -123,27 +93,8 @@ def test_many_new_notes_train_once(project: Project) -> None:
     assert tuned is not None and tuned.metadata["notes_the_checkpoint_has_not_seen"].value == 0
 
 
-def test_notes_of_a_removed_file_leave_every_table(project: Project) -> None:
-    land(project, "gone", 4)
-    ticks(project, landing=True)
-    (project.landing / "gone.csv").unlink()
-    made = ticks(project, landing=True)["made"]
-    assert sorted(made) == sorted({*NOTES, *EMBEDDED, *EVALUATED})
-    lake = Path(project.lake_url)
-    notes = set(pd.read_parquet(lake / "cleaned_notes.parquet")["note_id"])
-    assert len(notes) == 150
-    for table in ("note_splits", *sorted(EMBEDDED), "projections"):
-        assert set(pd.read_parquet(lake / f"{table}.parquet")["note_id"]) == notes, table
-
-
-def test_a_training_parameter_trains_and_leaves_baseline_and_triplets(project: Project) -> None:
-    project.configure(training="seed = 8", more=PCA_ALONE)
-    made = ticks(project)["made"]
-    assert made[0] == "finetuned_checkpoint" and "tuned_embeddings" in made
-    assert not {"baseline_embeddings", "triplets", *NOTES} & set(made)
-
-
 def test_a_projection_parameter_makes_the_projections_and_the_page_that_shows_them(project: Project) -> None:
+    assert ticks(project)["made"] == [], "everything is up to date"
     project.configure(more=PCA_ALONE + "seed = 8\n")
     assert ticks(project)["made"] == ["projections"], (
         "principal components need no seed: nothing below changes"
@@ -165,7 +116,7 @@ def test_a_file_that_spoils_all_rows_is_held_at_the_check(project: Project) -> N
 
 
 def test_a_launchpad_override_reaches_what_depends_on_it_and_stands(project: Project) -> None:
-    override = forced("neighbors", {"ops": {"neighbors": {"config": {"neighbors": 20}}}})
+    override = materializing("neighbors", config={"ops": {"neighbors": {"config": {"neighbors": 20}}}})
     made = ticks(project, code=override)["made"]
     assert set(made) <= reached("neighbors") - {"neighbors"} and made
     assert (
@@ -175,13 +126,17 @@ def test_a_launchpad_override_reaches_what_depends_on_it_and_stands(project: Pro
     assert ticks(project)["made"] == []
 
 
-def test_a_warm_start_goes_on_from_the_current_checkpoint_and_counts_what_both_saw(project: Project) -> None:
+def test_training_parameters_train_on_the_same_triplets_and_a_warm_start_counts_what_both_saw(
+    project: Project,
+) -> None:
     lake = Lake(project.lake_url)
     first = current_checkpoint(lake)
     project.configure(training="warm_start = true\nseed = 8", more=PCA_ALONE)
-    assert ticks(project)["made"][0] == "finetuned_checkpoint"
+    made = ticks(project)["made"]
+    assert made[0] == "finetuned_checkpoint" and "tuned_embeddings" in made
+    assert not {"baseline_embeddings", "triplets", *NOTES} & set(made)
     second = current_checkpoint(lake)
     assert second.manifest()["data_versions"]["warm_start"] == first.data_version
     assert set(second.trained_note_ids()) >= set(first.trained_note_ids())
-    assert ticks(project, code=forced("finetuned_checkpoint"))["made"] == []
+    assert ticks(project, code=materializing("finetuned_checkpoint"))["made"] == []
     assert current_checkpoint(lake) == second

@@ -6,10 +6,8 @@ The parent imports everything, and runs neither torch nor pyarrow itself: what t
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
-import pkgutil
 import shutil
 import signal
 import time
@@ -18,6 +16,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from medembed_pipeline_tests.graph.undrawn import stub_pictures
 
 STEPS = [
     ["raw_transcriptions", "rejected_rows"],
@@ -76,6 +76,8 @@ methods = ["joint_pca"]
 dimensions = [2]
 [label_review]
 repeats = 1
+[tasks]
+families = ["passages"]
 [images]
 enabled = false
 [leakage]
@@ -114,20 +116,6 @@ def prepare(folder: Path) -> None:
         make_bert(folder / "model")
 
     assert in_child(make_model) == 0
-
-
-def stub_pictures() -> None:
-    """Let every picture be a few bytes, each time others: drawing takes most of the time of a small run."""
-    import medembed_pipeline.pictures as pictures
-    from medembed_pipeline.pictures.figure import Picture
-
-    def picture(*_: Any, **__: Any) -> Picture:
-        return Picture(os.urandom(64), os.urandom(64))
-
-    for found in pkgutil.iter_modules(pictures.__path__):
-        module = importlib.import_module(f"{pictures.__name__}.{found.name}")
-        for name in [name for name in vars(module) if name.endswith("_picture")]:
-            setattr(module, name, picture)
 
 
 def start_child(work: Callable[[], object], output: Path | None = None) -> int:

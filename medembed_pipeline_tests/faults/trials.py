@@ -52,15 +52,18 @@ class Count:
     by_step: Counter[str] = field(default_factory=Counter)
 
 
-def recover(stages: Stages, lake: Path, folder: Path, label: str) -> list[str]:
-    """After a fault: everything reads whole; then a run must end like one that nothing disturbed."""
+def recover(
+    stages: Stages, lake: Path, folder: Path, label: str, assets: list[str] | None = None
+) -> list[str]:
+    """After a fault: everything reads whole; then a run (of all assets, or some) must end like one undisturbed."""
 
     def check() -> dict[str, list[str]]:
         before = wrong(lake)
-        materialize(lake)
+        materialize(lake, assets)
         after = wrong(lake)
         now = versions(lake)
-        changed = sorted(name for name in {*now, *stages.end} if now.get(name) != stages.end.get(name))
+        compared = assets or {*now, *stages.end}
+        changed = sorted(name for name in compared if now.get(name) != stages.end.get(name))
         return {
             "broken after the fault": before,
             "broken after the next run": after,
@@ -245,7 +248,9 @@ def stop_training(stages: Stages, folder: Path) -> Count:
         if not resumed:
             result.problems.append(f"{label}: the next run began anew")
         print(f"[{name}: stopped in {took:.1f} s, went on from step {resumed}]", end="")
-        _note(result, stages, lake, folder, "finetuned_checkpoint", label, hit=status != 0)
+        _note(
+            result, stages, lake, folder, "finetuned_checkpoint", label, hit=status != 0, assets=STEPS[step]
+        )
     return result
 
 
@@ -365,12 +370,20 @@ def land_bad_files(stages: Stages, folder: Path, count: int, seed: int) -> Count
 
 
 def _note(
-    result: Count, stages: Stages, lake: Path, folder: Path, asset: str, label: str, *, hit: bool
+    result: Count,
+    stages: Stages,
+    lake: Path,
+    folder: Path,
+    asset: str,
+    label: str,
+    *,
+    hit: bool,
+    assets: list[str] | None = None,
 ) -> None:
     result.trials += 1
     result.hits += hit
     result.by_step[asset] += 1
-    result.problems += recover(stages, lake, folder, label)
+    result.problems += recover(stages, lake, folder, label, assets)
     print(".", end="", flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +16,30 @@ ROOT = Path(__file__).resolve().parents[2]
 
 PCA_ALONE = 'methods = ["pca"]\n'
 """Maps that take no time."""
+
+WHOLE = """
+[tasks]
+clinical_codes = 100
+[images]
+drawn_patients = 30
+"""
+"""All tasks, and pictures."""
+
+SHORT = """
+[tasks]
+families = ["passages", "everyday_language"]
+[images]
+drawn_patients = 30
+"""
+"""Without the clinical terms: each process that asks them reads the whole classification."""
+
+NOTES_ALONE = """
+[tasks]
+families = ["passages"]
+[images]
+enabled = false
+"""
+"""Without pictures, and without the tasks whose texts are the same whatever the notes are."""
 
 SMALL = """
 [encoder]
@@ -36,14 +61,27 @@ methods = ["joint_pca"]
 repeats = 1
 [leakage]
 repeats = 3
-[tasks]
-clinical_codes = 100
-[images]
-drawn_patients = 30
+{parts}
 [projections]
 dimensions = [2]
 {more}
 """
+
+
+MATERIALIZING = """
+import dagster as dg
+from medembed_pipeline.dagster_home import prepare_dagster_home
+from medembed_pipeline.definitions import defs
+with dg.DagsterInstance.from_config(str(prepare_dagster_home())) as instance:
+    assets = [dg.AssetKey(name) for name in {names}]
+    job = defs.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(instance=instance, asset_selection=assets, run_config={config}).success
+"""
+
+
+def materializing(*names: str, config: dict[str, Any] | None = None) -> str:
+    """Code that materializes some assets, as a person does in the UI."""
+    return MATERIALIZING.format(names=names, config=config or {})
 
 
 @dataclass
@@ -58,17 +96,21 @@ class Project:
         the base model's folder.
     lake_url
         the data lake.
+    parts
+        settings of the tasks and pictures.
     """
 
     folder: Path
     model: Path
     lake_url: str = ""
+    parts: str = SHORT
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.lake_url = self.lake_url or str(self.folder / "data_lake")
-        self.configure()
+        if not (self.folder / "medembed.toml").exists():
+            self.configure()
 
     @property
     def landing(self) -> Path:
@@ -87,7 +129,12 @@ class Project:
     ) -> None:
         """Write the settings, with further lines in some sections; `more` begins in that of the maps."""
         text = SMALL.format(
-            model=self.model, encoder=encoder, triplets=triplets, training=training, more=more
+            model=self.model,
+            encoder=encoder,
+            triplets=triplets,
+            training=training,
+            parts=self.parts,
+            more=more,
         )
         (self.folder / "medembed.toml").write_text(text, encoding="utf-8")
 
@@ -101,26 +148,48 @@ class Project:
             "MEDEMBED_DATA_LAKE": self.lake_url,
             "PYTHONPATH": str(ROOT),
             "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
             **self.environment,
         }
 
-    def medembed(self, *arguments: str, timeout: float = 500) -> subprocess.CompletedProcess[str]:
+    def medembed(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the `medembed` command in the project."""
+        return self._python("-m", "medembed_pipeline.cli", *arguments)
+
+    def run(self) -> str:
+        """`medembed run`, its pictures a few bytes; it must succeed. Returns what it printed."""
+        done = self._python("-m", "medembed_pipeline_tests.graph.undrawn", "run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def python(self, code: str) -> str:
+        """Run code in a process of the project, its pictures a few bytes; returns what it printed."""
+        drawing = "from medembed_pipeline_tests.graph.undrawn import stub_pictures\nstub_pictures()\n"
+        done = self._python("-c", drawing + code)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "medembed_pipeline.cli", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=self.environ(),
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=500,
             check=False,
         )
 
-    def run(self) -> str:
-        """`medembed run`, which must succeed; returns what it printed."""
-        done = self.medembed("run")
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def land_samples(self, notes: int) -> None:
+        """Land the sample corpus, as `medembed samples` does."""
+        from medembed_pipeline.samples.corpus import write_sample_corpus
+
+        write_sample_corpus(self.landing / "sample_notes.csv", notes=notes)
+
+    def copy(self, folder: Path) -> Project:
+        """The same in another folder, to be changed: settings, lake and history."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder, self.model, parts=self.parts)
 
     def materializations(self, asset: str) -> list[dg.EventLogRecord]:
         """Every materialization of an asset, newest first."""

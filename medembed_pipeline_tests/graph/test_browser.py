@@ -80,8 +80,8 @@ def served(project: Project) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Iterator[tuple[Project, str]]:
     """`medembed ui` on a project with 150 sample notes; its address."""
-    project = Project(tmp_path_factory.mktemp("ui"), small_model)
-    project.medembed("samples", "--notes", "150")
+    project = Project(tmp_path_factory.mktemp("ui"), small_model, parts='[tasks]\nfamilies = ["passages"]\n')
+    project.land_samples(150)
     with served(project) as url:
         yield project, url
 

@@ -99,7 +99,7 @@ def read(project: Project, table: str) -> pd.DataFrame:
 
 
 def test_every_asset_prints_a_line_and_the_headline_ends_it(finished_project: Project) -> None:
-    output = finished_project.environment["MEDEMBED_TEST_OUTPUT"]
+    output = (finished_project.folder / "output.txt").read_text()
     for table in TABLES:
         assert re.search(rf"{table} +[\d,]+ rows +[\d.]+ s", output), output
     assert re.search(r"P@5 +[\d.]+ \[[\d., ]+\] +[\d.]+ \[[\d., ]+\] +[+-][\d.]+ \[", output), output
@@ -168,14 +168,21 @@ def test_the_checkpoint_loads_without_us_and_gives_the_tuned_vectors(finished_pr
     assert (theirs * ours).sum(axis=1).min() > 0.999
 
 
-def test_pictures_are_in_the_metadata_and_small(finished_project: Project) -> None:
+def test_every_map_is_made_and_pictures_are_in_the_metadata_and_small(
+    finished_project: Project, tmp_path: Path
+) -> None:
+    mapped = finished_project.copy(tmp_path / "project")
+    mapped.configure(more="")
+    done = mapped.medembed("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(read(mapped, "projections")["method"]) == {"umap", "tsne", "pca"}
     wanted = {
-        "finetuned_checkpoint": ["training_curve"],
-        "embedding_metrics": ["before_and_after", "change_by_specialty"],
-        "projections": ["umap_map", "tsne_map", "pca_map"],
+        "finetuned_checkpoint": (finished_project, ["training_curve"]),
+        "embedding_metrics": (finished_project, ["before_and_after", "change_by_specialty"]),
+        "projections": (mapped, ["umap_map", "tsne_map", "pca_map"]),
     }
-    for asset, names in wanted.items():
-        materialization = finished_project.materializations(asset)[0].asset_materialization
+    for asset, (project, names) in wanted.items():
+        materialization = project.materializations(asset)[0].asset_materialization
         assert materialization is not None
         for name in names:
             text = str(materialization.metadata[name].value)
@@ -183,10 +190,11 @@ def test_pictures_are_in_the_metadata_and_small(finished_project: Project) -> No
             assert len(text) < 200_000 * 4 / 3
 
 
-def test_a_second_run_keeps_everything_and_says_so(finished_project: Project) -> None:
-    before = {path: path.stat().st_mtime_ns for path in Path(finished_project.lake_url).glob("*.parquet")}
-    versions = finished_project.data_versions()
-    output = finished_project.run()
-    assert output.count("unchanged") == len(GROUPS)
+def test_a_second_run_keeps_everything_and_says_so(finished_project: Project, tmp_path: Path) -> None:
+    project = finished_project.copy(tmp_path / "project")
+    before = {path: path.stat().st_mtime_ns for path in Path(project.lake_url).glob("*.parquet")}
+    versions = project.data_versions()
+    output = project.run()
+    assert before and output.count("unchanged") == len(GROUPS)
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert finished_project.data_versions() == versions
+    assert project.data_versions() == versions

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from medembed_pipeline_tests.graph.names import GROUPS, TABLES
-from medembed_pipeline_tests.graph.project import ROOT, Project
+from medembed_pipeline_tests.graph.project import ROOT, WHOLE, Project
 from medembed_pipeline_tests.s3_server import BUCKET, SECRET, s3_filesystem, s3_server
 
 LAKE = f"s3://{BUCKET}/notes/lake"
@@ -34,8 +34,7 @@ def project(
     """A project whose lake is in the bucket, after `medembed run`."""
     folder = tmp_path_factory.mktemp("object_store")
     environment = {**storage, "XDG_CACHE_HOME": str(folder / "cache")}
-    project = Project(folder, small_model, LAKE, environment)
-    project.configure()
+    project = Project(folder, small_model, LAKE, WHOLE, environment)
     written = project.medembed("samples", "--notes", "120")
     assert written.returncode == 0, written.stderr
     project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()

@@ -19,7 +19,6 @@ from medembed_pipeline.report.page_file import PAGE
 from medembed_pipeline.training.checkpoints import FOLDER
 from medembed_pipeline.training.verification import verify_checkpoint
 from medembed_pipeline.verdict.released import RELEASED, released_version
-from medembed_pipeline_tests.faults.harness import stub_pictures
 from medembed_pipeline_tests.graph.planted_lake import (
     BASELINE,
     DIMENSIONS,
@@ -31,6 +30,7 @@ from medembed_pipeline_tests.graph.planted_lake import (
     PlantedLake,
     unit,
 )
+from medembed_pipeline_tests.graph.undrawn import stub_pictures
 from medembed_pipeline_tests.report.small_lake import everything_in, packed_parts
 
 TEXTS = ["the patient was seen for chest pain", "mri of left knee"]

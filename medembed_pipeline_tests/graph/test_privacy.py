@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from medembed_pipeline_tests.graph.project import ROOT, Project
+from medembed_pipeline_tests.graph.project import NOTES_ALONE, ROOT, Project
 
 REAL_NOTES = ROOT.parent / "shared" / "data" / "mtsamples.csv"
 
@@ -45,8 +45,8 @@ def test_no_text_after_a_full_run(finished_project: Project) -> None:
 
 
 def test_no_text_after_a_failed_run(small_model: Path, tmp_path: Path) -> None:
-    project = Project(tmp_path, small_model)
-    project.medembed("samples", "--notes", "60")
+    project = Project(tmp_path, small_model, parts=NOTES_ALONE)
+    project.land_samples(60)
     sabotage = tmp_path / "sitecustomize.py"
     sabotage.write_text(
         "import medembed_pipeline.notes.assets as assets\n"
@@ -65,7 +65,7 @@ def test_no_text_after_a_failed_run(small_model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL_NOTES.exists(), reason="../shared/data/mtsamples.csv is not here")
 def test_no_real_note_in_the_history_after_a_full_run(small_model: Path, tmp_path: Path) -> None:
-    project = Project(tmp_path, small_model)
+    project = Project(tmp_path, small_model, parts=NOTES_ALONE)
     (project.landing / "mtsamples.csv").write_bytes(REAL_NOTES.read_bytes())
     project.run()
     texts = (

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline_tests.graph.project import Project
+from medembed_pipeline_tests.graph.project import NOTES_ALONE, Project
 from medembed_pipeline_tests.graph.test_end_to_end import TABLES
 
-NOTES = "150"
+NOTES = 150
 BY_SPECIALTY = (
     "embedding_metrics",
     "leak_meter",
@@ -44,8 +44,8 @@ def rules(project: Project) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> tuple[Project, str]:
     """A project on notes of text alone, and what its run printed."""
-    project = Project(tmp_path_factory.mktemp("unlabelled"), small_model)
-    assert project.medembed("samples", "--notes", NOTES).returncode == 0
+    project = Project(tmp_path_factory.mktemp("unlabelled"), small_model, parts=NOTES_ALONE)
+    project.land_samples(NOTES)
     (landed,) = project.landing.iterdir()
     pd.read_csv(landed)[["transcription"]].to_csv(landed, index=False)
     return project, project.run()
@@ -53,7 +53,7 @@ def unlabelled(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> t
 
 def test_notes_without_a_label_column_end_in_a_verdict_on_passages(unlabelled: tuple[Project, str]) -> None:
     project, output = unlabelled
-    assert "check there_are_labels_to_learn_from: warn" in output
+    assert "check there_are_labels_to_learn_from: warn. 0 specialties can be told apart" in output
     headline = output[output.index("Held-out test notes") :]
     assert "passages" in headline and "P@5" not in headline and "nan" not in output.casefold()
     verdict = facts(project, "release_verdict")
@@ -96,9 +96,9 @@ def test_card_and_page_of_unlabelled_notes_promise_nothing_of_specialties(
 def test_labels_that_are_not_learned_from_are_judged_as_what_must_be_kept(
     tmp_path: Path, small_model: Path
 ) -> None:
-    project = Project(tmp_path, small_model)
+    project = Project(tmp_path, small_model, parts=NOTES_ALONE)
     project.configure(training="labels = false")
-    assert project.medembed("samples", "--notes", NOTES).returncode == 0
+    project.land_samples(NOTES)
     output = project.run()
     headline = output[output.index("Held-out test notes") :]
     assert "passages" in headline and "P@5" in headline
