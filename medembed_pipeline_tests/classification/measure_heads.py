@@ -3,8 +3,8 @@
 `python -m medembed_pipeline_tests.classification.measure_heads data_lake`
 
 TF-IDF with and without balanced classes, base vectors, and both fused with each weight that is tried. Everything is
-fitted on train notes and scored on them out of fold, calibration and thresholds by the other folds. Only then are the
-same heads scored on the held-out notes, as the ladder does it.
+fitted on train notes and scored on them out of fold, calibration and thresholds by the other folds. Then the same heads
+are scored on validation and held-out notes, as the ladder does it.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ def main() -> int:
     )
     known, asked = notes.judged(VALIDATION), notes.judged(TEST)
     own_from, misses, seed = SETTINGS.calibrate_label_from, SETTINGS.misses, SETTINGS.seed
-    answers = {
-        name: decide(own[known], notes.truth(known), misses=misses, own_from=own_from, seed=seed).answers(
-            own[asked]
-        )
+    decisions = {
+        name: decide(own[known], notes.truth(known), misses=misses, own_from=own_from, seed=seed)
         for name, own in scores.items()
     }
-    show(f"{len(asked)} held-out notes", notes.truth(asked), answers)
+    for what, inside in (("validation", known), ("held-out", asked)):
+        answers = {name: decisions[name].answers(own[inside]) for name, own in scores.items()}
+        show(f"{len(inside)} {what} notes", notes.truth(inside), answers)
     return 0
 
 
