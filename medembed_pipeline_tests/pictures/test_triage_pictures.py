@@ -1,4 +1,4 @@
-"""The pictures of triage: drawn from the tables as they are, small enough for the UI, refused without anything to draw."""
+"""The pictures of triage: drawn from the tables, small enough for the UI, refused without anything to draw."""
 
 from __future__ import annotations
 

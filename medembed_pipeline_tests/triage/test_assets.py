@@ -40,7 +40,7 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def drawn() -> Small:
-    return small(CaseCorpus(patients=120))
+    return small(CaseCorpus(patients=150))
 
 
 @pytest.fixture()
@@ -133,7 +133,7 @@ def test_cases_without_a_partner_are_left_out_where_both_are_needed_and_counted(
     facts = lake.table("triage_predictions").footer.facts
     lacking = {one["arm"]: one["lacking"] for one in facts["answered"]}
     assert lacking == {
-        "note": 24, "picture": 24, "metadata": 0, "late_fusion": 48, "points": 48, "concatenated": 48, "gated": 48
+        "note": 30, "picture": 30, "metadata": 0, "late_fusion": 60, "points": 60, "concatenated": 60, "gated": 60
     }  # fmt: skip
     held = lake.table("triage_metrics").footer.facts["held_out_cases"]
     assert 0 < lake.table("modality_ledger").footer.facts["complete_cases"] < held
