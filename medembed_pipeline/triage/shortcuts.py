@@ -246,7 +246,7 @@ def _left_out(
     """Each source of which enough held-out patients of two levels came, seen by the arm that was fitted without it."""
     found = []
     sources = [value or "" for value in cases.columns[SOURCE]]
-    can_see: BoolArray = np.asarray(np.isfinite(compared.probabilities).all(axis=1))
+    can_see = np.asarray(np.isfinite(compared.probabilities).all(axis=1), dtype=np.bool_)
     for source in sorted(set(sources) - {""}):
         of_source = np.array([value == source for value in sources], dtype=np.bool_)
         own = of_source & can_see
