@@ -219,6 +219,7 @@ def test_an_error_behind_the_gate_ends_there(tmp_path: Path) -> None:
         allowed_hosts=["test"],
         limit=RateLimit(0),
         request_bytes=1000,
+        picture_bytes=1000,
         audit=AuditLog(tmp_path / "audit.jsonl"),
         metrics=ServiceMetrics(),
         say=said.append,
