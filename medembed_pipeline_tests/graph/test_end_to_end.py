@@ -168,7 +168,7 @@ def test_the_checkpoint_loads_without_us_and_gives_the_tuned_vectors(finished_pr
 
 def test_pictures_are_in_the_metadata_and_small(finished_project: Project) -> None:
     wanted = {
-        "finetuned_checkpoint": ["training_curve"],
+        "finetuned_checkpoint": ["loss", "validation"],
         "embedding_metrics": ["before_and_after", "change_by_specialty"],
         "projections": ["umap_map", "tsne_map", "pca_map"],
     }
