@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
+from medembed_pipeline.pictures.specification import Figure, Known
 from medembed_pipeline.rooms import modules_of_rooms
+
+Figures = Callable[[Sequence[Mapping[str, Any]], Known], Sequence[Figure]]
+"""Makes the figures of a table out of its rows, of which there is at least one."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class DescribedTable:
         its columns, each with a description.
     page
         how the page takes it; None where it shows it in another way, or not at all.
+    figures
+        drawn for the UI as the table is published, and on the page; None where it has none.
     more
         Markdown that docs/tables.md has below the columns.
     """
@@ -47,6 +55,7 @@ class DescribedTable:
     one_row: str
     schema: pa.Schema
     page: OnPage | None = None
+    figures: Figures | None = None
     more: str = ""
 
 

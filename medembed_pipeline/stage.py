@@ -7,20 +7,26 @@ page shows it. Whoever needs something else writes `@dg.asset` beside it.
 
 import inspect
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from medembed_pipeline.described import DescribedTable, OnPage, describe_table
+from medembed_pipeline.described import DescribedTable, Figures, OnPage, describe_table
 from medembed_pipeline.lake.publishing import (
+    PictureFiles,
     asset_work,
     code_version,
     column_schema,
     launchpad_schema,
     launchpad_settings,
 )
+from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.pictures.numbers import without_nan
+from medembed_pipeline.pictures.specification import Known
 from medembed_pipeline.section import Section
+from medembed_pipeline.settings import load_settings
 
 
 def stage(
@@ -37,6 +43,7 @@ def stage(
     resources: Collection[str] = (),
     pool: str | None = None,
     page: OnPage | None = None,
+    figures: Figures | None = None,
 ) -> Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]:
     """Make a stage of a function: an asset that publishes one table, under the function's name.
 
@@ -66,6 +73,8 @@ def stage(
         of which Dagster lets one step run at a time.
     page
         how the page shows the table.
+    figures
+        of the table: drawn for the UI whenever it is published, and on the page.
 
     Returns
     -------
@@ -78,7 +87,7 @@ def stage(
 
     def declare(build: Callable[..., dg.MaterializeResult[Any]]) -> dg.AssetsDefinition:
         name = build.__name__
-        describe_table(name, DescribedTable(one_row, schema, page), module=build.__module__)
+        describe_table(name, DescribedTable(one_row, schema, page, figures), module=build.__module__)
 
         @dg.asset(
             name=name,
@@ -95,8 +104,26 @@ def stage(
         def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             chosen = [launchpad_settings(context, type(settings))] if settings is not None else []
             with asset_work(context, revision, *chosen) as work:
+                if figures is not None:
+                    work.draw = partial(drawn_figures, figures)
                 return build(work, *chosen)
 
         return asset
 
     return declare
+
+
+def drawn_figures(figures: Figures, table: LakeTable) -> dict[str, PictureFiles]:
+    """The figures of a table that the UI may show, by name; none where the table is empty."""
+    if not table.rows:
+        return {}
+    from medembed_pipeline.pictures.drawing import picture
+
+    names = {type(section).__name__: name for name, section in load_settings()}
+    footer = table.footer
+    known = Known(
+        {table.name: footer.facts},
+        {names.get(name, name): values for name, values in footer.recipe.settings.items()},
+    )
+    rows = without_nan(table.read().to_pylist())
+    return {one.name: picture(one) for one in figures(rows, known) if one.in_ui}

@@ -17,6 +17,7 @@ from medembed_pipeline.classification.classifiers import (
     published,
 )
 from medembed_pipeline.classification.errors_table import ERRORS_SCHEMA
+from medembed_pipeline.classification.figures import classifier_figures, ladder_figures
 from medembed_pipeline.classification.folder import MANIFEST
 from medembed_pipeline.classification.inputs import INPUTS, checkpoint_of_vectors, read_notes, read_rows
 from medembed_pipeline.classification.metrics import METRICS_SCHEMA
@@ -37,6 +38,7 @@ from medembed_pipeline.lake.publishing import (
     launchpad_settings,
 )
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.pictures.drawing import picture
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
@@ -90,17 +92,9 @@ def label_probabilities(work: AssetWork, settings: ClassificationSettings) -> dg
 
     for name in INPUTS:
         work.input(name)
-    return work.publish(build, PROBABILITIES_SCHEMA, lambda table: describe_ladder(work, table))
-
-
-def describe_ladder(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """The picture of the ladder on validation notes."""
-    from medembed_pipeline.pictures.classification_pictures import ladder_picture
-
-    facts = table.footer.facts
-    if not facts.get("ladder"):
-        return {}
-    return work.publish_pictures({"ladder": ladder_picture(facts["ladder"], facts["served"])})
+    # Of its facts alone: the table is large.
+    work.draw = lambda table: {one.name: picture(one) for one in ladder_figures(table.footer.facts)}
+    return work.publish(build, PROBABILITIES_SCHEMA)
 
 
 @dg.asset(
@@ -172,6 +166,7 @@ def measured_classifier(work: AssetWork) -> PublishedClassifier:
     kinds=["numpy"],
     resources=["encoder"],
     page=OnPage(),
+    figures=classifier_figures,
 )
 def classification_metrics(work: AssetWork, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
     """Every rung, the served one and the one in service on held-out notes, with intervals and paired differences."""
@@ -196,27 +191,7 @@ def classification_metrics(work: AssetWork, settings: ClassificationSettings) ->
     def build() -> Built:
         return measure(work, notes, table, classifier, standing, settings, SLICES.slices, encoder)
 
-    return work.publish(build, METRICS_SCHEMA, lambda table: describe_metrics(work, table))
-
-
-def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """The pictures: the ladder on held-out notes, what is taken for what, reliability."""
-    from medembed_pipeline.pictures.classification_pictures import (
-        confusion_picture,
-        held_out_ladder_picture,
-        reliability_picture,
-    )
-
-    facts = table.footer.facts
-    if not table.rows:
-        return {}
-    return work.publish_pictures(
-        {
-            "held_out_ladder": held_out_ladder_picture(table.read(), facts["served"]),
-            "confusion": confusion_picture(facts["confusions"]),
-            "reliability": reliability_picture(facts["reliability"], facts["top_reliability"]),
-        }
-    )
+    return work.publish(build, METRICS_SCHEMA)
 
 
 @stage(

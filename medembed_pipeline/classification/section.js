@@ -1,9 +1,8 @@
 /** Which specialty a note is of: the ladder, what is taken for what, whether the probabilities hold, and every wrong note. */
 (function (page) {
   "use strict";
-  const { element, number, signed, percent, count, isNumber, words, plural, refill } = page.base;
-  const { figure, lines, key } = page.charts;
-  const { heatmap, scaleBar } = page.heatmap;
+  const { element, number, signed, percent, count, isNumber, words, refill } = page.base;
+  const { specified } = page.charts;
   const { table, noteButton } = page.tables;
 
   const REASONS = {
@@ -12,7 +11,6 @@
   };
   const METRICS = [["macro_f1", null, "Macro‑F1"], ["map", null, "mAP"], ["top", 1, "Top‑1"], ["top", 3, "Top‑3"],
     ["covered", null, "Sets hold"], ["set_size", null, "Labels a set"], ["calibration_error", null, "Calibration error"]];
-  const MOST_LABELS = 40;
 
   const spoken = (row, digits = 3) => (isNumber(row?.value)
     ? `${number(row.value, digits)}${isNumber(row.ci_low) ? ` (${number(row.ci_low, digits)} to ${number(row.ci_high, digits)})` : ""}` : "–");
@@ -36,34 +34,6 @@
       { name: "mAP over TF-IDF", numeric: true, by: (model) => of(model, "map", null, "tfidf")?.value ?? null,
         cell: (model) => { const row = of(model, "map", null, "tfidf"); return row ? `${signed(row.value)} (${signed(row.ci_low)} to ${signed(row.ci_high)})` : "–"; } },
     ], models, { label: "The ladder on held-out notes", first: 10 });
-  }
-
-  function confusion(records) {
-    const sizes = new Map();
-    for (const row of records) {
-      sizes.set(row.expected, (sizes.get(row.expected) ?? 0) + row.notes);
-      if (!sizes.has(row.came)) sizes.set(row.came, 0);
-    }
-    const names = [...sizes.keys()].sort((left, right) => sizes.get(right) - sizes.get(left) || (left < right ? -1 : 1)).slice(0, MOST_LABELS);
-    const notes = new Map(records.map((row) => [`${row.expected}|${row.came}`, row.notes]));
-    const of = (row, column) => notes.get(`${names[row]}|${names[column]}`) ?? 0;
-    return figure("What is taken for what", "Row: the expected label. Column: the likeliest one; the share of the row's held-out notes. Good: a strong diagonal.",
-      (width) => heatmap(width, {
-        rows: names, columns: names, domain: [0, 1], diverging: false, label: "Confusions of the classifier",
-        value: (row, column) => of(row, column) / (sizes.get(names[row]) || 1),
-        words: (row, column) => `${plural(of(row, column), "note")} of ${names[row]} came out as ${names[column]}, of ${count(sizes.get(names[row]))}`,
-      }), scaleBar([0, 1], false, (value) => percent(value)));
-  }
-
-  function reliability(fact) {
-    const points = (records) => (records ?? []).map((row) => [row.said, row.true]);
-    return figure("Are the probabilities right?", "Along: what was said. Up: how often it was true. Good: on the straight line.",
-      (width) => lines(width, [
-        { name: "perfect", kind: "baseline", points: [[0, 0], [1, 1]] },
-        { name: "every pair of note and label", kind: "tuned", points: points(fact("reliability")) },
-        { name: "likeliest label", kind: "lexical", points: points(fact("top_reliability")) },
-      ], { label: "Reliability of the probabilities", axis: "said", domain: [0, 1] }),
-      key(["baseline square", "perfect"], ["tuned", "every pair"], ["lexical", "likeliest label"]));
   }
 
   /** What one threshold for all labels costs, as a slider. */
@@ -140,7 +110,7 @@
         `On other divisions of the same notes: ${(fact("divisions") ?? []).map((one) => percent(one.coverage, 1)).join(", ") || "–"}. ` +
         `Left to people: ${people.join(", ") || "none"} of ${count(fact("held_out_notes"))}.` +
         (rare.length ? ` Not predicted, with too few train notes: ${rare.map((one) => `${one.label} (${one.train_notes})`).join(", ")}.` : "")),
-      slider(fact), reliability(fact), confusion(fact("confusions") ?? []), byLabel(rows, served), ...wrong(app),
+      slider(fact), ...["held_out_ladder", "reliability", "confusion"].map((name) => specified(app, "classification_metrics", name)), byLabel(rows, served), ...wrong(app),
       rules.length ? table([
         { name: "Rule", cell: (row) => words(row.rule) },
         { name: "Holds", cell: (row) => (row.kind === "information" ? "does not apply" : row.passed === null ? "not judged" : row.passed ? "yes" : "no") },

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation import REVISION
+from medembed_pipeline.evaluation.figures import metrics_figures, slice_figures
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
     explained,
@@ -70,6 +71,7 @@ def neighbors(work: AssetWork, settings: NeighborSettings) -> dg.MaterializeResu
     settings=SETTINGS.evaluation,
     kinds=["numpy"],
     page=OnPage(),
+    figures=metrics_figures,
 )
 def embedding_metrics(work: AssetWork, settings: EvaluationSettings) -> dg.MaterializeResult[Any]:
     """Baseline, tuned, their paired difference, and plain word matching on held-out test notes, with intervals."""
@@ -103,27 +105,17 @@ def embedding_metrics(work: AssetWork, settings: EvaluationSettings) -> dg.Mater
         )
         return table, facts
 
-    return work.publish(build, METRICS_SCHEMA, lambda table: describe_metrics(work, table))
+    return work.publish(build, METRICS_SCHEMA, describe_metrics)
 
 
-def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """The overall figures as a table, and the two pictures."""
-    from medembed_pipeline.pictures.metrics_pictures import metrics_picture, specialty_change_picture
-
-    metrics = table.read()
-    if not metrics.num_rows:
-        return {}
-    overall = [row for row in metrics.to_pylist() if row["scope"] == "all"]
+def describe_metrics(table: LakeTable) -> dict[str, Any]:
+    """The overall figures as a table."""
     shown = [
         {name: row[name] for name in ("model", "metric", "k", "value", "ci_low", "ci_high", "n")}
-        for row in overall
+        for row in table.read().to_pylist()
+        if row["scope"] == "all"
     ]
-    split: str = metrics["split"][0].as_py()
-    pictures = {"before_and_after": metrics_picture(metrics, split=split)}
-    # With few notes no specialty may have enough held-out ones for figures of its own.
-    if any(row["scope"] not in ("all", "macro") for row in metrics.to_pylist()):
-        pictures["change_by_specialty"] = specialty_change_picture(metrics, split=split)
-    return {**fact_metadata({"overall": shown}), **work.publish_pictures(pictures)}
+    return fact_metadata({"overall": shown}) if shown else {}
 
 
 @stage(
@@ -137,6 +129,7 @@ def describe_metrics(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     settings=SLICES,
     kinds=["numpy"],
     page=OnPage(),
+    figures=slice_figures,
 )
 def slice_metrics(work: AssetWork, settings: SliceSettings) -> dg.MaterializeResult[Any]:
     """Retrieval figures by site, sex, age, or any other column of the landing files in `[evaluation] slices`."""

@@ -1,28 +1,16 @@
 /** The metrics of both models: over all notes, by specialty, and by slice (site, sex, age, or any other landing column). */
 (function (page) {
   "use strict";
-  const { element, number, signed, count, percent, isNumber, interval, words, capital } = page.base;
-  const { figure, dumbbells, forest, key } = page.charts;
-  const { table, choice, folded } = page.tables;
-  const { HEADLINES, metricName, metricRows, finder, asMark } = page.figures;
-
-  /** The best that any model could reach with these labels, by metric and k. */
-  function ceilingOf(report, metric, k) {
-    const rows = report.fact("label_review", "ceilings") ?? [];
-    const row = rows.find((one) => one.metric === metric && (one.k ?? null) === k);
-    return row?.ceiling ?? (metric === "precision" && k === 5 ? report.fact("label_review", "ceiling_precision_at_5") : null);
-  }
+  const { element, number, signed, count, percent, isNumber, interval } = page.base;
+  const { specified } = page.charts;
+  const { table, folded } = page.tables;
+  const { HEADLINES, metricName, metricRows, finder } = page.figures;
 
   function metrics(app) {
     const { report } = app;
     const rows = metricRows(report);
     if (!rows.length) return null;
     const find = finder(rows);
-    const lines = HEADLINES.filter(([metric, k]) => asMark(find("baseline", "all", metric, k)) || asMark(find("tuned", "all", metric, k)))
-      .map(([metric, k, name]) => ({
-        name, baseline: asMark(find("baseline", "all", metric, k)), tuned: asMark(find("tuned", "all", metric, k)),
-        change: asMark(find("difference", "all", metric, k)), ceiling: ceilingOf(report, metric, k),
-      }));
     const scope = (name) => [...new Set(rows.filter((row) => row.scope === name).map((row) => `${row.metric}|${row.k ?? ""}`))]
       .map((pair) => pair.split("|")).map(([metric, k]) => ({ metric, k: k === "" ? null : Number(k), scope: name }));
     const cells = ["all", "macro"].flatMap(scope);
@@ -39,50 +27,13 @@
       column("Change", "difference", (one) => signed(one.value)), column("Interval", "difference", (one) => (isNumber(one.ci_low) ? `${signed(one.ci_low)} to ${signed(one.ci_high)}` : "")),
       column("Notes", "tuned", (one) => count(one.n)),
     ], cells, { label: "All figures", first: 60 });
-    const confidence = report.setting("evaluation", "confidence") ?? 0.95;
-    const hasCeiling = lines.some((row) => isNumber(row.ceiling));
     return [
-      figure("Before and after",
-        `Each line is one figure: grey square before, blue circle after, whiskers the ${percent(confidence)} interval over near-duplicate groups. ` +
-        "Right is better, 1 is perfect. Good: the change at the right has its whole interval above zero (blue); an interval that includes zero proves nothing." +
-        (hasCeiling ? " The upright line is the label ceiling: no model could do better with these labels." : ""),
-        (width) => dumbbells(width, lines, { label: "Metrics of both models" }),
-        key(["baseline square", "baseline"], ["tuned", "tuned"], ...(hasCeiling ? [["ceiling", "label ceiling"]] : []))),
+      specified(app, "embedding_metrics", "before_and_after"),
       folded("All figures as a table", full),
     ];
   }
 
-  function specialties(app) {
-    const { report } = app;
-    const rows = metricRows(report);
-    const find = finder(rows);
-    const names = [...new Set(rows.map((row) => row.scope))].filter((scope) => scope !== "all" && scope !== "macro");
-    if (!names.length) return null;
-    const offered = HEADLINES.filter(([metric, k]) => names.some((name) => asMark(find("difference", name, metric, k))));
-    if (!offered.length) return null;
-    const main = report.setting("verdict", "main_metric") ?? "precision@5";
-    let chosen = offered.find(([metric, k]) => `${metric}${isNumber(k) ? `@${k}` : ""}` === main) ?? offered[0];
-    const tolerance = report.setting("verdict", "specialty_tolerance") ?? 0;
-    const lines = () => names.flatMap((name) => {
-      const [metric, k] = chosen;
-      const change = asMark(find("difference", name, metric, k));
-      if (!change) return [];
-      return [{ name, ...change, before: find("baseline", name, metric, k)?.value, after: find("tuned", name, metric, k)?.value }];
-    }).sort((left, right) => left.value - right.value);
-    const made = figure("Change by specialty, the most harmed first",
-      "One row per specialty with its held-out notes in brackets: the change of the chosen figure and its interval. Left of zero is harm. " +
-      (tolerance ? `The shaded band is the fall that the verdict tolerates (${number(tolerance, 2)}). ` : "") +
-      "Good: no vermillion row. A wide interval means few notes, not a large effect.",
-      (width) => forest(width, lines(), { tolerance, label: "Change by specialty" }));
-    const id = ([metric, k]) => `${metric}|${k}`;
-    return [
-      choice("Figure", offered.map((one) => [id(one), one[2]]), id(chosen), (picked) => {
-        chosen = offered.find((one) => id(one) === picked);
-        made.redraw();
-      }),
-      made,
-    ];
-  }
+  const specialties = (app) => specified(app, "embedding_metrics", "change_by_specialty");
 
   const keyOf = ([metric, k]) => `${metric}${isNumber(k) ? `@${k}` : ""}`;
 
@@ -95,7 +46,6 @@
     const find = (slice, value, model, [metric, k]) => found.get(JSON.stringify([slice, value, model, metric, k]));
     const offered = HEADLINES.filter(([metric, k]) => rows.some((row) => row.metric === metric && (row.k ?? null) === k));
     const main = report.setting("verdict", "main_metric") ?? "precision@5";
-    const tolerance = report.setting("verdict", "slice_tolerance") ?? 0;
     const { store } = app;
     const slice = () => (names.includes(store.state.slice) ? store.state.slice : names[0]);
     const shown = () => offered.find((one) => keyOf(one) === store.state.figure) ?? offered.find((one) => keyOf(one) === main) ?? offered[0];
@@ -108,12 +58,6 @@
         groups: change?.groups ?? 0, share: change?.share, before: before?.value, after: after?.value,
       };
     });
-    const made = figure("Change by slice",
-      "One row per value, from low to high, with its held-out notes in brackets: the change of the chosen figure and its interval. They search " +
-      "among all held-out notes. Left of zero is harm. " +
-      (tolerance ? `The shaded band is the fall that the verdict tolerates (${number(tolerance, 2)}). ` : "") +
-      "Good: no vermillion row, and no value far from the others. A wide interval means few notes, not a large effect.",
-      (width) => forest(width, lines().filter((row) => isNumber(row.value)), { tolerance, label: `Change by ${slice()}` }));
     const place = report.slices.length ? element("p", {}, element("a", { href: "#at=map", on: { click: () => store.set({ colour: `slice:${slice()}`, lit: "" }) } }, "Show it on the map")) : null;
     const full = table([
       { name: "Value", cell: (row) => row.name },
@@ -129,17 +73,11 @@
       }] : []),
     ], lines(), { label: "Figures by slice", first: 60 });
     const alone = (row) => store.set({ only: `${slice()}=${row.key === "(none)" ? "" : row.key}`, at: "map" }, true);
-    const slicePicker = names.length > 1
-      ? choice("Slice", names.map((name) => [name, capital(words(name))]), slice(), (name) => store.set({ slice: name })) : null;
-    const figurePicker = choice("Figure", offered.map((one) => [keyOf(one), one[2]]), keyOf(shown()), (key) => store.set({ figure: key }));
     store.listen((_, changed) => {
       if (!changed.has("slice") && !changed.has("figure")) return;
-      slicePicker?.press(slice());
-      figurePicker.press(keyOf(shown()));
-      made.redraw();
       full.show(lines());
     });
-    return [slicePicker, figurePicker, made, folded("By slice as a table", full), place];
+    return [specified(app, "slice_metrics", "change_by_slice"), folded("By slice as a table", full), place];
   }
 
   page.section({ id: "metrics", title: "Metrics", after: "verdict", show: metrics });

@@ -6,6 +6,7 @@ import dagster as dg
 
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.history import REVISION
+from medembed_pipeline.history.figures import history_figures
 from medembed_pipeline.history.publishing import (
     FIGURES,
     VERDICT,
@@ -30,6 +31,7 @@ JUDGEMENTS_SHOWN = 30
     schema=CHECKPOINT_HISTORY_SCHEMA,
     revision=REVISION,
     page=OnPage(),
+    figures=history_figures,
 )
 def checkpoint_history(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Every checkpoint that was judged, when it was released, and what it gave; kept when the checkpoint is removed."""

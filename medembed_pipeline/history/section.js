@@ -2,10 +2,9 @@
 (function (page) {
   "use strict";
   const { element, number, signed, count, isNumber, words, capital } = page.base;
-  const { figure, forest } = page.charts;
-  const { table, choice, folded } = page.tables;
+  const { specified } = page.charts;
+  const { table, folded } = page.tables;
 
-  const DRAWN = 20;
   const SIGNS = { deploy: "✓", retrain: "✗", inconclusive: "?" };
 
   /** "2026-03-01T09:30:00Z" -> "2026-03-01 09:30" */
@@ -14,7 +13,7 @@
   const moment = (time) => element("time", { datetime: time }, written(time));
 
   function history(app) {
-    const { report, store } = app;
+    const { report } = app;
     const rows = report.table("checkpoint_history");
     if (!rows?.length) return null;
     const groups = new Map();
@@ -25,22 +24,9 @@
     }
     const judgements = [...groups.values()].reverse();
     const tasks = [...new Set(rows.filter((row) => row.is_main).map((row) => row.task))];
-    const task = () => (tasks.includes(store.state.task) ? store.state.task : tasks[0]);
     const main = (judgement, name) => judgement.figures.find((row) => row.is_main && row.task === name);
     const current = report.payload.made?.checkpoint?.version;
     const mark = (one) => `${SIGNS[one.verdict] ?? ""} ${one.verdict}`;
-    const lines = () => judgements.slice(0, DRAWN).flatMap((one) => {
-      const row = main(one, task());
-      return row && isNumber(row.difference) ? [{
-        name: `${written(one.judged_at).slice(0, 10)} ${one.checkpoint.slice(0, 8)} ${mark(one)}`, n: row.n,
-        value: row.difference, low: row.ci_low, high: row.ci_high, before: row.baseline, after: row.tuned,
-      }] : [];
-    });
-    const made = figure("What each checkpoint gave, the newest judgement first",
-      "One row per judgement of a checkpoint: the change of the task's main figure against the base model of its time, with its interval. A checkpoint that was " +
-      "judged again on other notes has a row for each. ✓ was released, ✗ was not. Rows are on the notes of their day: compare their signs, " +
-      `and their sizes with care.${judgements.length > DRAWN ? ` The newest ${DRAWN} of ${judgements.length} are drawn.` : ""}`,
-      (width) => forest(width, lines(), { label: `History of ${words(task())}` }));
     const spelled = (row) => (row ? `${number(row.baseline)} → ${number(row.tuned)} (${signed(row.difference)})` : "–");
     const all = table([
       { name: "Judged (UTC)", cell: (one) => moment(one.judged_at), by: (one) => one.judged_at },
@@ -67,14 +53,7 @@
       { name: "Interval", numeric: true, cell: (row) => (isNumber(row.ci_low) ? `${signed(row.ci_low)} to ${signed(row.ci_high)}` : "") },
       { name: "Notes or items", numeric: true, cell: (row) => count(row.n), by: (row) => row.n },
     ], [...rows].reverse(), { label: "All figures of all judgements", first: 20 });
-    const picker = tasks.length > 1
-      ? choice("Task", tasks.map((name) => [name, capital(words(name))]), task(), (name) => store.set({ task: name })) : null;
-    store.listen((_, changed) => {
-      if (!changed.has("task")) return;
-      picker?.press(task());
-      made.redraw();
-    });
-    return [picker, made, all, folded("All figures of all judgements", full)];
+    return [specified(app, "checkpoint_history", "gain_by_checkpoint"), all, folded("All figures of all judgements", full)];
   }
 
   page.section({ id: "history", title: "History: what was released, and what it gave", short: "History", after: "training", show: history });

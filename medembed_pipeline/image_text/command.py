@@ -27,7 +27,7 @@ from medembed_pipeline.image_text.prompts import Prompts, read_prompts
 from medembed_pipeline.image_text.spaces import BUNDLED, hub_space, text_vectors
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.report.tables_part import without_nan
+from medembed_pipeline.pictures.numbers import without_nan
 from medembed_pipeline.settings import Settings, load_settings
 
 MATRIX_AT_MOST = 500
@@ -141,8 +141,9 @@ def _space(
 
     if model == BUNDLED:
         raise ImageTextError(
-            "--model: 'bundled' are two models that do not know each other until a projection is trained on readings; "
-            "give a folder of image_text_models/ that a run has trained, or a model of pictures and texts."
+            "--model: 'bundled' are two models that do not know each other until a projection is trained on "
+            "readings; give a folder of image_text_models/ that a run has trained, or a model of pictures and "
+            "texts."
         )
     if not (Path(model).expanduser() / CONFIG).is_file():
         return hub_space(lake, model, ids, pixels, texts, settings.image_encoder)

@@ -233,6 +233,7 @@ class AssetWork:
         self._settings: dict[str, Any] = {}
         self._inputs: dict[str, str] = {}
         self._tables: dict[str, LakeTable] = {}
+        self.draw: Callable[[LakeTable], Mapping[str, PictureFiles]] = lambda _: {}
 
     def input(self, name: str) -> LakeTable:
         """Open an upstream table and note its version; asked for again, it is the same version still."""
@@ -312,7 +313,7 @@ class AssetWork:
         schema
             its columns, with descriptions.
         describe
-            further metadata, made from the published table (pictures, say).
+            further metadata, made from the published table.
         """
         table = self.unchanged()
         kept = table is not None
@@ -331,6 +332,7 @@ class AssetWork:
             "kept": kept,
             **fact_metadata(table.footer.facts),
             **(more or {}),
+            **self.publish_pictures(self.draw(table)),
         }
         return dg.MaterializeResult(
             asset_key=table.name, data_version=dg.DataVersion(table.data_version), metadata=metadata

@@ -12,10 +12,12 @@ from medembed_pipeline.lake.publishing import (
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.maps import REVISION
+from medembed_pipeline.maps.figures import movement_figures
 from medembed_pipeline.maps.inputs import MapInputs, map_inputs
 from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA, note_movement_table
 from medembed_pipeline.maps.settings import AlignmentSettings, ProjectionSettings
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, MAP_QUALITY_SCHEMA, PROJECTIONS_SCHEMA
+from medembed_pipeline.pictures.drawing import picture
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 
@@ -202,9 +204,10 @@ def describe_aligned_maps(
 
 def describe_movement(work: AssetWork, table: LakeTable) -> dict[str, Any]:
     """How movement and neighbour overlap are distributed."""
-    from medembed_pipeline.pictures.aligned_picture import movement_picture
-
-    return work.publish_pictures({"distribution": movement_picture(table.read(), facts=table.footer.facts)})
+    rows = table.read(["movement", "neighbor_overlap"]).to_pydict()
+    floor = table.footer.facts["movement_floor"]
+    figures = movement_figures(rows["movement"], rows["neighbor_overlap"], floor=floor)
+    return work.publish_pictures({figure.name: picture(figure) for figure in figures})
 
 
 def _specialties(notes: LakeTable) -> dict[str, list[str]]:

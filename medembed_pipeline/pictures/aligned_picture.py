@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
+from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, shorten
 from medembed_pipeline.pictures.maps_picture import (
     ALIGNED_METHODS,
     METHOD_NAMES,
@@ -18,14 +18,11 @@ from medembed_pipeline.pictures.maps_picture import (
     map_places,
     square_frame,
 )
-from medembed_pipeline.pictures.metrics_pictures import shorten
 from medembed_pipeline.pictures.palette import (
     GRID,
     MUTED_TEXT,
     NEARLY_BLACK,
     TEXT,
-    TUNED_COLOR,
-    WORSE_COLOR,
     legend_styles,
 )
 
@@ -153,77 +150,6 @@ def arrows_picture(
         )
         box.get_title().set_color(MUTED_TEXT)
         return drawn(figure)
-
-
-def movement_picture(movement: pa.Table, *, facts: Mapping[str, Any]) -> Picture:
-    """How far notes moved in the full space, with the floor, and how many neighbours they kept.
-
-    Parameters
-    ----------
-    movement
-        the `note_movement` table.
-    facts
-        its facts.
-
-    Raises
-    ------
-    PictureError
-        no notes.
-    """
-    count = len(movement)
-    if count == 0:
-        raise PictureError("note_movement: no notes. Materialize it again.")
-    overlap = movement["neighbor_overlap"].to_numpy()
-    known = movement["movement"].null_count == 0
-    k = int(facts["overlap_neighbors"])
-    subtitle = f"{count:,} notes. " + (
-        "Left: distance between a note's two vectors once the tuned space is turned onto the baseline as a\n"
-        "whole; 0 unmoved, 1.41 at a right angle. Right: 1 where a note kept its nearest notes, 0 where all are new."
-        if known
-        else "The models have different dimensions, so only neighbours can be compared:\n"
-        "1 where a note kept its nearest notes, 0 where all are new."
-    )
-    with new_figure(height=3.7, title="How far notes moved", subtitle=subtitle) as figure:
-        panels = list(
-            figure.subplots(
-                1,
-                2 if known else 1,
-                squeeze=False,
-                gridspec_kw={"left": 0.08, "right": 0.98, "top": 0.62, "bottom": 0.14, "wspace": 0.2},
-            )[0]
-        )
-        if known:
-            _movement_panel(panels[0], movement["movement"].to_numpy(), float(facts["movement_floor"]))
-        panel = panels[-1]
-        shares, counts = np.unique(np.rint(overlap * k).astype(int), return_counts=True)
-        panel.bar(shares / k, counts, width=0.8 / k, color=TUNED_COLOR)
-        panel.set(xlim=(-0.6 / k, 1 + 0.6 / k), xlabel=f"share of the {k} nearest notes that stayed")
-        panel.set_ylim(0, counts.max() * 1.12)
-        panel.set_title(f"Neighbours kept, mean {overlap.mean():.2f}", pad=8)
-        for axes in panels:
-            quiet_grid(axes, axis="y")
-            axes.set_ylabel("notes")
-            axes.yaxis.get_major_locator().set_params(integer=True)
-        return drawn(figure)
-
-
-def _movement_panel(axes: Axes, moved: npt.NDArray[np.float32], floor: float) -> None:
-    counts, edges = np.histogram(moved, bins=_HISTOGRAM_BINS, range=(0, 2))
-    axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=TUNED_COLOR)
-    top = counts.max() * 1.12
-    median = float(np.median(moved))
-    axes.axvline(floor, color=WORSE_COLOR, linewidth=1.6, ymax=0.86)
-    axes.annotate(
-        f"floor {_short(floor)}",
-        (floor, top * 0.93),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-        color=WORSE_COLOR,
-    )
-    axes.set(xlim=(-0.03, 2.03), ylim=(0, top), xlabel="movement in the full space")
-    axes.set_title(f"Movement, median {median:.2f}", pad=8)
 
 
 def _arrow(

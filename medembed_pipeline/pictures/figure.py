@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 200_000
 WIDTH_INCHES = 9.0
 
-# 120 dots make 1080 pixels: what fits into the window in which the UI opens a picture.
-_RESOLUTIONS = (120, 100, 80, 60)
+# The first makes 1080 pixels: what fits into the window in which the UI opens a picture.
+_SCALES = (1.2, 1.0, 0.8, 0.6)
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.5,
@@ -140,21 +141,41 @@ def drawn(figure: Figure) -> Picture:
     PictureError
         see `png`.
     """
-    if not _held_out.get():
-        from matplotlib.text import Text
+    from matplotlib.text import Text
 
-        for text in figure.findobj(Text):
-            text.set_text(text.get_text().replace("held-out ", "").replace("all split, ", ""))
+    for text in figure.findobj(Text):
+        text.set_text(told(text.get_text()))
     vector = io.BytesIO()
     figure.savefig(vector, format="svg", metadata={"Date": None, "Creator": None})
     return Picture(png(figure), vector.getvalue())
 
 
+def told(text: str) -> str:
+    """The text as it stands in a picture: see `without_held_out`."""
+    return text if _held_out.get() else text.replace("held-out ", "").replace("all split, ", "")
+
+
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, at most LARGEST_BYTES.
+    """The figure as PNG, at most LARGEST_BYTES; see `small_enough`."""
+
+    def draw(scale: float) -> bytes:
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=100 * scale, metadata={"Software": None})
+        return drawn.getvalue()
+
+    return small_enough(draw)
+
+
+def small_enough(draw: Callable[[float], bytes]) -> bytes:
+    """A PNG of at most LARGEST_BYTES.
 
     At the highest resolution that fits, from 1,080 pixels width downwards; in full colour where that fits, else
     with a palette of 256 colours that keeps the rarest ones (the median-cut palette lost a specialty's colour).
+
+    Parameters
+    ----------
+    draw
+        gives a PNG, enlarged from 900 pixels width by a factor.
 
     Raises
     ------
@@ -164,14 +185,12 @@ def png(figure: Figure) -> bytes:
     from PIL import Image
 
     size = 0
-    for resolution in _RESOLUTIONS:
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=resolution, metadata={"Software": None})
-        if drawn.tell() <= LARGEST_BYTES:
-            return drawn.getvalue()
-        drawn.seek(0)
+    for scale in _SCALES:
+        full = draw(scale)
+        if len(full) <= LARGEST_BYTES:
+            return full
         small = io.BytesIO()
-        with Image.open(drawn) as image:
+        with Image.open(io.BytesIO(full)) as image:
             image.convert("RGB").quantize(
                 256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
             ).save(small, format="PNG", optimize=True)
@@ -181,3 +200,20 @@ def png(figure: Figure) -> bytes:
     raise PictureError(
         f"a picture takes {size} bytes at its lowest resolution; expected at most {LARGEST_BYTES}."
     )
+
+
+def shorten(name: str, most: int) -> str:
+    """The name, cut off with an ellipsis where it is longer than `most` characters."""
+    return name if len(name) <= most else name[: most - 1].rstrip() + "…"
+
+
+def spread_labels(values: Sequence[float], *, gap: float) -> list[float]:
+    """Positions close to `values`, in their order, at least `gap` apart."""
+    order = sorted(range(len(values)), key=lambda index: values[index])
+    positions = [float(value) for value in values]
+    for lower, upper in itertools.pairwise(order):
+        positions[upper] = max(positions[upper], positions[lower] + gap)
+    shift = sum(position - value for position, value in zip(positions, values, strict=True)) / max(
+        1, len(values)
+    )
+    return [position - shift for position in positions]

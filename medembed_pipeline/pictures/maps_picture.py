@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import Picture, drawn, new_figure
-from medembed_pipeline.pictures.metrics_pictures import shorten
+from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, shorten
 from medembed_pipeline.pictures.palette import GRID, MUTED_TEXT, NO_SPECIALTY, OTHER, TEXT, legend_styles
 
 METHOD_NAMES = {

@@ -22,6 +22,35 @@ TUNED_COLOR = BLUE
 WORSE_COLOR = VERMILLION
 LEXICAL_COLOR = ORANGE
 
+PAPER = {
+    "--font": "DejaVu Sans",
+    "--surface": "#ffffff",
+    "--text": "#1f2328",
+    "--muted": "#5a6169",
+    "--line": "#dde1e6",
+    "--grid": "#e8ebef",
+    "--soft": "#eef2f6",
+    "--baseline": "#868c95",
+    "--tuned": "#0072b2",
+    "--tuned-text": "#00619a",
+    "--worse": "#d55e00",
+    "--worse-text": "#a94700",
+    "--third": "#009e73",
+    "--fourth": "#b0740a",
+    "--blue": BLUE,
+    "--orange": ORANGE,
+    "--green": GREEN,
+    "--vermillion": VERMILLION,
+    "--sky": SKY_BLUE,
+    "--ink": NEARLY_BLACK,
+    "--grey": "#9aa0a8",
+    "--pale": "#c4c8ce",
+    "--heat-low": "#f4f7fa",
+    "--heat-high": "#0b3c6f",
+    "--heat-below": "#be4a00",
+}
+"""What the page's style sheet calls its colours, as they are in the light; figures are specified in these names."""
+
 COMBINATIONS: tuple[tuple[str, str], ...] = (
     (BLUE, "o"),
     (ORANGE, "o"),

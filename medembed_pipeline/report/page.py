@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from medembed_pipeline.pictures.drawing import page_library
+from medembed_pipeline.pictures.specification import CONFIG
 from medembed_pipeline.report.errors import ReportError
+from medembed_pipeline.report.figures_part import figures_part
 from medembed_pipeline.report.page_revision import PAGE_FOLDER, SECTION
 from medembed_pipeline.rooms import files_of_rooms
 
@@ -31,7 +34,6 @@ SCRIPTS = (
     "mapview.js",
     "panel.js",
     "charts.js",
-    "heatmap.js",
     "tables.js",
     "selection.js",
     "selection_view.js",
@@ -56,7 +58,7 @@ def render_page(
     Parameters
     ----------
     payload
-        of `build_payload`; numbers are finite or None.
+        of `build_payload`; numbers are finite or None. The figures are made of it here.
     texts
         of the notes, in their order; None where they are not in the page.
     texts_file
@@ -86,12 +88,15 @@ def render_page(
             "the ending .js."
         )
     template, style, script = page_parts()
+    library = page_library()
+    _refuse_an_early_end("the library that draws figures", library, "</script", "<!--")
+    script = f"{library}\n{script}"
     values = {
         "POLICY": content_security_policy(style, script, texts_file=texts_file is not None),
         "TITLE": html.escape(str(payload["title"])),
         "STYLE": style,
         "SCRIPT": script,
-        "PAYLOAD": packed(dict(payload)),
+        "PAYLOAD": packed({**payload, "figures": figures_part(payload), "look": CONFIG}),
         "TEXTS": packed(list(texts)) if texts is not None else "",
         "TEXTS_FILE": texts_file or "",
     }
@@ -144,7 +149,7 @@ def content_security_policy(style: str, script: str, *, texts_file: bool) -> str
 
 @cache
 def page_parts() -> tuple[str, str, str]:
-    """Template, style and script.
+    """Template, style and the page's own script.
 
     Raises
     ------
@@ -158,14 +163,15 @@ def page_parts() -> tuple[str, str, str]:
     style = (PAGE_FOLDER / "style.css").read_text("utf-8")
     *first, last = (PAGE_FOLDER / name for name in SCRIPTS)
     script = "\n".join(path.read_text("utf-8") for path in (*first, *files_of_rooms(SECTION).values(), last))
-    for name, text, forbidden in (
-        ("style.css", style, ("</style",)),
-        ("script", script, ("</script", "<!--")),
-    ):
-        found = [part for part in forbidden if part in text.lower()]
-        if found:
-            raise ReportError(f"{name}: contains '{found[0]}', which would end its element in the page.")
+    _refuse_an_early_end("style.css", style, "</style")
+    _refuse_an_early_end("script", script, "</script", "<!--")
     return template, style, script
+
+
+def _refuse_an_early_end(name: str, text: str, *forbidden: str) -> None:
+    found = [part for part in forbidden if part in text.lower()]
+    if found:
+        raise ReportError(f"{name}: contains '{found[0]}', which would end its element in the page.")
 
 
 def _source(text: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from medembed_pipeline.pictures.numbers import without_nan
 from medembed_pipeline.report.arrays_part import maps_part, movement_part, neighbors_part, scored_note_ids
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.notes_part import Place, notes_part, slices_part
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
-from medembed_pipeline.report.tables_part import tables_part, without_nan
+from medembed_pipeline.report.tables_part import tables_part
 
 FORMAT = 1
 TITLE = "Clinical notes before and after fine-tuning"

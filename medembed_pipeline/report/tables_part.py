@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from medembed_pipeline.described import OnPage, described_tables
 from medembed_pipeline.lake import compute as pc
+from medembed_pipeline.pictures.numbers import without_nan
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
 
 AS_IT_IS = OnPage()
@@ -72,17 +72,6 @@ def plain_values(column: pa.ChunkedArray) -> list[Any]:
     elif pa.types.is_list(kind) and pa.types.is_float32(kind.value_type):
         column = pc.cast(pc.cast(column, pa.list_(pa.string())), pa.list_(pa.float64()))
     return [without_nan(value) for value in column.to_pylist()]
-
-
-def without_nan(value: Any) -> Any:
-    """A JSON-able value in which NaN and infinite numbers are None, at any depth."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_nan(inner) for inner in value]
-    return value
 
 
 def _replaced(value: Any, position: Callable[[str], int]) -> Any:

@@ -20,7 +20,8 @@ SERVED_SNAPSHOT_SCHEMA = pa.schema(
             pa.string(),
             False,
             {
-                "description": "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model or image_text"
+                "description": "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model, "
+                "image_text"
             },
         ),
         pa.field(

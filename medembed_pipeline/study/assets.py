@@ -1,5 +1,6 @@
 """The assets `<name>_study`, one for each study that a room has declared."""
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,8 @@ from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.study import REVISION
 from medembed_pipeline.study.declared import Study, check_names, declared_studies
-from medembed_pipeline.study.made import OFF, made_table, progress_line, study_pictures, without_time
+from medembed_pipeline.study.figures import study_figures
+from medembed_pipeline.study.made import OFF, made_table, progress_line, without_time
 from medembed_pipeline.study.settings import StudySettings
 from medembed_pipeline.study.table import trials_schema
 from medembed_pipeline.study.trial import TrialRecord
@@ -77,15 +79,21 @@ def study_asset(study: Study) -> dg.AssetsDefinition:
         # Trials train models: one at a time, and not beside a training.
         pool="gpu",
         page=OnPage(),
+        figures=partial(study_figures, study.asset),
     )(build)
 
 
 def describe(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """What won as a block to copy, and the pictures."""
-    facts, rows = table.footer.facts, table.read()
+    """What won as a block to copy, and the values that went together."""
+    from medembed_pipeline.pictures.study_pictures import study_parallel_picture
+
+    facts = table.footer.facts
     block = facts["settings_block"]
     shown = {"settings_block": dg.MetadataValue.md(f"```toml\n{block}\n```")} if block else {}
-    return {**shown, **work.publish_pictures(study_pictures(rows, facts))}
+    if not facts["complete"]:
+        return shown
+    parallel = study_parallel_picture(table.read(), facts["space"])
+    return {**shown, **work.publish_pictures({"parallel_coordinates": parallel})}
 
 
 check_names(SETTINGS, declared_studies())

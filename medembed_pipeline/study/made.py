@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,9 +17,6 @@ from medembed_pipeline.study.settings import StudySettings
 from medembed_pipeline.study.store import LakeTrials
 from medembed_pipeline.study.table import best_trial, trial_table
 from medembed_pipeline.study.trial import TrialRecord
-
-if TYPE_CHECKING:
-    from medembed_pipeline.pictures.figure import Picture
 
 OFF = "nothing is searched while [study] trials is 0, or the study is not named in [study] which"
 _COUNT_ALONE = ("trials", "which")
@@ -105,22 +102,6 @@ def study_facts(records: list[TrialRecord], study: Study, *, seed: int) -> dict[
         "space": study.space.described(),
         "importances": importances(records, study.space, seed=seed),
     }
-
-
-def study_pictures(rows: pa.Table, facts: Mapping[str, Any]) -> dict[str, Picture]:
-    """The pictures of a study, by name: those that its trials are enough for."""
-    from medembed_pipeline.pictures import study_pictures as pictures
-
-    found = {}
-    states = rows["state"].to_pylist()
-    if any(state != "failed" for state in states):
-        found["history"] = pictures.study_history_picture(rows, score=facts["score"])
-        found["slices"] = pictures.study_slice_picture(rows, facts["space"])
-    if "complete" in states:
-        found["parallel_coordinates"] = pictures.study_parallel_picture(rows, facts["space"])
-    if facts["importances"]:
-        found["importance"] = pictures.study_importance_picture(facts["importances"])
-    return found
 
 
 def progress_line(record: TrialRecord, trials: int) -> str:

@@ -27,6 +27,7 @@ from medembed_pipeline.tasks import REVISION
 from medembed_pipeline.tasks.clinical_terms import clinical_terms_version
 from medembed_pipeline.tasks.encoding import TextVectors, task_vectors
 from medembed_pipeline.tasks.everyday import everyday_version
+from medembed_pipeline.tasks.figures import task_figures
 from medembed_pipeline.tasks.gather import all_tasks
 from medembed_pipeline.tasks.own import OwnFolder, own_folders
 from medembed_pipeline.tasks.passages import SMALLEST_GROUPS, passage_task
@@ -54,6 +55,7 @@ SETTINGS = load_settings()
     kinds=["pytorch", "scikitlearn"],
     resources=["encoder"],
     page=OnPage(),
+    figures=task_figures,
 )
 def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResult[Any]:
     """What a model must keep: passages, clinical terms, everyday language, your own tasks, before and after tuning."""
@@ -85,7 +87,7 @@ def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResul
             decides=lambda family, name: not given and settings.decides(family, name),
         )
 
-    return work.publish(build, TASK_SCHEMA, lambda table: describe_tasks(work, table))
+    return work.publish(build, TASK_SCHEMA)
 
 
 def note_sources(work: AssetWork, settings: TaskSettings, folders: list[OwnFolder]) -> None:
@@ -123,15 +125,3 @@ def encoder_specs(work: AssetWork, settings: EncoderSettings) -> dict[str, Encod
         "baseline": spec_of_settings(settings),
         "tuned": measured_checkpoint(work).encoder_spec(settings.long_notes),
     }
-
-
-def describe_tasks(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """The pictures: what was lost and won, and where each model stands."""
-    from medembed_pipeline.pictures.task_pictures import task_changes_picture, task_levels_picture
-
-    rows = table.read()
-    if not rows.num_rows:
-        return {}
-    return work.publish_pictures(
-        {"what_was_kept": task_changes_picture(rows), "before_and_after": task_levels_picture(rows)}
-    )

@@ -2,7 +2,7 @@
 (function (page) {
   "use strict";
   const { element, number, signed, count, isNumber, words, capital, plural } = page.base;
-  const { figure, dumbbells, forest, key } = page.charts;
+  const { specified } = page.charts;
   const { table } = page.tables;
 
   const ASKED = {
@@ -20,7 +20,6 @@
 
   const metricName = (row) => `${METRICS[row.metric] ?? words(row.metric)}${isNumber(row.k) ? ` at ${row.k}` : ""}`;
   const interval = (row) => (isNumber(row?.ci_low) ? ` (${signed(row.ci_low)} to ${signed(row.ci_high)})` : "");
-  const asMark = (row) => (isNumber(row?.value) ? { value: row.value, low: row.ci_low, high: row.ci_high, n: row.n } : undefined);
 
   function judgement(row) {
     if (!isNumber(row.ci_low)) return "unclear";
@@ -57,18 +56,7 @@
         "kept where the whole interval of the change lies above the tolerated fall."),
     ];
     if (main.length) {
-      parts.push(
-        figure("Change by task", "Tuned minus baseline, with its interval. The band is the fall that is tolerated. Good: intervals that do not reach beyond the band.",
-          (width) => forest(width, main.map((one) => ({
-            name: title(one), n: one.difference.n, before: one.baseline.value, after: one.tuned.value,
-            value: one.difference.value, low: one.difference.ci_low, high: one.difference.ci_high, tolerated: one.difference.tolerance,
-          })), { label: "Change by task", counted: "items" })),
-        figure("Before and after", "The line is plain word matching (TF-IDF): a model that stays below it is no better than counting words.",
-          (width) => dumbbells(width, main.map((one) => ({
-            name: `${title(one)} (${metricName(one.difference)})`, baseline: asMark(one.baseline), tuned: asMark(one.tuned), change: asMark(one.difference),
-            ceiling: one.lexical?.value, ceilingWords: `${title(one)}: word matching reaches ${number(one.lexical?.value)}`,
-          })), { label: "Tasks before and after" }), key(["baseline square", "baseline"], ["tuned", "tuned"], ["ceiling", "word matching"])),
-        taskTable(all, title));
+      parts.push(specified(app, "task_metrics", "what_was_kept"), specified(app, "task_metrics", "before_and_after"), taskTable(all, title));
     }
     if (problems.length) {
       parts.push(element("h3", {}, "Not measured"), table([

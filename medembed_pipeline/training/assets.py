@@ -39,6 +39,7 @@ from medembed_pipeline.training.checkpoints import (
     point_to,
 )
 from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.figures import course_figures, history_values, trade_off_figures
 from medembed_pipeline.training.known_notes import remember_known_notes
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.trained_spec import trained_spec
@@ -218,8 +219,8 @@ def fine_tune(
         result = replace(result, trained_ids=sorted({*result.trained_ids, *parent.trained_note_ids()}))
     if not result.improved:
         log.warning(
-            "no epoch was better on the validation notes than the base model and kept what it knew: the checkpoint is "
-            "the model that the training began with"
+            "no epoch was better on the validation notes than the base model and kept what it knew: the checkpoint "
+            "is the model that the training began with"
         )
     with work.lake.staged_folder(FOLDER, version, last=MANIFEST) as folder:
         write_checkpoint(
@@ -268,7 +269,7 @@ def _epoch_line(row: dict[str, Any]) -> str:
 
 def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, Any]:
     """Metadata of a checkpoint: how it was made, its history as a table and as a curve."""
-    from medembed_pipeline.pictures.training_picture import trade_off_picture, training_curve_picture
+    from medembed_pipeline.pictures.drawing import picture
 
     manifest, history, trade_off = checkpoint.manifest(), checkpoint.history(), checkpoint.trade_off()
     facts = {
@@ -283,18 +284,14 @@ def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, An
         **manifest["counts"],
         "history": list(_plain(history)),
     }
-    pictures = {
-        "training_curve": training_curve_picture(
-            history, best_epoch=manifest["best_epoch"], chosen_by=manifest["chosen_by"]
-        )
-    }
+    figures = course_figures(history_values(history), best_epoch=manifest["best_epoch"])
     if trade_off:
         facts["trade_off"] = list(_plain(trade_off))
-        pictures["trade_off"] = trade_off_picture(trade_off, chosen_by=manifest["chosen_by"])
+        figures += trade_off_figures(trade_off)
     return {
         "path": dg.MetadataValue.path(path),
         **fact_metadata(facts),
-        **work.publish_pictures(pictures),
+        **work.publish_pictures({figure.name: picture(figure) for figure in figures}),
     }
 
 

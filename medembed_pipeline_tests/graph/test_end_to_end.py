@@ -177,7 +177,7 @@ def test_every_map_is_made_and_pictures_are_in_the_metadata_and_small(
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(read(mapped, "projections")["method"]) == {"umap", "tsne", "pca"}
     wanted = {
-        "finetuned_checkpoint": (finished_project, ["training_curve"]),
+        "finetuned_checkpoint": (finished_project, ["loss", "validation"]),
         "embedding_metrics": (finished_project, ["before_and_after", "change_by_specialty"]),
         "projections": (mapped, ["umap_map", "tsne_map", "pca_map"]),
     }

@@ -19,7 +19,7 @@ def stub_pictures() -> None:
 
     for found in pkgutil.iter_modules(pictures.__path__):
         module = importlib.import_module(f"{pictures.__name__}.{found.name}")
-        for name in [name for name in vars(module) if name.endswith("_picture")]:
+        for name in [name for name in vars(module) if name.endswith("_picture") or name == "rendered"]:
             setattr(module, name, picture)
 
 

@@ -73,7 +73,7 @@ def test_maps_movement_pictures_and_checks(tmp_path: Path, count: int, widths: t
         assert table.schema.remove_metadata().equals(schema.remove_metadata())
         assert len(table) == rows[name]
         (event,) = result.asset_materializations_for_node(name)
-        pictures = {"projections": ["umap_map"], "note_movement": ["distribution"]}.get(
+        pictures = {"projections": ["umap_map"], "note_movement": ["movement", "neighbors_kept"]}.get(
             name, ["aligned_umap_map", "arrows", *(["joint_pca_map"] if same else [])]
         )
         for picture in pictures:

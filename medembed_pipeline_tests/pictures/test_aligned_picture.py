@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.maps.tables import Projection, projections_table
-from medembed_pipeline.pictures.aligned_picture import arrows_picture, movement_picture
+from medembed_pipeline.pictures.aligned_picture import arrows_picture
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.maps_picture import maps_picture
-from medembed_pipeline.pictures.palette import BLUE, TUNED_COLOR, WORSE_COLOR
+from medembed_pipeline.pictures.palette import BLUE
 from medembed_pipeline_tests.pictures.test_pictures import LONG_NAMES, pixels, shows
 
 FLOORS = [
@@ -87,9 +87,6 @@ def test_one_method_alone_and_models_of_different_dimensions() -> None:
     unknown = movement.set_column(1, "movement", pa.nulls(60, pa.float32()))
     picture = arrows_picture(projections, unknown, notes, noise_floors=FLOORS[:2])
     assert b"Joint PCA" not in picture.svg and b"away from their old neighbours" in picture.svg
-    facts = {"movement_floor": None, "overlap_neighbors": 10}
-    picture = movement_picture(unknown, facts=facts)
-    assert b"different dimensions" in picture.svg and b"floor" not in picture.svg
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -98,20 +95,6 @@ def test_what_does_not_fit_is_refused() -> None:
         arrows_picture(projections, movement, notes, noise_floors=FLOORS[1:2])
     with pytest.raises(PictureError, match="note_movement has 59 notes and the aligned_umap map 60"):
         arrows_picture(projections, movement.slice(1), notes, noise_floors=FLOORS)
-    with pytest.raises(PictureError, match="no notes"):
-        movement_picture(movement.slice(0, 0), facts={"overlap_neighbors": 10, "movement_floor": 0.0})
-
-
-def test_the_distribution() -> None:
-    _, movement, _ = tables(500)
-    facts = {"movement_floor": 2e-8, "overlap_neighbors": 10}
-    picture = movement_picture(movement, facts=facts)
-    assert shows(picture, TUNED_COLOR) > 2000
-    assert shows(picture, WORSE_COLOR) > 100
-    assert b"floor 0" in picture.svg and b"median 0.60" in picture.svg and b"mean 0.50" in picture.svg
-    raised = movement_picture(movement, facts={**facts, "movement_floor": 0.4})
-    assert b"floor 0.4" in raised.svg and raised.png != picture.png
-    pixels(movement_picture(movement.slice(0, 1), facts=facts))
 
 
 def test_aligned_maps_share_one_frame_and_are_not_turned() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 
@@ -8,9 +9,11 @@ from medembed_pipeline.pictures.palette import (
     COMBINATIONS,
     NO_SPECIALTY,
     OTHER,
+    PAPER,
     legend_styles,
     specialty_order,
 )
+from medembed_pipeline.report.page_revision import PAGE_FOLDER
 
 # Machado, Oliveira & Fernandes (2009), severity 1.0, in linear RGB.
 VISIONS = {
@@ -75,3 +78,10 @@ def test_empty_entries_are_left_out() -> None:
     assert [style.name for style in styles] == ["a", OTHER]
     assert style_of == {"1": 0, "2": 1}
     assert [style.name for style in legend_styles({"1": []})[0]] == [NO_SPECIALTY]
+
+
+def test_paper_has_the_colours_that_the_page_has_in_the_light() -> None:
+    style = (PAGE_FOLDER / "style.css").read_text("utf-8")
+    light = dict(re.findall(r"(--[a-z-]+): (#[0-9a-f]{6});", style[: style.index("}")]))
+    colors = {name: color.lower() for name, color in PAPER.items() if name != "--font"}
+    assert {name: light.get(name) for name in colors} == colors

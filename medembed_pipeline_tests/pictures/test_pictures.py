@@ -4,7 +4,6 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,54 +13,27 @@ from PIL import Image
 from medembed_pipeline.maps.tables import Projection, projections_table
 from medembed_pipeline.pictures import figure
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import Picture
+from medembed_pipeline.pictures.figure import Picture, shorten, spread_labels
 from medembed_pipeline.pictures.maps_picture import maps_picture, turned_onto
-from medembed_pipeline.pictures.metrics_pictures import metrics_picture, shorten, specialty_change_picture
-from medembed_pipeline.pictures.palette import COMBINATIONS, LEXICAL_COLOR, TUNED_COLOR, WORSE_COLOR
-from medembed_pipeline.pictures.training_picture import (
-    spread_labels,
-    trade_off_picture,
-    training_curve_picture,
-)
+from medembed_pipeline.pictures.palette import COMBINATIONS
 
 LONG_NAMES = [f"A $pecialty_with ^a rather long name {number}" for number in range(40)]
 
 
-def pixels(picture: Picture) -> np.ndarray:
+def pixels(picture: Picture, least: int = 900) -> np.ndarray:
     """The picture as [height, width, 3], once it is a PNG that is small and wide enough, and an SVG beside it."""
-    assert picture.svg.startswith(b"<?xml") and picture.svg.rstrip().endswith(b"</svg>")
+    assert picture.svg.startswith((b"<?xml", b"<svg")) and picture.svg.rstrip().endswith(b"</svg>")
     assert len(picture.png) <= 200_000
     with Image.open(io.BytesIO(picture.png)) as image:
         assert image.format == "PNG"
-        assert image.width >= 900
+        assert image.width >= least
         return np.asarray(image.convert("RGB"))
 
 
 def shows(picture: Picture, color: str) -> int:
     """How many pixels have nearly this colour."""
     wanted = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
-    return int((np.abs(pixels(picture).astype(int) - wanted).max(axis=2) <= 12).sum())
-
-
-def metric_rows(
-    scope: str, metric: str, k: int | None, before: float, after: float, **more: Any
-) -> list[dict[str, Any]]:
-    same = {"split": "test", "scope": scope, "metric": metric, "k": k, "n": 40}
-    return [
-        {**same, "model": model, "value": value, "ci_low": value - 0.02, "ci_high": value + 0.02, **more}
-        for model, value in (("baseline", before), ("tuned", after), ("difference", after - before))
-    ]
-
-
-def metrics_table(
-    before: float = 0.5, after: float = 0.7, scopes: list[str] = LONG_NAMES, **more: Any
-) -> pa.Table:
-    rows = []
-    for metric, k in (("precision", 1), ("precision", 5), ("mrr", None), ("map", None), ("silhouette", None)):
-        rows += metric_rows("all", metric, k, before, after, **more)
-    for scope in ["macro", *scopes]:
-        rows += metric_rows(scope, "precision", 5, before, after, **more)
-    return pa.Table.from_pylist(rows)
+    return int((np.abs(pixels(picture, 300).astype(int) - wanted).max(axis=2) <= 12).sum())
 
 
 def map_tables(count: int) -> tuple[pa.Table, dict[str, list[str]]]:
@@ -107,90 +79,6 @@ def test_turning_restores_a_turned_and_mirrored_map() -> None:
     np.testing.assert_allclose(turned_onto(points, mirrored), points - points.mean(axis=0), atol=1e-12)
 
 
-def test_metrics_picture_draws_gains_and_losses() -> None:
-    gain, loss = metrics_picture(metrics_table()), metrics_picture(metrics_table(0.7, -0.1))
-    assert shows(gain, TUNED_COLOR) > 500
-    assert shows(gain, WORSE_COLOR) == 0
-    assert shows(loss, WORSE_COLOR) > 100
-
-
-def test_metrics_picture_shows_word_matching_where_it_is_known() -> None:
-    table = metrics_table(scopes=[])
-    without = metrics_picture(table)
-    assert b"word matching" not in without.svg and shows(without, LEXICAL_COLOR) == 0
-    rows = []
-    for metric, k in (("precision", 5), ("map", None)):
-        same = {"split": "test", "scope": "all", "metric": metric, "k": k, "n": 40}
-        for model, value in (("lexical", 0.9), ("tuned_over_lexical", -0.2)):
-            ends = {"ci_low": value - 0.02, "ci_high": value + 0.02}
-            rows.append({**same, "model": model, "value": value, **ends})
-    picture = metrics_picture(pa.concat_tables([table, pa.Table.from_pylist(rows, schema=table.schema)]))
-    assert b"word matching" in picture.svg and shows(picture, LEXICAL_COLOR) > 100
-    text = picture.svg.decode("utf-8")
-    assert text.count("◆ -0.200  [-0.220, -0.180]".replace("-", "\N{MINUS SIGN}")) == 2 and "0.900" in text
-    assert shows(picture, WORSE_COLOR) > 100
-    assert "95% intervals (jackknife over groups)" in text
-
-
-@pytest.mark.parametrize("scopes", [LONG_NAMES, LONG_NAMES[:1]])
-def test_specialty_picture_draws_gains_and_losses(scopes: list[str]) -> None:
-    gain = specialty_change_picture(metrics_table(scopes=scopes))
-    loss = specialty_change_picture(metrics_table(0.7, 0.4, scopes=scopes))
-    unsure = specialty_change_picture(metrics_table(0.7, 0.71, scopes=scopes))
-    assert shows(gain, TUNED_COLOR) > 60
-    assert shows(loss, WORSE_COLOR) > 60
-    assert shows(unsure, TUNED_COLOR) == shows(unsure, WORSE_COLOR) == 0
-
-
-def test_figures_without_interval_or_value() -> None:
-    pixels(metrics_picture(metrics_table(ci_low=float("nan"), ci_high=None)))
-    pixels(specialty_change_picture(metrics_table(ci_low=None, ci_high=float("nan"))))
-    with pytest.raises(PictureError, match="no figure of both models"):
-        metrics_picture(metrics_table(value=float("nan")))
-    with pytest.raises(PictureError, match="no difference of precision@5"):
-        specialty_change_picture(metrics_table(), split="validation")
-    with pytest.raises(PictureError, match="columns ci_low, k are missing"):
-        metrics_picture(metrics_table().drop_columns(["k", "ci_low"]))
-
-
-def test_trade_off() -> None:
-    rows: list[dict[str, Any]] = [
-        {
-            "share": share,
-            "validation_score": 0.5 + share / 10,
-            "validation_passage_mrr": None,
-            "validation_similarities_kept": 1 - share / 10,
-            "validation_rank_kept": 1 - share / 20,
-            "broken": "similarities" if share == 1 else "",
-            "taken": share == 0.5,
-        }
-        for share in (0.0, 0.5, 1.0)
-    ]
-    pixels(trade_off_picture(rows))
-    with pytest.raises(PictureError, match="at least one row"):
-        trade_off_picture([])
-
-
-def test_training_curve() -> None:
-    rows = [
-        {
-            "epoch": float(e),
-            "train_loss": 1 / (e + 1) if e else None,
-            "validation_loss": 1.0,
-            "validation_score": 0.6,
-        }
-        for e in range(4)
-    ]
-    picture = training_curve_picture(rows, best_epoch=2)
-    pixels(picture)
-    assert picture == training_curve_picture(pa.Table.from_pylist(rows[::-1]), best_epoch=2)
-    pixels(training_curve_picture(rows[:1]))
-    pixels(training_curve_picture([{"epoch": 0}]))
-    for wrong in ([], [{"train_loss": 1.0}]):
-        with pytest.raises(PictureError, match="each with its epoch"):
-            training_curve_picture(wrong)
-
-
 def test_labels_keep_their_distance() -> None:
     assert spread_labels([1.0, 1.1], gap=0.5) == pytest.approx([0.8, 1.3])
     assert spread_labels([3.0, 1.0], gap=0.5) == [3.0, 1.0]
@@ -198,7 +86,7 @@ def test_labels_keep_their_distance() -> None:
 
 
 def test_a_picture_too_large_is_drawn_smaller_and_at_last_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figure, "_RESOLUTIONS", (150, 60))
+    monkeypatch.setattr(figure, "_SCALES", (1.5, 0.6))
     table, notes = map_tables(500)
     full = len(maps_picture(table, notes).png)
     monkeypatch.setattr(figure, "LARGEST_BYTES", full - 1)
@@ -211,16 +99,15 @@ def test_a_picture_too_large_is_drawn_smaller_and_at_last_refused(monkeypatch: p
 def test_the_room_loads_nothing_heavy() -> None:
     rooms = (
         "palette",
-        "training_picture",
-        "metrics_pictures",
+        "charts",
+        "curves",
+        "drawing",
+        "grids",
         "maps_picture",
         "similarity_pictures",
-        "heatmap_pictures",
-        "progress_pictures",
-        "task_pictures",
     )
     lines = [f"import medembed_pipeline.pictures.{room}" for room in rooms]
-    heavy = ("matplotlib", "umap", "sklearn", "PIL", "torch", "scipy")
+    heavy = ("matplotlib", "vl_convert", "umap", "sklearn", "PIL", "torch", "scipy")
     check = f"import sys; print([m for m in {heavy} if m in sys.modules])"
     code = "\n".join([*lines, check])
     root = Path(__file__).resolve().parents[2]

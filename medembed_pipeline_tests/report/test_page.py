@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from medembed_pipeline.pictures.drawing import page_library
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.page import SCRIPTS, page_parts, render_page, render_texts_file
 from medembed_pipeline.report.page_revision import PAGE_FOLDER
@@ -35,13 +36,17 @@ def payload() -> dict[str, Any]:
 def test_payload_and_texts_come_back_as_they_were(payload: dict[str, Any]) -> None:
     texts = synthetic_texts(NOTES)
     page = render_page(payload, texts).decode("utf-8")
-    assert unpacked(data_of(page, "payload")) == payload
+    shown = unpacked(data_of(page, "payload"))
+    assert {name: shown[name] for name in payload} == payload
+    assert shown.keys() - payload.keys() == {"figures", "look"}
     assert unpacked(data_of(page, "texts")) == texts
     assert texts[0].startswith(HOSTILE)
 
 
 def test_nothing_of_a_note_and_no_placeholder_stands_in_the_markup(payload: dict[str, Any]) -> None:
     page = render_page(payload, synthetic_texts(NOTES)).decode("utf-8")
+    assert page_library() in page
+    page = page.replace(page_library(), "")
     assert "zebra" not in page and "onerror" not in page
     assert not re.search(r"@@[A-Z_]+@@", page)
     assert page.lower().count("<script") == page.lower().count("</script>") == 3

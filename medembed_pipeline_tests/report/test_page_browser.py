@@ -81,6 +81,19 @@ def test_a_hostile_note_shows_literally_and_does_nothing(
     assert one.is_clean() and [url.partition("#")[0] for url in one.requests] == [file.as_uri()]
 
 
+def test_pointing_at_a_mark_says_it_and_every_chart_is_named(opened: Opener, page_path: Path) -> None:
+    one = opened(page_path, "#at=metrics")
+    one.page.wait_for_selector("#metrics .tuned_marks path")
+    one.page.locator("#metrics .tuned_marks path").first.hover()
+    one.page.wait_for_selector(".tip.pointed")
+    assert one.page.inner_text(".tip.pointed").startswith("Precision at 1, tuned: ")
+    one.page.locator("#metrics h2").hover()
+    one.page.wait_for_selector(".tip.pointed", state="hidden")
+    assert one.page.get_attribute("#metrics svg.chart", "role") == "img"
+    assert one.page.get_attribute("#metrics svg.chart", "aria-label") == "Metrics of both models"
+    assert one.is_clean()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_runs_over_the_edge_of_a_phone(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any], scheme: str
@@ -158,10 +171,14 @@ def test_the_theme_can_be_chosen_and_motion_can_be_spared(opened: Opener, page_p
     one = opened(page_path, "#t=0", color_scheme="light", reduced_motion="reduce")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = one.ask(ground)
+    one.page.locator("#metrics .plot").scroll_into_view_if_needed()
+    chart = "document.querySelector('#metrics svg.chart')?.outerHTML"
+    one.wait(f"{chart}?.includes('#0072b2')")
     legend = one.page.inner_html(".legend")
     one.page.click("#theme")
     one.page.click("#theme")
     assert one.ask(ground) != light and one.page.inner_html(".legend") != legend
+    one.wait(f"{chart}?.includes('#4ba6e0')")
     one.page.click(".play")
     assert one.state["t"] == 1
 

@@ -29,8 +29,8 @@ def test_the_section_shows_the_ladder_the_cost_of_a_threshold_and_opens_wrong_no
     costs = shown_payload["facts"]["classification_metrics"]["threshold_costs"][40]
     assert before != after
     assert f"From {costs['threshold']:.0%} on" in after
-    assert one.page.query_selector("#classification svg[aria-label='Confusions of the classifier']")
-    assert one.page.query_selector("#classification svg[aria-label='Reliability of the probabilities']")
+    for label in ("Confusions of the classifier", "Reliability of the probabilities"):
+        one.page.wait_for_selector(f"#classification svg[role=img][aria-label='{label}']")
     wrong = shown_payload["tables"]["classification_errors"]["note_id"][0]
     one.page.click(f"#classification button.note[data-note='{wrong}']")
     one.page.wait_for_selector("#note .text")

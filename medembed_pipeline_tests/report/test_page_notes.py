@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,8 @@ def test_the_verdict_leads_to_its_evidence(
     one.wait("Math.abs(document.getElementById('specialties').getBoundingClientRect().top) < 60")
     assert one.state["at"] == "specialties"
     assert one.ask("document.activeElement.id") == "specialties-title"
-    names = one.ask(
-        "[...document.querySelectorAll('#specialties .chart .name')].map((one) => one.textContent)"
-    )
+    one.wait("document.querySelector('#specialties .names_marks text')")
+    names = one.page.locator("#specialties .names_marks text").all_text_contents()
     assert names[0].startswith(shown_payload["specialty_names"][-1][:12])
     targets = one.ask(
         "[...document.querySelectorAll('[data-rule]')].map((one) => one.getAttribute('href').slice(4))"
@@ -147,10 +147,10 @@ def test_confusions_label_review_and_leak_meter_change_what_they_show(
     ]
     assert one.page.inner_text("#confusions tbody tr td:nth-child(5)") == f"{100 * max(shares):.1f}%"
     one.page.query_selector("#confusions figure").scroll_into_view_if_needed()
-    one.page.wait_for_selector("#confusions figure rect")
+    one.page.wait_for_selector("#confusions figure .cells_marks path")
     before = one.page.inner_html("#confusions figure .plot")
-    one.page.click("#confusions .choice >> text=change")
-    assert one.page.inner_html("#confusions figure .plot") != before
+    one.page.click("#confusions .choice >> text=before")
+    one.wait(f"document.querySelector('#confusions figure .plot').innerHTML !== {json.dumps(before)}")
     assert "61%" in one.page.inner_text("#leak table")
 
 
@@ -158,11 +158,11 @@ def test_the_map_of_every_epoch_shows_every_held_out_note(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any]
 ) -> None:
     one = opened(page_path, "#at=training")
-    one.page.query_selector("#training .epochs").scroll_into_view_if_needed()
-    one.wait("document.querySelectorAll('#training .epochs svg.chart').length === 3")
+    one.page.query_selector("#training > figure").scroll_into_view_if_needed()
     scored = [place for place, value in enumerate(shown_payload["notes"]["scored"]) if value]
-    words = one.ask(
-        "[...document.querySelectorAll('#training .epochs .place title')].map((one) => one.textContent)"
-    )
+    marks = "#training > figure .mark-symbol:not(.role-legend-symbol) path"
+    one.wait(f"document.querySelectorAll('{marks}').length === {3 * len(scored)}")
+    figure = "medembedPage.app.report.payload.figures.similarity_evidence.maps_by_epoch"
+    words = one.ask(f"{figure}.data.points.map((point) => point.words)")
     ids = [shown_payload["notes"]["id"][place][:8] for place in scored]
     assert sorted(text.rpartition(", ")[2] for text in words) == sorted(3 * ids)

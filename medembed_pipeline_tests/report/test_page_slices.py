@@ -10,6 +10,7 @@ from medembed_pipeline_tests.report.opened_page import NOTES, SPECIALTIES, VIEWE
 from medembed_pipeline_tests.report.synthetic import synthetic_payload
 
 pytestmark = needs_chromium
+NAMES = "#slices .names_marks text"
 LIT = f"Array.from({{length: {NOTES}}}, (_, at) => at).filter((at) => {VIEWER}.isLit(at))"
 
 
@@ -64,16 +65,16 @@ def test_the_change_by_slice_is_drawn_listed_and_leads_to_the_map(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any]
 ) -> None:
     one = opened(page_path, "#slice=age&figure=precision@1&at=slices")
-    one.wait("document.querySelector('#slices svg.chart')")
+    one.wait(f"document.querySelectorAll('{NAMES}').length === 5")
     assert one.page.inner_text('#slices .choice [aria-pressed="true"] >> nth=0') == "Age"
-    names = one.page.locator("#slices svg .name").all_text_contents()
+    names = one.page.locator(NAMES).all_text_contents()
     assert [name.rsplit(" (", 1)[0] for name in names] == ["0-17", "18-39", "40-64", "65-98", "(none)"]
     one.page.click('#slices .choice button:text("Site")')
-    one.wait("document.querySelectorAll('#slices svg .name').length === 3")
-    assert (
-        one.state["slice"] == "site"
-        and one.page.locator("#slices svg .worse.point, #slices svg g.worse").count() == 1
-    )
+    one.wait(f"document.querySelectorAll('{NAMES}').length === 3")
+    worse = one.ask("getComputedStyle(document.documentElement).getPropertyValue('--worse')")
+    points = one.page.locator("#slices .points_marks path")
+    fills = [points.nth(place).get_attribute("fill") for place in range(points.count())]
+    assert one.state["slice"] == "site" and fills.count(worse) == 1 and len(fills) == 3
     one.page.click("#slices summary")
     assert "none: too few groups" not in one.page.inner_text("#slices table")
     one.page.click('#slices tr:has-text("South") button')
@@ -90,9 +91,9 @@ def test_the_change_by_slice_is_drawn_listed_and_leads_to_the_map(
 
 def test_the_history_names_what_was_released_and_what_it_gave(opened: Opener, page_path: Path) -> None:
     one = opened(page_path, "#task=passages&at=history")
-    one.wait("document.querySelector('#history svg.chart')")
+    one.wait("document.querySelectorAll('#history .names_marks text').length === 4")
     assert one.page.inner_text('#history .choice [aria-pressed="true"]') == "Passages"
-    names = one.page.locator("#history svg .name").all_text_contents()
+    names = one.page.locator("#history .names_marks text").all_text_contents()
     assert names[0].startswith("2026-04-13 a33c07be ✗ retrain") and len(names) == 4
     rows = one.page.locator("#history table >> nth=0").locator("tbody tr").all_inner_texts()
     assert "(this page)" in rows[0] and "not released" in rows[0]

@@ -76,6 +76,7 @@ def test_the_best_trial_stands_beside_the_defaults_with_what_to_take_over(
     opened: Opener, page_of: Any
 ) -> None:
     one = opened(page_of(trials(14)), "#at=study")
+    one.page.query_selector("#study table").scroll_into_view_if_needed()
     one.wait("document.querySelectorAll('#study svg.chart').length === 3")
     text = one.page.inner_text("#study")
     # The last trial scored higher, and does not keep what must be kept.
@@ -83,9 +84,11 @@ def test_the_best_trial_stands_beside_the_defaults_with_what_to_take_over(
     assert "14 trials: 13 complete, 1 ended early, 0 failed. 56 models were scored" in text
     assert "Held-out notes were not looked at" in text
     assert one.page.inner_text("#study .settings-block") == "[training]\nrate = 0.1"
-    assert one.page.locator("#study circle.dot").count() == 13 + 1 + 14 + 14
+    assert one.page.locator("#study .points_marks path").count() == 14 + 14
     one.page.click('#study .choice button:text("Kind")')
-    one.wait("[...document.querySelectorAll('#study svg .tick')].some((one) => one.textContent === 'square')")
+    one.wait(
+        "[...document.querySelectorAll('#study .ticks_marks text')].some((one) => one.textContent === 'square')"
+    )
     rows = one.page.locator("#study table tbody tr").all_inner_texts()
     assert len(rows) == 12 and "ended early" in rows[2] and one.is_clean()
 

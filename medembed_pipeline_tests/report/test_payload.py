@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medembed_pipeline.pictures.numbers import without_nan
 from medembed_pipeline.report.arrays_part import WIDTH, first_neighbors, packed, scored_note_ids
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.made import made_part, model_name, without_paths
 from medembed_pipeline.report.notes_part import shown_texts, source_places
 from medembed_pipeline.report.payload import ALL_NOTES, HELD_OUT, build_payload
 from medembed_pipeline.report.shown_table import ShownTable
-from medembed_pipeline.report.tables_part import plain_values, without_nan
+from medembed_pipeline.report.tables_part import plain_values
 from medembed_pipeline_tests.report import small_tables as small
 
 MODELS = {"baseline": "base", "tuned": "checkpoint 1234"}

@@ -10,6 +10,7 @@ from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import MODELS, held_out, rows_of
 from medembed_pipeline.evidence.health import REVISION
 from medembed_pipeline.evidence.health.detail import kinds_by_name
+from medembed_pipeline.evidence.health.figures import health_figures
 from medembed_pipeline.evidence.health.settings import HealthSettings
 from medembed_pipeline.evidence.health.table import HEALTH_SCHEMA, HealthNotes, health_table
 from medembed_pipeline.lake.fingerprint import digest
@@ -18,7 +19,6 @@ from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
 )
-from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 
@@ -43,6 +43,7 @@ Kinds = list[frozenset[str]]
     settings=SETTINGS.health,
     kinds=["numpy", "scikitlearn"],
     page=OnPage(mixed=("name",), mixed_figures=("hub",)),
+    figures=health_figures,
 )
 def space_health(work: AssetWork, settings: HealthSettings) -> dg.MaterializeResult[Any]:
     """Hubs, collapse, detail within specialties and classifiers, before and after tuning."""
@@ -62,7 +63,7 @@ def space_health(work: AssetWork, settings: HealthSettings) -> dg.MaterializeRes
             classifier_neighbors=settings.classifier_neighbors,
         )
 
-    return work.publish(build, HEALTH_SCHEMA, lambda table: describe_health(work, table))
+    return work.publish(build, HEALTH_SCHEMA)
 
 
 def sample_names(lake: Lake) -> dict[str, str]:
@@ -107,24 +108,3 @@ def note_kinds(rows: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[st
         "sample_name": kinds_by_name([row["source_rows"] for row in rows], names),
     }
     return {method: kinds for method, kinds in found.items() if any(kinds)}
-
-
-def describe_health(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """The pictures: figures before and after, hubs, and the spread within each specialty."""
-    from medembed_pipeline.pictures.health_pictures import (
-        health_figures_picture,
-        hubness_picture,
-        specialty_spread_picture,
-    )
-
-    health, facts = table.read(), table.footer.facts
-    pictures = {
-        "figures_before_and_after": health_figures_picture(
-            health, random_order={one["method"]: one["random_order"] for one in facts["detail"]}
-        ),
-        "how_often_notes_are_found": hubness_picture(health, k=facts["hub_neighbors"]),
-    }
-    # Without two held-out notes of one specialty there is no spread to draw.
-    if "specialty_spread" in health["figure"].to_pylist():
-        pictures["spread_within_specialties"] = specialty_spread_picture(health)
-    return work.publish_pictures(pictures)

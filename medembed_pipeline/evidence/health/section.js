@@ -2,7 +2,7 @@
 (function (page) {
   "use strict";
   const { element, number, signed, count, isNumber, words } = page.base;
-  const { figure, dumbbells, key } = page.charts;
+  const { specified } = page.charts;
   const { table, noteButton, folded } = page.tables;
 
   /** Figures of the space: what they are called, what is good, and in which direction. */
@@ -38,14 +38,7 @@
         cell("Change", (row) => signed(row.after - row.before, row.digits)),
       ], lines, { label: "Health of the space", first: 40 }),
     ];
-    const spread = named("specialty_spread").map((name) => ({
-      name, baseline: { value: find("baseline", "specialty_spread", name) }, tuned: { value: find("tuned", "specialty_spread", name) },
-    })).filter((row) => isNumber(row.baseline.value) && isNumber(row.tuned.value)).sort((left, right) => left.tuned.value - right.tuned.value);
-    if (spread.length) {
-      parts.push(figure("Spread within each specialty", "Median cosine distance between the notes of one specialty, the tightest first. Tuning draws them together. " +
-        "Bad: blue circles near zero, where a specialty has collapsed to a point and its notes can no longer be told apart.",
-        (width) => dumbbells(width, spread, { label: "Spread within each specialty", digits: 2 }), key(["baseline square", "baseline"], ["tuned", "tuned"])));
-    }
+    parts.push(...["spread_within_specialties", "how_often_notes_are_found"].map((name) => specified(app, "space_health", name)));
     const hubs = rows.filter((row) => row.figure === "hub" && row.model === "tuned").map((row) => ({
       at: Number(row.name), after: row.value, before: find("baseline", "hub", row.name),
     })).sort((left, right) => right.after - left.after);

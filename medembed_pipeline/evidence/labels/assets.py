@@ -1,21 +1,28 @@
 """The asset `label_review`: notes whose label looks wrong, and how good any model could be with these labels."""
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from medembed_pipeline.described import OnPage
+from medembed_pipeline.evaluation.figures import before_and_after, finder
 from medembed_pipeline.evaluation.inputs import explained, held_out, rows_of
 from medembed_pipeline.evidence.labels import REVISION
+from medembed_pipeline.evidence.labels.figures import label_figures
 from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA, label_review_table
 from medembed_pipeline.evidence.labels.settings import LabelReviewSettings
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
+    PictureFiles,
 )
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.pictures.drawing import picture
+from medembed_pipeline.pictures.numbers import without_nan
+from medembed_pipeline.pictures.specification import Known
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import stage
+from medembed_pipeline.stage import drawn_figures, stage
 
 SETTINGS = load_settings()
 
@@ -29,6 +36,7 @@ SETTINGS = load_settings()
     settings=SETTINGS.label_review,
     kinds=["cleanlab", "scikitlearn"],
     page=OnPage(ids=("note_id",)),
+    figures=label_figures,
 )
 def label_review(work: AssetWork, settings: LabelReviewSettings) -> dg.MaterializeResult[Any]:
     """Notes whose label looks wrong, told apart from those of several specialties; and the label ceiling."""
@@ -55,16 +63,16 @@ def label_review(work: AssetWork, settings: LabelReviewSettings) -> dg.Materiali
         )
         return explained(review, columns["specialties"])
 
-    return work.publish(build, LABEL_REVIEW_SCHEMA, lambda table: describe_review(work, table, metrics))
+    work.draw = partial(draw, metrics)
+    return work.publish(build, LABEL_REVIEW_SCHEMA)
 
 
-def describe_review(work: AssetWork, table: LakeTable, metrics: LakeTable) -> dict[str, Any]:
+def draw(metrics: LakeTable, table: LakeTable) -> dict[str, PictureFiles]:
     """Label quality by judgement, and the two models under the label ceiling."""
-    from medembed_pipeline.pictures.label_pictures import ceiling_picture, label_quality_picture
-
-    pictures = {}
-    if table.footer.facts["notes_judged"]:
-        pictures["label_quality"] = label_quality_picture(table.read(["label_quality", "judgement"]))
-    if table.footer.facts["ceilings"]:
-        pictures["label_ceiling"] = ceiling_picture(table.footer.facts["ceilings"], metrics.read())
-    return work.publish_pictures(pictures)
+    facts = table.footer.facts
+    pictures = drawn_figures(label_figures, table)
+    rows = without_nan(metrics.read().to_pylist())
+    if facts["ceilings"] and rows:
+        known = Known({"label_review": facts})
+        pictures["label_ceiling"] = picture(before_and_after(finder(rows), known))
+    return pictures

@@ -28,6 +28,7 @@
         isNumber(ceiling) ? ` With these labels no model can reach more than ${number(ceiling)} of precision at 5${isNumber(noisy) ? `; about ${number(noisy)} if the doubtful labels are wrong indeed` : ""}.` : ""),
       element("p", { class: "reading" }, "A classifier that never saw the note judges its label. Low label quality is a reason to read the note, not a proof. " +
         "Good: few wrong labels. Many of them lower the best score that any model can reach, and the ceiling says to where."),
+      page.charts.specified(app, "label_review", "label_quality"),
       choice("Show", groups.map(([judgement, name]) => [judgement, `${name} (${count(of(judgement).length)})`]), first[0], (judgement) => made.show(of(judgement))),
       made,
     ];

@@ -8,6 +8,7 @@ from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
+from medembed_pipeline.evidence.leakage.figures import leak_figures
 from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA
 from medembed_pipeline.evidence.leakage.meter import leak_meter as measure_leaks
 from medembed_pipeline.evidence.leakage.settings import LeakageSettings
@@ -16,7 +17,6 @@ from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
 )
-from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 
@@ -32,6 +32,7 @@ SETTINGS = load_settings()
     settings=SETTINGS.leakage,
     kinds=["numpy"],
     page=OnPage(),
+    figures=leak_figures,
 )
 def leak_meter(work: AssetWork, settings: LeakageSettings) -> dg.MaterializeResult[Any]:
     """The metrics as splits that leak would show them, and what share of the gain would be memory."""
@@ -69,14 +70,7 @@ def leak_meter(work: AssetWork, settings: LeakageSettings) -> dg.MaterializeResu
         )
         return explained(measured, scored.specialties)
 
-    def describe(table: LakeTable) -> dict[str, Any]:
-        from medembed_pipeline.pictures.leakage_pictures import leakage_picture
-
-        if not table.rows:
-            return {}
-        return work.publish_pictures({"gain_by_protocol": leakage_picture(table.read())})
-
-    return work.publish(build, LEAK_METER_SCHEMA, describe)
+    return work.publish(build, LEAK_METER_SCHEMA)
 
 
 def split_shares(work: AssetWork) -> dict[str, float]:

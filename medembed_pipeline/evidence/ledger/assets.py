@@ -11,9 +11,9 @@ from medembed_pipeline.evidence.ledger.confusions import (
     SPECIALTY_CONFUSIONS_SCHEMA,
     specialty_confusions_table,
 )
+from medembed_pipeline.evidence.ledger.figures import confusion_figures, ledger_figures
 from medembed_pipeline.evidence.ledger.ledger import RETRIEVAL_LEDGER_SCHEMA, retrieval_ledger_table
 from medembed_pipeline.lake.publishing import AssetWork
-from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.stage import stage
 
 
@@ -25,6 +25,7 @@ from medembed_pipeline.stage import stage
     revision=REVISION,
     kinds=["numpy"],
     page=OnPage(ids=("note_id", "neighbors_baseline", "neighbors_tuned", "won", "lost")),
+    figures=ledger_figures,
 )
 def retrieval_ledger(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Ten neighbours before and after of every held-out note, what it won and lost, worst regression first."""
@@ -43,7 +44,6 @@ def retrieval_ledger(work: AssetWork) -> dg.MaterializeResult[Any]:
             scored.specialties,
         ),
         RETRIEVAL_LEDGER_SCHEMA,
-        lambda table: describe_ledger(work, table),
     )
 
 
@@ -55,6 +55,7 @@ def retrieval_ledger(work: AssetWork) -> dg.MaterializeResult[Any]:
     revision=REVISION,
     kinds=["numpy"],
     page=OnPage(),
+    figures=confusion_figures,
 )
 def specialty_confusions(work: AssetWork) -> dg.MaterializeResult[Any]:
     """Which specialties the wrong neighbours of each specialty's notes are filed under, before and after."""
@@ -66,25 +67,4 @@ def specialty_confusions(work: AssetWork) -> dg.MaterializeResult[Any]:
             scored.specialties,
         ),
         SPECIALTY_CONFUSIONS_SCHEMA,
-        lambda table: describe_confusions(work, table),
     )
-
-
-def describe_ledger(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """The change of every note, sorted."""
-    from medembed_pipeline.pictures.ledger_pictures import change_picture
-
-    if not table.rows - table.footer.facts["notes_without_relevant"]:
-        return {}
-    return work.publish_pictures(
-        {"change_by_note": change_picture(table.read(["change", "precision_tuned"]))}
-    )
-
-
-def describe_confusions(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """Both confusion tables side by side."""
-    from medembed_pipeline.pictures.ledger_pictures import confusions_picture
-
-    if not table.rows:
-        return {}
-    return work.publish_pictures({"confusions": confusions_picture(table.read())})

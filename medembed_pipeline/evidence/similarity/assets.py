@@ -1,6 +1,7 @@
 """The asset `similarity_evidence`: the plots that people know, as a table and as pictures."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -17,16 +18,22 @@ from medembed_pipeline.evaluation.inputs import (
 )
 from medembed_pipeline.evidence.similarity import REVISION
 from medembed_pipeline.evidence.similarity.epochs import encoded_epochs, epochs_version
+from medembed_pipeline.evidence.similarity.figures import course_values, similarity_figures
 from medembed_pipeline.evidence.similarity.settings import SimilaritySettings
 from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA, similarity_table
 from medembed_pipeline.lake.publishing import (
     AssetWork,
     Built,
+    PictureFiles,
 )
 from medembed_pipeline.lake.tables import LakeTable
+from medembed_pipeline.pictures.drawing import picture
+from medembed_pipeline.pictures.numbers import without_nan
+from medembed_pipeline.pictures.specification import Known, Note
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.training.checkpoints import Checkpoint
+from medembed_pipeline.training.figures import course_figures
 
 SETTINGS = load_settings()
 
@@ -48,6 +55,7 @@ SETTINGS = load_settings()
     kinds=["numpy"],
     resources=["encoder"],
     page=OnPage(mixed=("group", "other"), mixed_figures=("documents", "neighbors")),
+    figures=similarity_figures,
 )
 def similarity_evidence(work: AssetWork, settings: SimilaritySettings) -> dg.MaterializeResult[Any]:
     """Similarity of pairs, heatmaps, example queries and the training's course, before and after, held-out notes."""
@@ -90,7 +98,8 @@ def similarity_evidence(work: AssetWork, settings: SimilaritySettings) -> dg.Mat
             epochs=epochs,
         )
 
-    return work.publish(build, SIMILARITY_SCHEMA, lambda table: describe(work, table, notes, checkpoint))
+    work.draw = partial(draw, notes, checkpoint)
+    return work.publish(build, SIMILARITY_SCHEMA)
 
 
 def labelled(scored: HeldOut) -> HeldOut:
@@ -104,28 +113,20 @@ def labelled(scored: HeldOut) -> HeldOut:
     )
 
 
-def describe(work: AssetWork, table: LakeTable, notes: LakeTable, checkpoint: Checkpoint) -> dict[str, Any]:
+def draw(notes: LakeTable, checkpoint: Checkpoint, table: LakeTable) -> dict[str, PictureFiles]:
     """The pictures: those that the notes at hand allow."""
-    from medembed_pipeline.pictures.heatmap_pictures import documents_picture, specialties_picture
-    from medembed_pipeline.pictures.progress_pictures import progress_maps_picture, progress_picture
-    from medembed_pipeline.pictures.similarity_pictures import distributions_picture, neighbors_picture
+    from medembed_pipeline.pictures.similarity_pictures import neighbors_picture
 
-    evidence = table.read()
+    rows = without_nan(table.read().to_pylist())
     columns = notes.read(["note_id", "specialties"]).to_pydict()
     specialties = dict(zip(columns["note_id"], columns["specialties"], strict=True))
-    best_epoch = checkpoint.manifest()["best_epoch"]
-    figures = set(evidence.column("figure").to_pylist())
-    drawings = {
-        "distributions": ("spread", lambda: distributions_picture(evidence)),
-        "specialties": ("specialties", lambda: specialties_picture(evidence)),
-        "documents": ("documents", lambda: documents_picture(evidence, specialties)),
-        "neighbors": ("neighbors", lambda: neighbors_picture(evidence, specialties)),
-        "progress": ("progress", lambda: progress_picture(evidence, best_epoch=best_epoch)),
-        "progress_maps": (
-            "progress_map",
-            lambda: progress_maps_picture(evidence, specialties, best_epoch=best_epoch),
-        ),
-    }
-    return work.publish_pictures(
-        {name: draw() for name, (figure, draw) in drawings.items() if figure in figures}
-    )
+    named = {note_id: Note(note_id, names) for note_id, names in specialties.items()}
+    manifest = checkpoint.manifest()
+    figures = [
+        *similarity_figures(rows, Known({"finetuned_checkpoint": manifest}, notes=named)),
+        *course_figures(course_values(rows), best_epoch=manifest["best_epoch"]),
+    ]
+    pictures: dict[str, PictureFiles] = {figure.name: picture(figure) for figure in figures}
+    if any(row["figure"] == "neighbors" for row in rows):
+        pictures["neighbors"] = neighbors_picture(table.read(), specialties)
+    return pictures

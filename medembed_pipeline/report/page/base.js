@@ -88,9 +88,6 @@
     return `${space > length / 2 ? cut.slice(0, space) : cut} …`;
   }
 
-  /** How many code units a screen would leave out of `text` to make it at most `length` long. */
-  const clipped = (text, length) => (text.length > length ? `${text.slice(0, Math.max(1, length - 1))}…` : text);
-
   const wantsCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   /** Say it to a screen reader. */
@@ -101,7 +98,7 @@
 
   page.base = {
     element, svg, refill, isNumber, number, signed, percent, count, plural, interval, words, capital, listed, shortened,
-    clipped, wantsCalm, announce,
+    wantsCalm, announce,
   };
 
   /**

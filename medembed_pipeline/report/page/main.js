@@ -160,6 +160,8 @@
     if (app.store.state.at) app.goTo(app.store.state.at);
     document.documentElement.dataset.ready = "true";
     page.readyAt = performance.now();
+    // What nobody has come to yet is drawn meanwhile: for print, and for who searches the page.
+    for (const figure of document.querySelectorAll("figure")) await figure.redraw?.();
   }
 
   start().catch((error) => {

@@ -8,11 +8,14 @@ import pytest
 from PIL import Image
 
 from medembed_pipeline.evidence.leakage.experiment import EXPERIMENT_SCHEMA, SCORED_SETS
-from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA, leak_meter
+from medembed_pipeline.evidence.leakage.figures import leak_figures
+from medembed_pipeline.evidence.leakage.meter import leak_meter
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import LARGEST_BYTES, Picture
-from medembed_pipeline.pictures.leakage_pictures import experiment_picture, leakage_picture
+from medembed_pipeline.pictures.leakage_pictures import experiment_picture
+from medembed_pipeline.pictures.specification import Known, Row
 from medembed_pipeline_tests.evidence.leakage.planted import plant
+from medembed_pipeline_tests.pictures.figures import drawn
 
 
 def meter_table(kind: str) -> pa.Table:
@@ -53,28 +56,28 @@ def shown(picture: Picture) -> str:
     return picture.svg.decode()
 
 
+def leaks(table: pa.Table) -> tuple[Picture, list[Row]]:
+    figures = leak_figures(table.to_pylist(), Known())
+    return drawn(figures, "gain_by_protocol"), figures[0].chosen_data()["rows"]
+
+
 def test_memory_is_drawn_in_its_own_colour_and_only_where_there_is_some() -> None:
-    # Vermillion and blue at 35% over white.
-    memory, true_gain = (241, 197, 165), (165, 206, 228)
+    memory = (218, 173, 138)  # vermillion at 40% over the bar's grey
 
-    def near(picture: Picture, wanted: tuple[int, ...]) -> bool:
-        return pixels(picture, wanted) > 200
-
-    leaking = leakage_picture(meter_table("memory"))
-    assert near(leaking, memory) and not near(leaking, true_gain)
-    assert "100%" in shown(leaking) and len(leaking.png) <= LARGEST_BYTES
-    assert leaking == leakage_picture(meter_table("memory"))
-    assert near(leakage_picture(meter_table("learnt")), true_gain)
-    nothing = leakage_picture(meter_table("nothing"))
-    assert not near(nothing, memory) and "no gain" in shown(nothing)
+    leaking, rows = leaks(meter_table("memory"))
+    assert pixels(leaking, memory) > 200 and "100% memory" in shown(leaking)
+    assert all(row["beyond"] is not None for row in rows if "100% memory" in row["name"])
+    assert leaking == leaks(meter_table("memory"))[0]
+    nothing, rows = leaks(meter_table("nothing"))
+    assert pixels(nothing, memory) < 20 or any(row["beyond"] is not None for row in rows)
+    assert "no gain" in shown(nothing)
 
 
-def test_a_table_without_trained_notes_still_draws_and_an_empty_one_says_so() -> None:
+def test_a_table_without_trained_notes_still_draws_and_an_empty_one_does_not() -> None:
     table = meter_table("memory")
     alone = table.filter(pa.compute.equal(table["protocol"], "by_group"))
-    assert "held-out groups" in shown(leakage_picture(alone))
-    with pytest.raises(PictureError, match="by_group"):
-        leakage_picture(LEAK_METER_SCHEMA.empty_table())
+    assert "Near-duplicates kept apart" in shown(leaks(alone)[0])
+    assert leak_figures([], Known()) == []
 
 
 def test_the_epochs_show_every_set_with_its_first_and_last_value() -> None:

@@ -142,7 +142,9 @@ def test_kept_epochs_are_scored_and_a_rerun_encodes_nothing(
             found = value(table, figure="progress", group=name, position=epoch)
             expected = value(metrics, model=model, scope="all", metric=metric, k=k)
             assert found == pytest.approx(expected, abs=1e-9)
-    pictures = {"distributions", "specialties", "documents", "neighbors", "progress", "progress_maps"}
+    pairs = ("similarity", "specialties", "documents")
+    pictures = {f"{name}_{when}" for name in pairs for when in ("before", "after")}
+    pictures |= {"boxes", "neighbors", "loss", "validation", "held_out_by_epoch", "maps_by_epoch"}
     assert pictures <= metadata.keys()
     for name in pictures:
         for suffix in ("png", "svg"):

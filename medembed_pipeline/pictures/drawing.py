@@ -1,0 +1,107 @@
+"""From a figure's specification to PNG and SVG, and the library that draws it on the page."""
+
+from __future__ import annotations
+
+import textwrap
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from medembed_pipeline.pictures.figure import Picture, small_enough, told
+from medembed_pipeline.pictures.palette import PAPER
+from medembed_pipeline.pictures.specification import CONFIG, Figure, Spec
+
+VEGA_LITE = "6.4"
+WIDTH = 900
+LINE = 136
+"""Pixels that a picture is wide before it is enlarged, and letters in a line of its subtitle."""
+
+
+def picture(figure: Figure) -> Picture:
+    """The figure as it is before anybody has chosen, on white.
+
+    Raises
+    ------
+    PictureError
+        too large even at the lowest resolution.
+    """
+    title = {
+        "text": told(figure.title),
+        "subtitle": textwrap.wrap(told(figure.reading), LINE),
+        "anchor": "start",
+        "frame": "bounds",
+        "color": "--text",
+        "fontSize": 17,
+        "offset": 14,
+        "subtitleColor": "--muted",
+        "subtitleFontSize": 12,
+        "subtitleLineHeight": 16,
+        "subtitlePadding": 6,
+    }
+    spec = {
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "width": WIDTH,
+        **on_paper({**figure.drawing.wide, "title": title, "config": CONFIG}),
+        "datasets": {name: list(rows) for name, rows in figure.chosen_data().items()},
+        "padding": 14,
+    }
+    if not {"width", "facet"}.isdisjoint(figure.drawing.wide):
+        # It has a width of its own.
+        del spec["autosize"]
+    if "facet" in figure.drawing.wide:
+        del spec["width"]
+    return rendered(spec)
+
+
+def rendered(spec: Spec) -> Picture:
+    """A complete Vega-Lite specification as PNG and SVG.
+
+    Raises
+    ------
+    PictureError
+        as `picture`.
+    """
+    library = _library()
+    svg: str = library.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    return Picture(small_enough(lambda scale: library.svg_to_png(svg, scale=scale)), svg.encode("utf-8"))
+
+
+def on_paper(spec: Any) -> Any:
+    """A specification with the colours of paper in place of their names."""
+    if isinstance(spec, dict):
+        return {key: on_paper(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [on_paper(value) for value in spec]
+    return PAPER[spec] if isinstance(spec, str) and spec.startswith("--") else spec
+
+
+@cache
+def page_library() -> str:
+    """JavaScript that draws specifications on the page, as one statement that leaves `vegaEmbed`.
+
+    It comes out of the installed package. Expressions of a specification are interpreted,
+    never made code, so a page that forbids eval can use it.
+    """
+    bundle: str = _library().javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
+    return f"(() => {{{bundle}}})();"
+
+
+def library_version() -> str:
+    """Of what draws, on paper and on the page."""
+    from importlib.metadata import version
+
+    return f"{version('vl-convert-python')} {VEGA_LITE}"
+
+
+@cache
+def _library() -> ModuleType:
+    from importlib.util import find_spec
+
+    import vl_convert
+
+    # Its own letters lack signs such as the check mark; those that matplotlib brings have them on every machine.
+    found = find_spec("matplotlib")
+    if found is not None and found.origin is not None:
+        vl_convert.register_font_directory(str(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"))
+    return vl_convert
