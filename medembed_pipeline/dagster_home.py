@@ -14,10 +14,11 @@ HOME_VARIABLE = "DAGSTER_HOME"
 def prepare_dagster_home() -> Path:
     """Make `.dagster_home/` with its `dagster.yaml`, and name it in the environment.
 
-    A DAGSTER_HOME that is set already is left as it is.
+    A DAGSTER_HOME that is set already is left as it is; where it names no folder yet, that is made.
     """
     named = os.environ.get(HOME_VARIABLE)
     if named:
+        Path(named).mkdir(parents=True, exist_ok=True)
         return Path(named)
     root = project_root()
     home = root / ".dagster_home"
