@@ -12,16 +12,15 @@ HOME_VARIABLE = "DAGSTER_HOME"
 
 
 def prepare_dagster_home() -> Path:
-    """Make `.dagster_home/` with its `dagster.yaml`, and name it in the environment.
+    """Make `.dagster_home/`, or what DAGSTER_HOME names, with its `dagster.yaml`; name it in the environment.
 
-    A DAGSTER_HOME that is set already is left as it is; where it names no folder yet, that is made.
+    A folder that DAGSTER_HOME names and that is there already is left as it is.
     """
     named = os.environ.get(HOME_VARIABLE)
-    if named:
-        Path(named).mkdir(parents=True, exist_ok=True)
+    if named and Path(named).is_dir():
         return Path(named)
     root = project_root()
-    home = root / ".dagster_home"
+    home = Path(named) if named else root / ".dagster_home"
     home.mkdir(parents=True, exist_ok=True)
     own = root / "dagster.yaml"
     wanted = own if own.is_file() else Path(__file__).with_name("dagster.yaml")

@@ -7,12 +7,16 @@ import pytest
 from medembed_pipeline.dagster_home import HOME_VARIABLE, prepare_dagster_home
 
 
-def test_a_home_that_is_named_and_not_there_yet_is_made(
+def test_a_home_that_is_named_is_made_with_telemetry_off_and_then_left_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "of" / "mine"))
-    assert prepare_dagster_home() == tmp_path / "of" / "mine"
-    assert list((tmp_path / "of" / "mine").iterdir()) == []
+    named = tmp_path / "of" / "mine"
+    monkeypatch.setenv(HOME_VARIABLE, str(named))
+    assert prepare_dagster_home() == named
+    assert "enabled: false" in (named / "dagster.yaml").read_text()
+    (named / "dagster.yaml").write_text("# mine\n")
+    assert prepare_dagster_home() == named
+    assert (named / "dagster.yaml").read_text() == "# mine\n"
 
 
 def test_without_one_the_project_has_its_own_with_telemetry_off(

@@ -272,27 +272,33 @@ class AssetWork:
         )
         return table
 
-    def publish_pictures(self, pictures: Mapping[str, PictureFiles]) -> dict[str, Any]:
+    def publish_pictures(
+        self, pictures: Mapping[str, PictureFiles], asset: str | None = None
+    ) -> dict[str, Any]:
         """Write `<lake>/pictures/<asset>/<name>.png` and `.svg`, and show the PNG in the UI.
 
         Parameters
         ----------
         pictures
             by name, a lower-case word or several joined by `_`.
+        asset
+            whose they are; by default the only asset of this work.
 
         Returns
         -------
         dict[str, Any]
             Metadata, a picture per name.
         """
-        asset = self.context.asset_key.path[-1]
+        if not pictures:
+            return {}
+        name_of_asset = asset or self.context.asset_key.path[-1]
 
         def place() -> None:
             for name, picture in pictures.items():
                 for suffix, content in (("png", picture.png), ("svg", picture.svg)):
-                    self.lake.write_bytes(content, "pictures", asset, f"{name}.{suffix}")
+                    self.lake.write_bytes(content, "pictures", name_of_asset, f"{name}.{suffix}")
 
-        self.lake.publish(asset, place)
+        self.lake.publish(name_of_asset, place)
         return {
             name: inline_picture(picture.png, name.replace("_", " ").capitalize())
             for name, picture in pictures.items()
@@ -332,7 +338,7 @@ class AssetWork:
             "kept": kept,
             **fact_metadata(table.footer.facts),
             **(more or {}),
-            **self.publish_pictures(self.draw(table)),
+            **self.publish_pictures(self.draw(table), table.name),
         }
         return dg.MaterializeResult(
             asset_key=table.name, data_version=dg.DataVersion(table.data_version), metadata=metadata
