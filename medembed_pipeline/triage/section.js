@@ -49,7 +49,7 @@
       { name: `Over the ${single} alone`, numeric: true, cell: (one) => changed(one.best_single), by: (one) => one.best_single?.value ?? null },
       { name: "Over points", numeric: true, about: "The arm points, in which note and picture add up by how it is made", cell: (one) => changed(one.points), by: (one) => one.points?.value ?? null },
       { name: "Over itself as it is", numeric: true, cell: (one) => changed(one.as_it_is), by: (one) => one.as_it_is?.value ?? null },
-    ], [...found.values()], { label: "What a partner is worth", first: 24 });
+    ], [...found.values()], { label: "What a partner is worth", first: 30 });
   }
 
   function shortcuts(rows, figureName) {
