@@ -1,3 +1,3 @@
 """Landing files to notes: what landed, cleaned, told apart, and split."""
 
-REVISION = "2"
+REVISION = "3"

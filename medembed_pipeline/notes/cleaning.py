@@ -12,6 +12,9 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 )
 _SPACES = re.compile(r"  +")
+_MOST_MARKS = 30
+# All combining marks are among these, and little else that comes in long runs.
+_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MOST_MARKS + 1},}}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 # Files of dictated notes often carry each line break as a comma without a space after it ("SUBJECTIVE: ,She
@@ -97,8 +100,7 @@ def _repair_characters(text: str) -> str:
         return text
     from ftfy import TextFixerConfig, fix_text
 
-    if _LONE_SURROGATE.search(text):
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = whole_characters(text)
     config = TextFixerConfig(
         unescape_html=False,
         remove_terminal_escapes=False,
@@ -107,10 +109,34 @@ def _repair_characters(text: str) -> str:
         uncurl_quotes=True,
         fix_line_breaks=True,
         remove_control_chars=False,
-        normalization="NFC",
+        normalization=None,
         explain=False,
     )
-    return unicodedata.normalize("NFC", fix_text(text, config))
+    return unicodedata.normalize("NFC", _with_few_marks(fix_text(text, config)))
+
+
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for every half of a character (a lone surrogate), which no encoder reads."""
+    if _LONE_SURROGATE.search(text):
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _with_few_marks(text: str) -> str:
+    """Of many combining marks in a row the first ones: to put n of them in order takes n squared steps.
+
+    No language writes more (Unicode Standard Annex 15, Stream-Safe Text Format).
+    """
+    return _MARKS.sub(lambda run: _first_marks(run[0]), text)
+
+
+def _first_marks(run: str) -> str:
+    kept, marks = [], 0
+    for character in run:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _tidy_spaces(text: str) -> str:

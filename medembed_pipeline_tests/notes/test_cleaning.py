@@ -101,7 +101,23 @@ def test_cleaning_twice_changes_nothing_and_leaves_no_control_or_run(text: str) 
 
 
 @pytest.mark.parametrize(
-    "piece", [",", ", ", ": ,", "A", "A,", " ", "\n ", ".,", "9,", "HEAD:,", "\u00c2", "\u00e2\u20ac"]
+    "piece",
+    [
+        ",",
+        ", ",
+        ": ,",
+        "A",
+        "A,",
+        " ",
+        "\n ",
+        ".,",
+        "9,",
+        "HEAD:,",
+        "\u00c2",
+        "\u00e2\u20ac",
+        "\u0315\u0300\u0327",
+        "\u00cc\u0080",
+    ],
 )
 def test_time_grows_with_the_length_only(piece: str) -> None:
     # 200,000 characters each: quadratic behaviour would take minutes.
