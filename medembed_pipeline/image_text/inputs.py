@@ -107,27 +107,31 @@ def spaces_of(
 ) -> tuple[dict[str, Space], dict[str, Any]]:
     """Each model's space: `base`, and `finetuned` where there is one; and what is to be said of them.
 
-    A projection that cannot be trained gives no space, and the fact `why_empty` says what is needed.
+    A projection that cannot be trained gives no space, and the fact `why_empty` says what is needed. The facts
+    `image_encoder` and `kept_side` say what sees the pictures, and how large.
     """
     ids = [picture.image_id for picture in cases.pictures]
     texts = all_texts(prompts)
     if not ids:
         return {}, {"why_empty": "no case has a picture"}
+    unpacked = images.footer.recipe.settings.get("ImagesSettings", {})
+    about = {"kept_side": unpacked["kept_side"]} if "kept_side" in unpacked else {}
     if settings.model != BUNDLED:
         named = {"base": settings.model, **({"finetuned": settings.finetuned} if settings.finetuned else {})}
 
         def pixels(wanted: Any) -> list[Any]:
             return [pixels_of(png) for png in packed_pictures(images, wanted)]
 
-        return {
-            name: hub_space(lake, model, ids, pixels, texts, encoder) for name, model in named.items()
-        }, {}
+        spaces = {name: hub_space(lake, model, ids, pixels, texts, encoder) for name, model in named.items()}
+        last = ImageEncoderSpec([*named.values()][-1], encoder.size, encoder.allow_remote_code)
+        return spaces, {**about, "image_encoder": image_encoder_fingerprint(last)}
     columns = embeddings.read()
     row_of: Mapping[str, int] = {
         image: row for row, image in enumerate(columns.column("image_id").to_pylist())
     }
     matrix = vectors(columns.column("embedding"))[np.array([row_of[image] for image in ids], dtype=np.int64)]
     try:
-        return trained_spaces(lake, ids, matrix, cases.read, texts, settings)
+        spaces, facts = trained_spaces(lake, ids, matrix, cases.read, texts, settings)
     except ImageTextError as error:
         return {}, {"why_empty": str(error)}
+    return spaces, {**facts, **about, "image_encoder": embeddings.footer.facts.get("vectors_kept_as", "")}

@@ -144,12 +144,17 @@ def trained_spaces(
 
 def keep_projection(lake: Lake, projection: Projection, about: dict[str, Any]) -> str:
     """Save it under `<lake>/image_text_models/<version>`; returns the version, by its content."""
-    parts = [projection.image_mean, projection.image_map, projection.text_mean, projection.text_map]
-    version = digest([np.ascontiguousarray(part).tobytes().hex() for part in parts])[:16]
+    version = projection_version(projection)
     if not lake.exists(FOLDER, version, CONFIG):
         with lake.staged_folder(FOLDER, version, last=CONFIG) as staged:
             save_projection(staged, projection, about)
     return version
+
+
+def projection_version(projection: Projection) -> str:
+    """16 hex over what it holds."""
+    parts = [projection.image_mean, projection.image_map, projection.text_mean, projection.text_map]
+    return digest([np.ascontiguousarray(part).tobytes().hex() for part in parts])[:16]
 
 
 def hub_space(

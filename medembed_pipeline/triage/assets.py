@@ -64,7 +64,11 @@ if SETTINGS.images.enabled:
                 kept = work.lake.exists(FOLDER, version, MANIFEST)
                 if not kept:
                     empty = cases.why_empty is not None
-                    encoders = {} if empty else encoders_part(encoder, SETTINGS.image_encoder)
+                    encoders = (
+                        {}
+                        if empty
+                        else encoders_part(encoder, SETTINGS.image_encoder, SETTINGS.images.kept_side)
+                    )
                     parts = make_parts(
                         cases, lambda metadata: _rows(work, cases, metadata), encoders, settings
                     )
@@ -248,11 +252,11 @@ if SETTINGS.images.enabled:
         def describe(table: LakeTable) -> dict[str, Any]:
             return {"sentence": dg.MetadataValue.md(f"**{table.footer.facts['sentence']}**")}
 
-        result = work.publish(
-            lambda: verdict_of(ledger.read(), meter.read(), model.parts, chosen, settings),
-            VERDICT_SCHEMA,
-            describe,
-        )
+        def build() -> Built:
+            table, facts = verdict_of(ledger.read(), meter.read(), model.parts, chosen, settings)
+            return table, {**facts, "model": model.version}
+
+        result = work.publish(build, VERDICT_SCHEMA, describe)
         work.context.log.info(str(work.lake.table("triage_verdict").footer.facts["sentence"]))
         return result
 

@@ -148,7 +148,7 @@ def run(options: argparse.Namespace) -> int:
     parts = make_parts(
         cases,
         lambda metadata: found.rows(cases, metadata),
-        encoders_part(found.encoder, found.image_encoder),
+        encoders_part(found.encoder, found.image_encoder, settings.images.kept_side),
         triage,
     )
     if parts.chosen is None:

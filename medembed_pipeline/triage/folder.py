@@ -27,7 +27,7 @@ from medembed_pipeline.triage.metadata import MetadataColumn
 from medembed_pipeline.triage.predictions import Chosen
 from medembed_pipeline.triage.projection import Projection
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST, ABOUT, ARRAYS, CARD = "manifest.json", "arms.json", "arms.safetensors", "README.md"
 
 

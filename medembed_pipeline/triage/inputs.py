@@ -80,8 +80,10 @@ def _spread(rows: FloatArray, places: Any, count: int) -> FloatArray:
     return found
 
 
-def encoders_part(encoder: EncoderSettings, image_encoder: ImageEncoderSettings) -> dict[str, Any]:
-    """What a model's manifest says of the models that make its vectors."""
+def encoders_part(
+    encoder: EncoderSettings, image_encoder: ImageEncoderSettings, kept_side: int
+) -> dict[str, Any]:
+    """What a model's manifest says of the models that make its vectors, and of how large they see a picture."""
     return {
         NOTE: {
             "settings": encoder.model_dump(mode="json"),
@@ -90,6 +92,7 @@ def encoders_part(encoder: EncoderSettings, image_encoder: ImageEncoderSettings)
         PICTURE: {
             "settings": image_encoder.model_dump(mode="json"),
             "fingerprint": image_encoder_fingerprint(image_spec_of_settings(image_encoder)),
+            "kept_side": kept_side,
         },
     }
 

@@ -20,6 +20,9 @@ from medembed_pipeline.triage.errors import TriageError
 from medembed_pipeline.triage.folder import Parts, read_model
 from medembed_pipeline.triage.metadata import metadata_rows
 
+Rows = Mapping[str, tuple[Any, FloatArray]]
+"""By part, which of some cases have it, int64 [m], and their vectors, float64 [m, d]."""
+
 
 @dataclass(frozen=True)
 class TriageAnswer:
@@ -131,6 +134,15 @@ class TriageModel:
             raise TriageError(
                 f"{len(notes)} notes and {len(pictures)} pictures; expected one of each per case."
             )
+        return self.answer(self.rows(notes, pictures, metadata), len(notes), arm=arm)
+
+    def rows(
+        self,
+        notes: Sequence[str | None],
+        pictures: Sequence[UInt8Array | None],
+        metadata: Mapping[str, Sequence[Any]] | None = None,
+    ) -> Rows:
+        """The vectors of some cases, for `answer`; parameters as of `predict`."""
         rows = {}
         for part, values in ((NOTE, notes), (PICTURE, pictures)):
             there = np.array([row for row, value in enumerate(values) if value is not None], dtype=np.int64)
@@ -139,21 +151,19 @@ class TriageModel:
         if metadata is not None and METADATA in self.parts.arms.projections:
             numbers = metadata_rows(self.parts.metadata, metadata, len(notes))
             rows[METADATA] = np.arange(len(notes)), numbers
-        return self.answer(rows, len(notes), arm=arm)
+        return rows
 
     def _encoded(self, part: str, values: list[Any]) -> FloatArray:
         encoder = self.note_encoder if part == NOTE else self.picture_encoder
         return np.asarray(encoder.encode(values), dtype=np.float64)
 
-    def answer(
-        self, rows: Mapping[str, tuple[Any, FloatArray]], count: int, *, arm: str | None = None
-    ) -> list[TriageAnswer]:
+    def answer(self, rows: Rows, count: int, *, arm: str | None = None) -> list[TriageAnswer]:
         """Answer cases whose vectors are known.
 
         Parameters
         ----------
         rows
-            by part, which of the cases have it, int64 [m], and their vectors, float64 [m, d].
+            see `Rows`.
         count
             number of cases.
         arm

@@ -10,6 +10,7 @@ from typing import Final
 from medembed_pipeline.classification.verification import verify_model_folders
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.lake.verification import Finding
 from medembed_pipeline.triage.errors import TriageError
 from medembed_pipeline.triage.folder import MANIFEST, Parts, read_manifest, read_model
@@ -17,6 +18,7 @@ from medembed_pipeline.triage.folder import MANIFEST, Parts, read_manifest, read
 FOLDER: Final = "triage_models"
 ASSET: Final = "triage_model"
 POINTER: Final = f"{ASSET}.json"
+VERDICT: Final = "triage_verdict"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,30 @@ def current_model(lake: Lake) -> PublishedTriageModel:
     return published(lake, pointer["version"])
 
 
+def judged_model(lake: Lake, verdict: LakeTable | None) -> PublishedTriageModel | None:
+    """The model that a verdict is about, so that a newer one changes nothing until it is judged; None where it is gone.
+
+    Parameters
+    ----------
+    lake
+        where it lies.
+    verdict
+        `triage_verdict`; None where there is none.
+    """
+    version = None if verdict is None else verdict.footer.facts.get("model")
+    if verdict is None or version is None or not lake.exists(FOLDER, version, MANIFEST):
+        return None
+    found = published(lake, version)
+    return found if found.data_version == verdict.footer.recipe.inputs.get(ASSET) else None
+
+
 def verify_triage_models(lake: Lake) -> list[Finding]:
     """A finding per model folder, and one where the pointer leads nowhere or to something else."""
     return verify_model_folders(lake, FOLDER, ASSET, (POINTER,))
 
 
 def used_triage_models(lake: Lake) -> set[str]:
-    """Versions that are never removed: the current one."""
-    version = (lake.read_json(POINTER) or {}).get("version")
-    return set() if version is None else {str(version)}
+    """Versions that are never removed: the current one, and the one that the verdict is about."""
+    verdict = lake.find_table(VERDICT)
+    named = {(lake.read_json(POINTER) or {}).get("version"), verdict and verdict.footer.facts.get("model")}
+    return {str(version) for version in named if version}

@@ -15,6 +15,7 @@ from medembed_pipeline.triage.cases import TEST, VALIDATION, TriageCases
 from medembed_pipeline.triage.scoring import numbered, triage_figures
 from medembed_pipeline.triage.settings import TriageSettings
 
+LOG_LOSS = "log_loss"
 DECIMALS = 9
 """Probabilities are rounded here: further down, a matrix product depends on the number of threads."""
 
@@ -51,12 +52,20 @@ class Chosen:
     fusion
         the best arm of both; None where there is none.
     figures
-        by arm, the main metric on validation cases that have note and picture, where there are arms of both.
+        by arm, the metric on validation cases that have note and picture, where there are arms of both.
+    metric
+        which: the main one, or log loss.
     """
 
     single: str
     fusion: str | None
     figures: Mapping[str, float]
+    metric: str
+
+    def ranked(self) -> list[str]:
+        """The arms, the best first; equal ones in the order of the tables."""
+        sign = 1 if self.metric == LOG_LOSS else -1
+        return sorted(self.figures, key=lambda arm: (round(sign * self.figures[arm], 9), [*ARMS].index(arm)))
 
 
 def choose_arms(
@@ -73,21 +82,13 @@ def choose_arms(
         arm: triage_figures(_probabilities(arms, arm, seen, rows), cases.level[rows], groups, cases.levels)
         for arm in made
     }
-    metric = settings.main_metric
+    metric: str = settings.main_metric
     if not all(metric in figures for figures in found.values()):
-        metric = "log_loss"
+        metric = LOG_LOSS
     values = {arm: float(figures[metric].value[0]) for arm, figures in found.items()}
-    sign = -1 if metric == "log_loss" else 1
-    # Rounded, so that no library's last digit chooses.
-    best = {
-        kind: max(
-            (arm for arm in made if arm in names), key=lambda arm: round(sign * values[arm], 9), default=None
-        )
-        for kind, names in (("single", SINGLE), ("fusion", FUSIONS))
-    }
-    single = best["single"]
-    assert single is not None
-    return Chosen(single, best["fusion"], values)
+    ranked = Chosen("", None, values, metric).ranked()
+    single = next(arm for arm in ranked if arm in SINGLE)
+    return Chosen(single, next((arm for arm in ranked if arm in FUSIONS), None), values, metric)
 
 
 def _shared_parts(made: list[str]) -> tuple[str, ...]:

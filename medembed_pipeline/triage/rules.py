@@ -58,6 +58,11 @@ def triage_word(outcomes: Sequence[Outcome], evidence: Evidence, settings: Triag
     return words[evidence.single]
 
 
+def named_arm(word: str, single: str, fusion: str | None) -> str:
+    """The arm that a verdict names; the best single one where it names none (`confounded`, `inconclusive`)."""
+    return fusion if word == "picture_helps" and fusion is not None else single
+
+
 def triage_sentence(outcomes: Sequence[Outcome], evidence: Evidence, settings: TriageVerdictSettings) -> str:
     """The verdict in one sentence, with its numbers, and which arm to use."""
     word = triage_word(outcomes, evidence, settings)
