@@ -1,3 +1,3 @@
 """The released checkpoint over HTTP: similar notes, labels, vectors; and the page that people use."""
 
-REVISION = "1"
+REVISION = "2"

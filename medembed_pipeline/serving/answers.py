@@ -18,6 +18,8 @@ from medembed_pipeline.serving.settings import ServingSettings
 from medembed_pipeline.serving.snapshot import Snapshot
 from medembed_pipeline.serving.texts import PreparedText, prepare_text
 
+NO_CLASSIFIER = "the released checkpoint has no classifier in this lake"
+
 
 def prepared(texts: Sequence[str], settings: ServingSettings, snapshot: Snapshot) -> list[PreparedText]:
     """The texts of a request, cleaned as the stored ones were.
@@ -27,20 +29,10 @@ def prepared(texts: Sequence[str], settings: ServingSettings, snapshot: Snapshot
     RequestError
         there are too many, one is too long, or nothing is left of one.
     """
-    if len(texts) > settings.texts_per_request:
-        raise RequestError(
-            f"texts: {len(texts)} of them; a request may have {settings.texts_per_request}.",
-            status=413,
-            kind="too_many_texts",
-        )
+    refuse_too_many(len(texts), "texts", settings)
     found = []
     for position, text in enumerate(texts):
-        if len(text) > settings.characters_per_text:
-            raise RequestError(
-                f"texts.{position}: {len(text)} characters; a text may have {settings.characters_per_text}.",
-                status=413,
-                kind="text_too_long",
-            )
+        refuse_too_long(text, f"texts.{position}", settings)
         one = prepare_text(text, redact=snapshot.redact)
         if not one.text:
             raise RequestError(
@@ -48,6 +40,26 @@ def prepared(texts: Sequence[str], settings: ServingSettings, snapshot: Snapshot
             )
         found.append(one)
     return found
+
+
+def refuse_too_many(count: int, what: str, settings: ServingSettings) -> None:
+    """Raises RequestError where a request asks about more than it may."""
+    if count > settings.texts_per_request:
+        raise RequestError(
+            f"{what}: {count} of them; a request may have {settings.texts_per_request}.",
+            status=413,
+            kind="too_many_texts",
+        )
+
+
+def refuse_too_long(text: str, where: str, settings: ServingSettings) -> None:
+    """Raises RequestError where a text is longer than it may be."""
+    if len(text) > settings.characters_per_text:
+        raise RequestError(
+            f"{where}: {len(text)} characters; a text may have {settings.characters_per_text}.",
+            status=413,
+            kind="text_too_long",
+        )
 
 
 def own_row(snapshot: Snapshot, text: PreparedText) -> int | None:
@@ -116,12 +128,7 @@ def search_job(
         )
     allowed = snapshot.allowed(filters)
     if request.note_ids:
-        if len(request.note_ids) > settings.texts_per_request:
-            raise RequestError(
-                f"note_ids: {len(request.note_ids)} of them; a request may have {settings.texts_per_request}.",
-                status=413,
-                kind="too_many_texts",
-            )
+        refuse_too_many(len(request.note_ids), "note_ids", settings)
         rows = [snapshot.row_of.get(note_id) for note_id in request.note_ids]
         if None in rows:
             raise RequestError(
@@ -214,6 +221,15 @@ def model_answer(snapshot: Snapshot, key: Key) -> dict[str, Any]:
         "made_at": snapshot.made_at.isoformat(timespec="seconds"),
         "map": snapshot.places.method,
         "classifier": parts.classifier or None,
+        "unanswered": {
+            path: reason
+            for path, model, reason in (
+                ("/classify", snapshot.classifier, NO_CLASSIFIER),
+                ("/triage", snapshot.triage, parts.triage.reason),
+                ("/image-text", snapshot.image_text, parts.image_text.reason),
+            )
+            if model is None
+        },
         "scope": key.scope,
     }
     if key.scope == "text":

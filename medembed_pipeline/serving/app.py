@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from medembed_pipeline.serving import answers, openai_api, schemas
+from medembed_pipeline.serving import answers, openai_api, picture_answers, picture_schemas, schemas
 from medembed_pipeline.serving.docs_page import docs_page
 from medembed_pipeline.serving.errors import RequestError, ServingError
 from medembed_pipeline.serving.gate import STATE, Asking
@@ -53,6 +53,7 @@ def make_app(service: Service) -> FastAPI:
     )
     _handle_errors(app)
     _add_questions(app, service)
+    _add_picture_questions(app, service)
     _add_openai(app, service)
     _add_states(app, service)
     _add_pages(app)
@@ -97,10 +98,12 @@ def _problem(status: int, kind: str, message: str, headers: dict[str, str] | Non
     return JSONResponse({"error": {"kind": kind, "message": message}}, status, headers)
 
 
-def _asking(request: Request, snapshot: str, texts: int = 0, *, filtered: bool = False) -> Asking:
+def _asking(
+    request: Request, snapshot: str, texts: int = 0, *, pictures: int = 0, filtered: bool = False
+) -> Asking:
     """Who asks, with what the audit log is to know of it."""
     asking: Asking = request.scope[STATE]
-    asking.snapshot, asking.texts, asking.filtered = snapshot, texts, filtered
+    asking.snapshot, asking.texts, asking.pictures, asking.filtered = snapshot, texts, pictures, filtered
     return asking
 
 
@@ -147,9 +150,7 @@ def _add_questions(app: FastAPI, service: Service) -> None:
         snapshot = service.snapshot()
         _asking(request, snapshot.id, len(asked.texts))
         if snapshot.classifier is None:
-            raise RequestError(
-                "The released checkpoint has no classifier in this lake.", status=503, kind="no_classifier"
-            )
+            raise RequestError(f"No labels: {answers.NO_CLASSIFIER}.", status=503, kind="no_classifier")
 
         def prepare() -> Job:
             texts = answers.prepared(asked.texts, settings, snapshot)
@@ -160,12 +161,13 @@ def _add_questions(app: FastAPI, service: Service) -> None:
         outcome = await service.compute(job)
         return JSONResponse(answers.classify_answer(snapshot, outcome))
 
-    @app.get("/model", response_model=schemas.ModelAnswer, tags=["model"])
+    @app.get("/model", response_model=picture_schemas.ModelAnswer, tags=["model"])
     async def model(request: Request) -> Response:
         """What is being served, and what notes can be filtered by."""
         snapshot = service.snapshot()
         key = _asking(request, snapshot.id).key
-        return JSONResponse(answers.model_answer(snapshot, key))
+        triage = picture_answers.triage_model_answer(snapshot, key)
+        return JSONResponse({**answers.model_answer(snapshot, key), "triage": triage})
 
     @app.get("/map", response_model=schemas.MapAnswer, tags=["model"])
     async def places(request: Request) -> Response:
@@ -173,6 +175,30 @@ def _add_questions(app: FastAPI, service: Service) -> None:
         snapshot = service.snapshot()
         key = _asking(request, snapshot.id).key
         return JSONResponse(await asyncio.to_thread(answers.map_answer, snapshot, key))
+
+
+def _add_picture_questions(app: FastAPI, service: Service) -> None:
+    settings = service.settings
+
+    @app.post("/triage", response_model=picture_schemas.TriageAnswer, tags=["pictures"])
+    async def triage(asked: picture_schemas.TriageRequest, request: Request) -> Response:
+        """The level of each case of a note, a picture, or both; 503 where no triage model has a verdict."""
+        snapshot = service.snapshot()
+        notes = sum(case.note is not None for case in asked.cases)
+        pictures = sum(case.picture is not None for case in asked.cases)
+        _asking(request, snapshot.id, notes, pictures=pictures)
+        job = await service.unpack(picture_answers.triage_job(snapshot, asked, settings))
+        outcome = await service.compute(job)
+        return JSONResponse(picture_answers.triage_answer(snapshot, outcome.said))
+
+    @app.post("/image-text", response_model=picture_schemas.ImageTextAnswer, tags=["pictures"])
+    async def image_text(asked: picture_schemas.ImageTextRequest, request: Request) -> Response:
+        """How near each picture is to two texts that say the opposite; 503 without a model of pictures and texts."""
+        snapshot = service.snapshot()
+        key = _asking(request, snapshot.id, 2 * len(asked.pairs), pictures=len(asked.pictures)).key
+        job = await service.unpack(picture_answers.image_text_job(snapshot, asked, settings))
+        outcome = await service.compute(job)
+        return JSONResponse(picture_answers.image_text_answer(snapshot, asked, outcome.said, key))
 
 
 def _add_openai(app: FastAPI, service: Service) -> None:

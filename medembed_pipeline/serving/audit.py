@@ -47,6 +47,7 @@ class AuditLog:
         route: str,
         status: int,
         texts: int,
+        pictures: int,
         filtered: bool,
         snapshot: str,
         milliseconds: float,
@@ -63,8 +64,8 @@ class AuditLog:
             the route's pattern, never the path that was asked for.
         status
             of the answer.
-        texts
-            how many texts or notes were asked about.
+        texts, pictures
+            how many texts or notes, and how many pictures, were asked about.
         filtered
             whether filters were given.
         snapshot
@@ -79,6 +80,7 @@ class AuditLog:
             "asked": route,
             "status": status,
             "texts": texts,
+            "pictures": pictures,
             "filtered": filtered,
             "snapshot": snapshot,
             "ms": round(milliseconds, 1),

@@ -19,11 +19,11 @@ import numpy.typing as npt
 from pydantic import BaseModel
 
 from medembed_pipeline.serving.errors import ServingError
+from medembed_pipeline.serving.picture_schemas import ImageTextAnswer, ModelAnswer, TriageAnswer
 from medembed_pipeline.serving.schemas import (
     ClassifyAnswer,
     EmbedAnswer,
     FilterRequest,
-    ModelAnswer,
     SearchAnswer,
     StateAnswer,
 )
@@ -31,6 +31,7 @@ from medembed_pipeline.serving.schemas import (
 Answer = TypeVar("Answer", bound=BaseModel)
 
 _COME_BACK = (429, 503)
+_NO_MODEL = ("no_classifier", "no_triage_model", "no_image_text_model")
 
 
 class ServiceRefusedError(ServingError):
@@ -151,6 +152,35 @@ class ServingClient:
         """The probable labels of texts; raises as `embed`."""
         return self._ask("/classify", {"texts": list(texts)}, ClassifyAnswer)
 
+    def triage(
+        self,
+        notes: Sequence[str | None],
+        pictures: Sequence[bytes | None],
+        metadata: Sequence[Mapping[str, str | float | None]] | None = None,
+    ) -> TriageAnswer:
+        """The level of each case; raises as `embed`.
+
+        Parameters
+        ----------
+        notes
+            n notes; None for a case without.
+        pictures
+            n PNG or JPEG files; None for a case without.
+        metadata
+            n times what is known besides, by column.
+        """
+        cases = [
+            {"note": note, "picture": None if picture is None else _base64(picture), "metadata": dict(own)}
+            for note, picture, own in zip(notes, pictures, metadata or [{}] * len(notes), strict=True)
+        ]
+        return self._ask("/triage", {"cases": cases}, TriageAnswer)
+
+    def image_text(self, pictures: Sequence[bytes], pairs: Sequence[tuple[str, str]] = ()) -> ImageTextAnswer:
+        """How near PNG or JPEG files are to both texts of pairs, by default of the lake's; raises as `embed`."""
+        asked = [{"positive": positive, "negative": negative} for positive, negative in pairs]
+        body = {"pictures": [_base64(picture) for picture in pictures], "pairs": asked}
+        return self._ask("/image-text", body, ImageTextAnswer)
+
     def model(self) -> ModelAnswer:
         """What is being served; raises as `embed`."""
         return self._ask("/model", None, ModelAnswer)
@@ -172,11 +202,15 @@ class ServingClient:
             if answer.status_code == 200:
                 return kind.model_validate_json(answer.content)
             refused = _refused(answer)
-            # 503 of a question that there is no answer to (no classifier) will not change by asking again.
-            if last or answer.status_code not in _COME_BACK or refused.kind == "no_classifier":
+            # 503 of a question that no model answers will not change by asking again.
+            if last or answer.status_code not in _COME_BACK or refused.kind in _NO_MODEL:
                 raise refused
             time.sleep(float(answer.headers.get("retry-after", "1")))
         raise AssertionError("unreachable")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _refused(answer: httpx.Response) -> ServiceRefusedError:

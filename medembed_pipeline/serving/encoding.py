@@ -1,69 +1,23 @@
-"""The encoder of a snapshot, and the vectors that its checkpoint gave to its notes."""
+"""The vectors that a snapshot's checkpoint gave to its notes."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.embeddings.vectors import text_key
-from medembed_pipeline.encoder import Role
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vectors
+from medembed_pipeline.serving.encoders import SharedEncoder
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.parts import NOTES, VECTORS, SnapshotParts
 
 BLOCK = 32
 """Texts of a snapshot in the making that are encoded before a waiting request may go first."""
-
-
-class SharedEncoder:
-    """An encoder that several threads may use: one at a time, for its tokenizer stands only one.
-
-    Parameters
-    ----------
-    encoder
-        `medembed_pipeline.encoder.model.Encoder`, or what encodes like it.
-    fingerprint
-        of its vectors.
-    """
-
-    def __init__(self, encoder: Any, fingerprint: str) -> None:
-        self._encoder = encoder
-        self._lock = threading.Lock()
-        self.fingerprint = fingerprint
-
-    @property
-    def dimensions(self) -> int:
-        """Length of a vector."""
-        return int(self._encoder.dimensions)
-
-    def encode(self, texts: Sequence[str], role: Role = "document") -> npt.NDArray[np.float32]:
-        """float32 [texts, dimensions], L2-normalised."""
-        with self._lock:
-            found: npt.NDArray[np.float32] = self._encoder.encode(texts, role=role)
-            return found
-
-    def tokens(self, texts: Sequence[str], role: Role = "document") -> int:
-        """How many tokens of the texts are read, special ones included."""
-        if not texts:
-            return 0
-        with self._lock:
-            return int(self._encoder.tokenize(list(texts), role=role).lengths.sum())
-
-
-def load_shared_encoder(parts: SnapshotParts, device: str) -> SharedEncoder:
-    """Load a checkpoint's encoder; see `load_encoder` for what it raises."""
-    from medembed_pipeline.encoder.model import load_encoder
-
-    return SharedEncoder(
-        load_encoder(parts.spec, device=device, precision=parts.precision), parts.fingerprint
-    )
 
 
 def note_vectors(

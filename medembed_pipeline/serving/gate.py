@@ -27,6 +27,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 PUBLIC = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
 """What is answered without a key: it holds nothing of the lake."""
 PUBLIC_FOLDER = "/page/"
+WITH_PICTURES = frozenset({"/triage", "/image-text"})
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
@@ -55,7 +56,7 @@ class Asking:
     ----------
     key
         of who asks.
-    texts
+    texts, pictures
         how many are asked about.
     filtered
         whether filters are given.
@@ -65,6 +66,7 @@ class Asking:
 
     key: Key
     texts: int = 0
+    pictures: int = 0
     filtered: bool = False
     snapshot: str = ""
     started: float = field(default_factory=time.perf_counter)
@@ -87,6 +89,8 @@ class Gate:
         of requests.
     request_bytes
         of one body.
+    picture_bytes
+        of one body with pictures.
     audit
         told of every request.
     metrics
@@ -104,6 +108,7 @@ class Gate:
         allowed_hosts: list[str],
         limit: RateLimit,
         request_bytes: int,
+        picture_bytes: int,
         audit: AuditLog,
         metrics: ServiceMetrics,
         say: Callable[[str], None],
@@ -113,6 +118,7 @@ class Gate:
         self._hosts = {name.lower() for name in (*_LOOPBACK_NAMES, host.strip("[]"), *allowed_hosts)}
         self._limit = limit
         self._request_bytes = request_bytes
+        self._picture_bytes = picture_bytes
         self._audit = audit
         self._metrics = metrics
         self._say = say
@@ -191,11 +197,12 @@ class Gate:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes | Refusal:
         """The whole body, or why it is not read."""
+        most = self._picture_bytes if scope["path"] in WITH_PICTURES else self._request_bytes
         too_large = Refusal(
-            413, "too_large", f"A request may have {self._request_bytes} bytes.", ((b"connection", b"close"),)
+            413, "too_large", f"A request may have {most} bytes.", ((b"connection", b"close"),)
         )
         stated = dict(scope["headers"]).get(b"content-length", b"")
-        if stated.isdigit() and int(stated) > self._request_bytes:
+        if stated.isdigit() and int(stated) > most:
             return too_large
         parts: list[bytes] = []
         size = 0
@@ -209,7 +216,7 @@ class Gate:
                 return b"".join(parts)
             part = message.get("body", b"")
             size += len(part)
-            if size > self._request_bytes:
+            if size > most:
                 return too_large
             parts.append(part)
             if not message.get("more_body"):
@@ -228,6 +235,7 @@ class Gate:
             route=route,
             status=status,
             texts=asking.texts,
+            pictures=asking.pictures,
             filtered=asking.filtered,
             snapshot=asking.snapshot,
             milliseconds=1000 * seconds,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,14 +67,25 @@ class Job:
         whether the texts' labels are asked for.
     count_tokens
         whether the tokens read are counted.
+    ask
+        asks another model of the snapshot, instead of all that; done by itself.
+    size
+        of what is asked so, in texts that take as long.
     """
 
     snapshot: Snapshot
-    texts: Sequence[str | Stored]
+    texts: Sequence[str | Stored] = ()
     role: Role = "document"
     search: Searched | None = None
     classify: bool = False
     count_tokens: bool = False
+    ask: Callable[[], Any] | None = None
+    size: int = 0
+
+    @property
+    def weight(self) -> int:
+        """As how many texts it counts among what waits."""
+        return self.size or max(1, len(self.texts))
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,8 @@ class Outcome:
         per text, where labels were asked for.
     tokens
         read, where they were counted.
+    said
+        by the other model, where one was asked.
     """
 
     vectors: npt.NDArray[np.float32]
@@ -99,6 +113,7 @@ class Outcome:
     near: list[Hits] = field(default_factory=list)
     predictions: list[Prediction] = field(default_factory=list)
     tokens: int = 0
+    said: Any = None
 
 
 @dataclass
@@ -172,7 +187,7 @@ class InferenceThread:
         ServingError
             the thread is stopping.
         """
-        count = max(1, len(job.texts))
+        count = job.weight
         with self._lock:
             if self._closed:
                 raise ServingError("the service is stopping")
@@ -194,7 +209,7 @@ class InferenceThread:
             if first is None:
                 return
             batch = [first]
-            texts = len(first.job.texts)
+            texts = first.job.weight
             while texts < self._batch_texts:
                 try:
                     more = self._queue.get_nowait()
@@ -204,10 +219,10 @@ class InferenceThread:
                     ending = True
                     break
                 batch.append(more)
-                texts += len(more.job.texts)
+                texts += more.job.weight
             self._do(batch)
             with self._lock:
-                self._waiting -= sum(max(1, len(one.job.texts)) for one in batch)
+                self._waiting -= sum(one.job.weight for one in batch)
             # Or the last snapshot that was used would live on here.
             del first, batch
 
@@ -215,9 +230,10 @@ class InferenceThread:
         wanted = [one for one in batch if one.future.set_running_or_notify_cancel()]
         groups: dict[int, list[_Waiting]] = {}
         for one in wanted:
-            groups.setdefault(id(one.job.snapshot), []).append(one)
+            together = one.job.snapshot if one.job.ask is None else one
+            groups.setdefault(id(together), []).append(one)
         for group in groups.values():
-            self._on_batch(sum(len(one.job.texts) for one in group))
+            self._on_batch(sum(one.job.weight for one in group))
             self._do_together(group)
 
     def _do_together(self, group: list[_Waiting]) -> None:
@@ -248,6 +264,8 @@ def compute(jobs: Sequence[Job]) -> list[Outcome]:
     snapshot = jobs[0].snapshot
     if any(job.snapshot is not snapshot for job in jobs):
         raise ServingError("jobs of several snapshots are never done together")
+    if len(jobs) == 1 and jobs[0].ask is not None:
+        return [Outcome(np.empty((0, snapshot.encoder.dimensions), dtype=np.float32), said=jobs[0].ask())]
     vectors = _vectors(snapshot, jobs)
     queries: list[Query] = []
     for job, own in zip(jobs, vectors, strict=True):

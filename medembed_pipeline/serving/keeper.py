@@ -14,7 +14,7 @@ from medembed_pipeline.serving.snapshot import Snapshot
 RETRY_SECONDS = 30.0
 """How long after a snapshot could not be built the same one is tried again."""
 
-Build = Callable[[SnapshotParts, "Snapshot | None"], Snapshot]
+Build = Callable[[SnapshotParts], Snapshot]
 
 
 class SnapshotKeeper:
@@ -25,7 +25,7 @@ class SnapshotKeeper:
     read
         what a snapshot would be made of now (`read_parts`).
     build
-        makes it, given the one before.
+        makes it.
     watch_seconds
         between two looks.
     settle_seconds
@@ -85,7 +85,7 @@ class SnapshotKeeper:
             self._note(error, "")
             return False
         try:
-            made = self._build(parts, self.current)
+            made = self._build(parts)
         except Exception as error:
             self._failed = (parts.id, self._clock() + RETRY_SECONDS)
             self._note(error, parts.id)

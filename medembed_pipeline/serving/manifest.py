@@ -19,7 +19,10 @@ SERVED_SNAPSHOT_SCHEMA = pa.schema(
             "part",
             pa.string(),
             False,
-            {"description": "checkpoint, checkpoint_files, encoder, a table, or specialty_classifier"},
+            {
+                "description": "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model or "
+                "image_text"
+            },
         ),
         pa.field(
             "version",

@@ -20,6 +20,9 @@ from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.serving import REVISION
 from medembed_pipeline.serving.classifier import CLASSIFIER, classifier_version
 from medembed_pipeline.serving.errors import NothingReleasedError
+from medembed_pipeline.serving.image_text import IMAGE_TEXT, image_text_model
+from medembed_pipeline.serving.other_models import OtherModel
+from medembed_pipeline.serving.triage import TRIAGE, triage_model
 from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.verdict.released import released_checkpoint
 
@@ -31,6 +34,8 @@ NOTES, SPLITS, ROWS, VECTORS, MAP = (
     "projections",
 )
 TABLES = (ROWS, NOTES, SPLITS, VECTORS, MAP)
+TRIAGE_VERDICT, SEEN, PROMPTS = "triage_verdict", "image_text_vectors", "prompt_pairs"
+PICTURE_TABLES = (TRIAGE_VERDICT, SEEN, PROMPTS)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,14 @@ class SnapshotParts:
         `projections`, where it is of these vectors; else None, and the map is the vectors' own PCA.
     classifier
         version of the classifier that belongs to this checkpoint, "" where there is none.
+    triage
+        the triage model, which belongs to no checkpoint.
+    triage_verdict
+        `triage_verdict`, which says which of its arms answers.
+    image_text
+        the model of pictures and texts.
+    seen, prompts
+        `image_text_vectors`, which names it, and `prompt_pairs`.
     settled
         False while a run is on its way from new notes to their map.
     """
@@ -74,11 +87,20 @@ class SnapshotParts:
     vectors: LakeTable | None
     map: LakeTable | None
     classifier: str
+    triage: OtherModel
+    triage_verdict: LakeTable | None
+    image_text: OtherModel
+    seen: LakeTable | None
+    prompts: LakeTable | None
     settled: bool
 
     def versions(self) -> dict[str, str]:
         """Name and version of every part, in one order."""
         tables = {SPLITS: self.splits, ROWS: self.rows, VECTORS: self.vectors, MAP: self.map}
+        if self.triage.version:
+            tables[TRIAGE_VERDICT] = self.triage_verdict
+        if self.image_text.version:
+            tables[PROMPTS] = self.prompts
         return {
             "checkpoint": self.checkpoint.version,
             "checkpoint_files": self.checkpoint.data_version,
@@ -86,6 +108,8 @@ class SnapshotParts:
             NOTES: self.notes.data_version,
             **{name: "" if table is None else table.data_version for name, table in tables.items()},
             CLASSIFIER: self.classifier,
+            TRIAGE: self.triage.version,
+            IMAGE_TEXT: self.image_text.version,
         }
 
     @property
@@ -147,6 +171,7 @@ def read_parts(
     if rows is not None and _input(notes, ROWS) != rows.data_version:
         rows = None
     awaited = [rows, splits, *([vectors, places] if is_measured else [])]
+    triage_verdict, seen, prompts = (find(name) for name in PICTURE_TABLES)
     return SnapshotParts(
         checkpoint=checkpoint,
         spec=spec,
@@ -158,6 +183,11 @@ def read_parts(
         vectors=vectors,
         map=places,
         classifier=classifier_version(lake, checkpoint, precision=precision, long_notes=settings.long_notes),
+        triage=triage_model(lake, triage_verdict),
+        triage_verdict=triage_verdict,
+        image_text=image_text_model(lake, seen, prompts),
+        seen=seen,
+        prompts=prompts,
         settled=all(table is not None for table in awaited),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from medembed_pipeline.serving import schemas
+from medembed_pipeline.serving import picture_schemas, schemas
 from medembed_pipeline.serving.errors import RequestError
 
 _MODELS = (
@@ -14,6 +14,10 @@ _MODELS = (
     schemas.FilterRequest,
     schemas.Range,
     schemas.ClassifyRequest,
+    picture_schemas.TriageRequest,
+    picture_schemas.CaseRequest,
+    picture_schemas.ImageTextRequest,
+    picture_schemas.PromptPairRequest,
     schemas.OpenAIEmbeddingsRequest,
 )
 _KNOWN = {"body", "query", "path", "header", *(name for model in _MODELS for name in model.model_fields)}

@@ -162,7 +162,7 @@ class ColumnAnswer(BaseModel):
 
 
 class ModelAnswer(Answered):
-    """What is being served; labels, splits and columns are for the scope `text`."""
+    """What is being served."""
 
     checkpoint_files: str = Field(description="Hash of the checkpoint's files.")
     encoder: str = Field(description="Hash of all that decides a vector.")
@@ -174,6 +174,7 @@ class ModelAnswer(Answered):
     made_at: str
     map: str = Field(description="How the map was made: umap, tsne or pca.")
     classifier: str | None
+    unanswered: dict[str, str] = Field(description="By path of a question that cannot be answered now, why.")
     scope: Literal["ids", "text"] = Field(description="Of the key that asks.")
     labels: list[ValueCount] | None = None
     splits: list[ValueCount] | None = None

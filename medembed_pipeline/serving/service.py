@@ -56,9 +56,7 @@ class Service:
         self.metrics.waiting.set_function(lambda: self._inference.waiting)
         self.keeper = SnapshotKeeper(
             lambda: read_parts(lake, encoder),
-            lambda parts, before: build_snapshot(
-                lake, parts, encoder, known_encoder=before.encoder if before else None, say=say
-            ),
+            lambda parts: build_snapshot(lake, parts, encoder, say=say),
             watch_seconds=settings.watch_seconds,
             settle_seconds=settings.settle_seconds,
             say=say,
@@ -67,6 +65,7 @@ class Service:
             ),
             on_failure=self.metrics.failures.inc,
         )
+        self._unpacking = asyncio.Semaphore()
         self._wait_seconds = wait_seconds
         self._stopping = False
 
@@ -101,6 +100,11 @@ class Service:
         if current is None:
             raise RequestError(f"Not ready: {self.keeper.reason}.", status=503, kind="not_ready")
         return current
+
+    async def unpack(self, unpack: Callable[[], Job]) -> Job:
+        """Unpack the pictures of a request in a thread; of one request at a time, for they may take much memory."""
+        async with self._unpacking:
+            return await asyncio.to_thread(unpack)
 
     async def compute(self, job: Job) -> Outcome:
         """Have a job done by the thread that computes.

@@ -24,6 +24,9 @@ class ServingSettings(Section, table="serving"):
             "texts_per_request",
             "characters_per_text",
             "request_megabytes",
+            "picture_request_megabytes",
+            "pictures_per_request",
+            "picture_megapixels",
             "requests_per_second",
             "threads",
             "url",
@@ -58,6 +61,13 @@ class ServingSettings(Section, table="serving"):
     texts_per_request: int = Field(64, ge=1, le=4096, description="Texts in one request.")
     characters_per_text: int = Field(200_000, ge=100, le=10_000_000, description="Length of one text.")
     request_megabytes: float = Field(8.0, gt=0, le=1024, description="Size of one request.")
+    picture_request_megabytes: float = Field(
+        32.0, gt=0, le=1024, description="Size of one request with pictures, which travel as base64."
+    )
+    pictures_per_request: int = Field(16, ge=1, le=4096, description="Pictures in one request.")
+    picture_megapixels: float = Field(
+        64.0, gt=0, le=1024, description="A picture that unpacks to more is refused before it is unpacked."
+    )
     requests_per_second: float = Field(
         50.0, ge=0, le=100_000, description="Of one key, or one address without keys; 0: no limit."
     )

@@ -15,7 +15,8 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.lake.verification import altered
 from medembed_pipeline.serving.classifier import NoteClassifier, load_classifier
-from medembed_pipeline.serving.encoding import SharedEncoder, load_shared_encoder, note_vectors
+from medembed_pipeline.serving.encoders import SharedEncoder, shared_encoder
+from medembed_pipeline.serving.encoding import note_vectors
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.filters import (
     BoolArray,
@@ -24,12 +25,12 @@ from medembed_pipeline.serving.filters import (
     allowed_notes,
     landing_columns,
 )
+from medembed_pipeline.serving.image_text import PicturesAndTexts, load_image_text
 from medembed_pipeline.serving.parts import SnapshotParts
 from medembed_pipeline.serving.places import Places, map_places
 from medembed_pipeline.serving.search import Query, SearchIndex
+from medembed_pipeline.serving.triage import CaseTriage, load_triage
 from medembed_pipeline.training.verification import verify_checkpoint
-
-WARMING_TEXTS = ("Chest pain on exertion.", "Fracture of the left wrist, seen in follow-up. " * 12)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Snapshot:
         whether the lake's notes are masked, and so new ones are.
     classifier
         of this checkpoint; None where there is none.
+    triage, image_text
+        answer cases, and pictures against texts; None where the parts say why not.
     encoded
         notes whose vectors had to be computed for it.
     """
@@ -79,6 +82,8 @@ class Snapshot:
     places: Places
     redact: bool
     classifier: NoteClassifier | None
+    triage: CaseTriage | None
+    image_text: PicturesAndTexts | None
     encoded: int
     id: str = field(init=False)
 
@@ -100,7 +105,6 @@ def build_snapshot(
     parts: SnapshotParts,
     settings: EncoderSettings,
     *,
-    known_encoder: SharedEncoder | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Snapshot:
     """Build a whole snapshot: checked by hash, loaded and warmed.
@@ -113,8 +117,6 @@ def build_snapshot(
         see `read_parts`.
     settings
         of the encoder; its device.
-    known_encoder
-        of the snapshot before; used where it is of the same fingerprint.
     say
         told what takes long, in words without text of notes.
 
@@ -127,12 +129,7 @@ def build_snapshot(
     """
     started = time.monotonic()
     _refuse_altered(parts)
-    if known_encoder is not None and known_encoder.fingerprint == parts.fingerprint:
-        encoder = known_encoder
-    else:
-        encoder = load_shared_encoder(parts, settings.device)
-        for text in WARMING_TEXTS:
-            encoder.encode([text])
+    encoder = shared_encoder(parts.spec, parts.precision, parts.fingerprint, settings.device)
     notes = parts.notes.read(["note_id", "text", "specialties", "source_rows"]).sort_by("note_id")
     note_ids: list[str] = notes["note_id"].to_pylist()
     if parts.vectors is None:
@@ -158,8 +155,13 @@ def build_snapshot(
         places=map_places(parts.map, note_ids, index.vectors),
         redact=bool(cleaning.get("redact", False)),
         classifier=load_classifier(lake, parts.checkpoint, parts.classifier),
+        triage=load_triage(lake, parts.triage_verdict, parts.triage, settings.device),
+        image_text=load_image_text(lake, parts.seen, parts.prompts, parts.image_text, settings.device),
         encoded=encoded,
     )
+    for other in (parts.triage, parts.image_text):
+        if other.problem:
+            say(other.problem)
     say(
         f"snapshot {made.id}: checkpoint {parts.checkpoint.version}, {len(note_ids)} notes, {encoded} encoded for it, "
         f"{time.monotonic() - started:.1f} s"
@@ -185,7 +187,11 @@ def _refuse_altered(parts: SnapshotParts) -> None:
             f"the released checkpoint {parts.checkpoint.version} is not what was written: {'; '.join(problems[:5])}. "
             "`medembed rollback` puts another one back."
         )
-    for table in (parts.notes, parts.splits, parts.rows, parts.vectors, parts.map):
+    others = (
+        parts.triage_verdict if parts.triage.version else None,
+        parts.prompts if parts.image_text.version else None,
+    )
+    for table in (parts.notes, parts.splits, parts.rows, parts.vectors, parts.map, *others):
         problem = altered(table) if table is not None else ""
         if table is not None and problem:
             raise ServingError(f"{table.name}: {problem}")

@@ -35,6 +35,7 @@ def make_gate(service: Service, settings: ServingSettings, keyring: Keyring, aud
         allowed_hosts=settings.allowed_hosts,
         limit=RateLimit(settings.requests_per_second),
         request_bytes=int(settings.request_megabytes * 1024**2),
+        picture_bytes=int(settings.picture_request_megabytes * 1024**2),
         audit=audit,
         metrics=service.metrics,
         say=service.say,

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from medembed_pipeline_tests.serving.conftest import Running, running
-from medembed_pipeline_tests.serving.small_lake import Guess, make_lake
+from medembed_pipeline_tests.serving.small_lake import Guess, add_image_text, add_triage, make_lake
 
 ANSWERED = re.compile(r'medembed_requests_total\{route="([^"]*)",status="(\d+)"\} (\d+)')
 
@@ -32,10 +32,13 @@ def main() -> int:
         print("schemathesis is not installed: pip install '.[fuzz]'", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as scratch, pytest.MonkeyPatch.context() as patch:
-        # 503 without a classifier is an answer, but looks like an error of the service.
+        # 503 without a model is an answer, but looks like an error of the service.
         patch.setattr("medembed_pipeline.serving.snapshot.load_classifier", lambda *_: Guess())
         folder = Path(scratch)
-        with running(make_lake(folder / "made"), folder) as made:
+        small = make_lake(folder / "made")
+        add_triage(small, "t1", seed=1)
+        add_image_text(small)
+        with running(small, folder) as made:
             seed = 1
             while sum(answered(made).values()) < options.cases:
                 ask(options.program, made.url, seed, folder)

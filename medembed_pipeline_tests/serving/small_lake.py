@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import pyarrow as pa
 
 from medembed_pipeline.embeddings.vectors import text_key
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
-from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.encoder.image_spec import ImageEncoderSpec, image_encoder_fingerprint
+from medembed_pipeline.encoder.settings import EncoderSettings, ImageEncoderSettings
 from medembed_pipeline.evaluation.neighbors import neighbors_table
+from medembed_pipeline.image_text.prompts import PromptPair, Prompts
+from medembed_pipeline.images.pixels import png_bytes
 from medembed_pipeline.lake.fingerprint import file_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
@@ -24,7 +28,19 @@ from medembed_pipeline.maps.tables import PROJECTIONS_SCHEMA, Projection, projec
 from medembed_pipeline.notes.merging import prepare_texts
 from medembed_pipeline.serving.classifier import Prediction
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, Checkpoint, checkpoint_of, point_to
+from medembed_pipeline.triage.arms import CONCATENATED, LATE, METADATA, NOTE, PICTURE, Arms, LateFusion
+from medembed_pipeline.triage.cases import Levels
+from medembed_pipeline.triage.folder import Parts as TriageParts
+from medembed_pipeline.triage.folder import write_model
+from medembed_pipeline.triage.heads import Head
+from medembed_pipeline.triage.inputs import encoders_part
+from medembed_pipeline.triage.metadata import MetadataColumn
+from medembed_pipeline.triage.models import FOLDER as TRIAGE_MODELS
+from medembed_pipeline.triage.models import published
+from medembed_pipeline.triage.predictions import Chosen
+from medembed_pipeline.triage.projection import Projection as TriageProjection
 from medembed_pipeline.verdict.released import put_back, released_version
+from medembed_pipeline_tests.encoder.small_image_models import make_clip, make_resnet
 from medembed_pipeline_tests.encoder.small_models import make_bert
 from medembed_pipeline_tests.training.small_corpus import SPECIALTIES, make_data
 
@@ -197,3 +213,83 @@ class Guess:
             else Prediction(probabilities, [], two, "it is far from all train notes")
             for text in texts
         ]
+
+
+def add_triage(
+    small: SmallLake,
+    version: str,
+    *,
+    seed: int,
+    verdict: str = "picture_helps",
+    single: str = NOTE,
+    encoders: dict[str, Any] | None = None,
+    judged: bool = True,
+) -> Path:
+    """A triage model of random weights, whose encoders are tiny, and its verdict; gives its folder."""
+    random = np.random.default_rng(seed)
+    widths = {NOTE: 32, PICTURE: 16, METADATA: 4}
+
+    def head(*parts: str) -> Head:
+        wide = sum(min(3, widths[part]) for part in parts)
+        return Head("linear", {"V": 4 * random.normal(size=(wide, 3)), "b": random.normal(size=3)})
+
+    heads: dict[str, Head | LateFusion] = {part: head(part) for part in widths}
+    heads |= {
+        LATE: LateFusion({NOTE: 0.7, PICTURE: 1.1}, np.log([0.5, 0.3, 0.2])),
+        CONCATENATED: head(NOTE, PICTURE),
+    }
+    projections = {
+        part: TriageProjection(random.normal(size=wide) / 9, random.normal(size=(wide, min(3, wide))))
+        for part, wide in widths.items()
+    }
+    figures = {LATE: 0.7, METADATA: 0.6, NOTE: 0.8, PICTURE: 0.65, CONCATENATED: 0.9}
+    parts = TriageParts(
+        Levels(("routine", "urgent", "emergency"), True),
+        Arms(projections, heads, {arm: 1.3 for arm in heads}),
+        (MetadataColumn("age", (), 50.0, 20.0), MetadataColumn("sex", ("F",))),
+        Chosen(single, CONCATENATED, figures, "auc"),
+        encoders or tiny_encoders(small.folder / "encoders"),
+    )
+    with small.lake.staged_folder(TRIAGE_MODELS, version, last=MANIFEST) as folder:
+        write_model(folder, parts, card="# A triage model", more={})
+    made = published(small.lake, version)
+    small.lake.write_json({"version": version, "data_version": made.data_version}, "triage_model.json")
+    if judged:
+        judge(small, version, verdict)
+    return made.folder
+
+
+def judge(small: SmallLake, version: str, verdict: str) -> None:
+    """`triage_verdict` of a model."""
+    recipe = Recipe("triage_verdict", "1", {}, {"triage_model": published(small.lake, version).data_version})
+    facts = {"verdict": verdict, "sentence": f"It is said: {verdict}.", "model": version}
+    small.lake.write_table(recipe, pa.table({"rule": ["a"], "reason": [verdict]}), facts=facts)
+
+
+@cache
+def tiny_encoders(folder: Path) -> dict[str, Any]:
+    """What a model's manifest says of a tiny encoder of notes and one of pictures."""
+    note = EncoderSettings(
+        base=str(make_bert(folder / "note", seed=5)), max_tokens=32, precision="float32", device="cpu"
+    )
+    picture = ImageEncoderSettings(base=str(make_resnet(folder / "picture")), device="cpu")
+    return encoders_part(note, picture, 64)
+
+
+def add_image_text(small: SmallLake) -> Path:
+    """`image_text_vectors` of a tiny CLIP, and prompts; gives the model's folder."""
+    folder = make_clip(small.folder / "clip")
+    settings = {"ImageTextSettings": {"model": str(folder)}, "ImageEncoderSettings": {}}
+    facts = {"image_encoder": image_encoder_fingerprint(ImageEncoderSpec(str(folder))), "kept_side": 64}
+    seen = pa.table({"model": ["base"], "kind": ["prompt"], "key": ["a"], "embedding": [[1.0]]})
+    small.lake.write_table(Recipe("image_text_vectors", "1", settings, {}), seen, facts=facts)
+    pairs = (PromptPair("lungs", "a chest film with opacity", "clear lungs", ("Opacity",), ("Clear",)),)
+    small.lake.write_table(
+        Recipe("prompt_pairs", "1", {}, {}), Prompts("tiny", ("ill", "well"), pairs).table()
+    )
+    return folder
+
+
+def drawn_picture(seed: int, side: int = 80) -> bytes:
+    """A PNG of noise."""
+    return png_bytes(np.random.default_rng(seed).integers(0, 255, (side, side + 20), dtype=np.uint8))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,7 +26,7 @@ from medembed_pipeline.serving.keys import Keyring
 from medembed_pipeline.serving.metrics import ServiceMetrics
 from medembed_pipeline.serving.rates import RateLimit
 from medembed_pipeline_tests.serving.conftest import Running
-from medembed_pipeline_tests.serving.small_lake import SmallLake
+from medembed_pipeline_tests.serving.small_lake import SmallLake, add_image_text, add_triage, drawn_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "zqcanaryzq"
@@ -52,6 +54,20 @@ def canaries() -> Iterator[tuple[str, str, bytes, dict[str, str]]]:
         yield post(path, {"texts": [CANARY], "role": CANARY, "encoding": CANARY, "encoding_format": CANARY})
         yield post(path, {"texts": [CANARY * 30_000], "input": CANARY * 30_000})
         yield post(path, {"texts": [CANARY] * 100, "input": [CANARY] * 100})
+    whole = base64.b64encode(drawn_picture(1)).decode()
+    for picture in (
+        base64.b64encode(CANARY.encode() * 9).decode(),
+        base64.b64encode(drawn_picture(1)[:-40] + CANARY.encode()).decode(),
+        f"{CANARY}!",
+        whole,
+    ):
+        yield post("/triage", {"cases": [{"note": CANARY, "picture": picture, "metadata": {"sex": CANARY}}]})
+        yield post("/triage", {"cases": [{"picture": picture, "metadata": {CANARY: CANARY}, CANARY: CANARY}]})
+        yield post("/triage", {"cases": [{"note": CANARY * 30_000, "picture": picture}]})
+        yield post(
+            "/image-text", {"pictures": [picture], "pairs": [{"positive": CANARY, "negative": CANARY}]}
+        )
+        yield post("/image-text", {"pictures": [picture], "pairs": [{"positive": CANARY, CANARY: [CANARY]}]})
     yield post("/search", {"note_ids": [CANARY]})
     yield post("/search", {"texts": [CANARY], "hits": CANARY})
     yield post("/search", {"texts": ["pain"], "filters": {"columns": {CANARY: [CANARY]}}})
@@ -128,7 +144,12 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(master: SmallLake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    made = Served(str(master.lake.root), tmp_path_factory.mktemp("served"))
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(master.folder, folder / "small", symlinks=True)
+    small = SmallLake(folder / "small")
+    add_triage(small, "t1", seed=1)
+    add_image_text(small)
+    made = Served(str(small.lake.root), folder)
     try:
         made.wait()
         yield made
@@ -219,6 +240,7 @@ def test_an_error_behind_the_gate_ends_there(tmp_path: Path) -> None:
         allowed_hosts=["test"],
         limit=RateLimit(0),
         request_bytes=1000,
+        picture_bytes=1000,
         audit=AuditLog(tmp_path / "audit.jsonl"),
         metrics=ServiceMetrics(),
         say=said.append,

@@ -13,7 +13,8 @@ import pytest
 
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.lake.tables import vectors
-from medembed_pipeline.serving.encoding import SharedEncoder, note_vectors
+from medembed_pipeline.serving.encoders import SharedEncoder
+from medembed_pipeline.serving.encoding import note_vectors
 from medembed_pipeline.serving.errors import NothingReleasedError, ServingError
 from medembed_pipeline.serving.filters import Between, Filters
 from medembed_pipeline.serving.parts import SnapshotParts, read_parts

@@ -25,8 +25,8 @@ SWAPS, ASKERS = 8, 4
 
 
 def make_keeper(small: SmallLake, **more: object) -> SnapshotKeeper:
-    def build(parts: SnapshotParts, before: Snapshot | None) -> Snapshot:
-        return build_snapshot(small.lake, parts, ENCODER, known_encoder=before.encoder if before else None)
+    def build(parts: SnapshotParts) -> Snapshot:
+        return build_snapshot(small.lake, parts, ENCODER)
 
     options = {"watch_seconds": 0.05, "settle_seconds": 0.0, **more}
     return SnapshotKeeper(lambda: read_parts(small.lake, ENCODER), build, **options)  # type: ignore[arg-type]
