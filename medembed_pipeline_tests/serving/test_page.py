@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,14 @@ from medembed_pipeline.serving.keys import Key, Keyring, hash_of
 from medembed_pipeline_tests.report.conftest import chromium
 from medembed_pipeline_tests.report.opened_page import Opened, needs_chromium
 from medembed_pipeline_tests.serving.conftest import Running, running
-from medembed_pipeline_tests.serving.small_lake import Guess, SmallLake, make_lake, new_note
+from medembed_pipeline_tests.serving.small_lake import (
+    Guess,
+    SmallLake,
+    add_triage,
+    drawn_picture,
+    make_lake,
+    new_note,
+)
 
 pytestmark = needs_chromium
 __all__ = ["chromium"]
@@ -31,6 +39,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> SmallLake:
     small.write_notes()
     small.embed(small.add_checkpoint("cccc", seed=1))
     small.release("cccc")
+    add_triage(small, "t1", seed=1, verdict="confounded")
     return small
 
 
@@ -255,7 +264,7 @@ def test_a_key_is_asked_for_and_kept_in_the_tab_alone(
 def test_an_empty_note_and_a_refusal_are_said(opened: Open) -> None:
     one = opened()
     one.page.click("#question button.first")
-    assert one.page.inner_text("#problem") == "Paste a note first."
+    assert one.page.inner_text("#problem") == "Paste a note or choose a picture first."
     one.page.fill("#note-text", "a" * 200_001)
     one.page.click("#question button.first")
     one.wait("document.getElementById('problem').textContent.includes('200000')")
@@ -263,3 +272,67 @@ def test_an_empty_note_and_a_refusal_are_said(opened: Open) -> None:
     assert one.page.is_hidden("#problem")
     one.page.click("#empty")
     assert one.page.is_hidden("#results") and one.ask("document.activeElement.id") == "note-text"
+
+
+def choose(one: Opened, data: bytes, name: str = "zqpagesecretzq.png") -> None:
+    one.page.set_input_files("#picture", {"name": name, "mimeType": "image/png", "buffer": data})
+    one.wait("!document.getElementById('picture-away').hidden")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_chosen_picture_shows_its_triage_and_stays_out_of_the_address(
+    opened: Open, served: Running, scheme: str
+) -> None:
+    one = opened(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    choose(one, drawn_picture(1))
+    assert one.page.get_attribute("#preview", "src").startswith("data:image/png;base64,")
+    one.page.fill("#note-text", SECRET)
+    one.page.click("#case-box > summary")
+    one.page.fill("#case-columns input[name=age]", "71")
+    one.page.select_option("#case-columns select[name=sex]", "F")
+    one.page.keyboard.press("Tab")
+    one.page.focus("#note-text")
+    one.page.keyboard.press("Control+Enter")
+    one.page.wait_for_selector("#triage tbody tr")
+    body = {
+        "note": SECRET,
+        "picture": base64.b64encode(drawn_picture(1)).decode(),
+        "metadata": {"age": "71", "sex": "F"},
+    }
+    expected = served.http.post("/triage", json={"cases": [body]}).json()["results"][0]
+    rows = one.ask(
+        "[...document.querySelectorAll('#triage tbody tr')]"
+        ".map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    assert [row[1:] for row in rows] == [
+        [f"{100 * said['probability']:.0f}%" for said in arm["probabilities"]] for arm in expected["arms"]
+    ]
+    assert rows[0][0] == "the note" and len(rows) == 5 and expected["arm"] == "note"
+    told = one.page.inner_text("#triage")
+    assert (
+        told.startswith(f"Triage\n\n{expected['level']}, says the note.")
+        and "It is said: confounded." in told
+    )
+    assert "No decision about a patient may rest on this." in told and names(one)
+    assert one.ask("document.documentElement.scrollWidth") <= 360
+    # For other filters the picture is not sent again; without note or picture each answers alone.
+    asked = len([url for url in one.requests if url.endswith("/triage")])
+    one.page.click("#filters-box > summary")
+    one.page.select_option("#filters label:has-text('label') select", "Cardiology")
+    one.wait("location.hash.includes('Cardiology')")
+    one.page.wait_for_timeout(300)
+    assert asked == len([url for url in one.requests if url.endswith("/triage")]) == 1
+    one.page.fill("#note-text", "")
+    one.page.click("#question button.first")
+    one.wait("document.getElementById('results').hidden")
+    assert one.page.is_visible("#triage") and "says the picture" in one.page.inner_text("#triage")
+    assert not [url for url in [*one.requests, one.page.url] if "zqpagesecretzq" in url]
+    choose(one, EVIL.encode())
+    one.page.click("#question button.first")
+    one.wait("document.querySelector('#triage .abstains').textContent.includes('not that of a picture')")
+    one.page.click("#picture-away")
+    one.page.fill("#note-text", SECRET)
+    one.page.click("#question button.first")
+    one.wait("document.getElementById('triage').hidden")
+    assert one.ask("window.hacked") is None and one.ask("window.violations") == []
+    assert [error for error in one.errors if "422" not in error] == []

@@ -24,16 +24,17 @@
       return;
     }
     at("unlock").hidden = true;
-    tellModel(model.snapshot, model.checkpoint);
-    page.filters.show(model, asked, changed);
+    showModel();
     at("filters-box").open = page.address.hasFilters(asked);
     if (asked.note) await find();
     document.documentElement.dataset.ready = "";
   }
 
-  function tellModel(snapshot, checkpoint) {
-    refill(at("subject"), `${count(model.notes)} notes by checkpoint `, element("code", {}, checkpoint),
-      ", snapshot ", element("code", {}, snapshot), `; the first ${count(model.max_tokens)} tokens of a note are read`);
+  function showModel() {
+    refill(at("subject"), `${count(model.notes)} notes by checkpoint `, element("code", {}, model.checkpoint),
+      ", snapshot ", element("code", {}, model.snapshot), `; the first ${count(model.max_tokens)} tokens of a note are read`);
+    page.filters.show(model, asked, changed);
+    page.triage.show(model.triage);
   }
 
   /** Filters, or the number of hits. */
@@ -43,7 +44,7 @@
     const focused = [...at("filters").querySelectorAll("input, select, button")].indexOf(document.activeElement);
     page.filters.show(model, asked, changed);
     [...at("filters").querySelectorAll("input, select, button")][focused]?.focus();
-    if (answered) find();
+    if (answered) find({ filtersAlone: true });
   }
 
   function keep() {
@@ -54,15 +55,20 @@
   function from(id) {
     asked = { ...asked, note: id };
     at("note-text").value = "";
+    page.triage.clear();
+    at("triage").hidden = true;
     history.pushState(null, "", page.address.written(asked));
     find().then(() => document.querySelector("#near h2").focus());
   }
 
-  async function find() {
+  /** @param {{filtersAlone?: boolean}} how for other filters a picture is not looked at again */
+  async function find({ filtersAlone = false } = {}) {
+    const triage = !filtersAlone && page.triage.given();
     const text = at("note-text").value;
-    if (text.trim()) asked = { ...asked, note: "" };
-    if (!text.trim() && !asked.note) {
-      problem("Paste a note first.");
+    if (text.trim() || triage) asked = { ...asked, note: "" };
+    const searches = Boolean(text.trim() || asked.note);
+    if (!searches && !triage) {
+      problem(model.triage ? "Paste a note or choose a picture first." : "Paste a note first.");
       at("note-text").focus();
       return;
     }
@@ -78,21 +84,28 @@
     const question = { hits: asked.hits, filters, include_text: readsText, ...(asked.note ? { note_ids: [asked.note] } : { texts: [text] }) };
     const before = performance.now();
     try {
-      const [found, labels] = await Promise.all([ask("/search", question), asked.note ? null : labelsOf(text)]);
+      const [found, labels, level] = await Promise.all([
+        searches ? ask("/search", question) : null, text.trim() ? labelsOf(text) : null, triage ? page.triage.ask(text) : null]);
       const took = performance.now() - before;
-      if (readsText && page.map.snapshot() !== found.snapshot) page.map.load(await ask("/map"), from);
+      const snapshot = (found ?? level).snapshot;
+      // Another one was put in place meanwhile: what can be asked, and filtered by, may be another.
+      if (snapshot && snapshot !== model.snapshot) { model = await ask("/model"); showModel(); }
+      if (found && readsText && page.map.snapshot() !== snapshot) page.map.load(await ask("/map"), from);
       if (mine !== turn) return;
-      at("results").hidden = false;
-      at("map").hidden = !readsText;
-      at("labels").hidden = labels === null;
-      answered = true;
-      const same = (model.columns ?? []).filter((column) => column.values?.length === 1).map((column) => column.name);
-      page.shown.nearest(found.results[0], from, found.results[0].stored_as, new Set(same));
-      if (labels) page.shown.labels(labels);
-      if (readsText) page.map.show(found.results[0]);
-      tellModel(found.snapshot, found.checkpoint);
-      at("answered").textContent = `Answered by snapshot ${found.snapshot} in ${Math.round(took)} ms.`;
-      announce(`${found.results[0].hits.length} notes found`);
+      if (level) page.triage.tell(level);
+      if (!filtersAlone) at("triage").hidden = !level;
+      at("results").hidden = !found;
+      answered = Boolean(found);
+      if (found) {
+        at("map").hidden = !readsText;
+        at("labels").hidden = labels === null;
+        const same = (model.columns ?? []).filter((column) => column.values?.length === 1).map((column) => column.name);
+        page.shown.nearest(found.results[0], from, found.results[0].stored_as, new Set(same));
+        if (labels) page.shown.labels(labels);
+        if (readsText) page.map.show(found.results[0]);
+        announce(`${found.results[0].hits.length} notes found`);
+      }
+      at("answered").textContent = snapshot ? `Answered by snapshot ${snapshot} in ${Math.round(took)} ms.` : "";
     } catch (refused) {
       if (mine !== turn) return;
       if (!(refused instanceof Refused)) throw refused;
@@ -138,6 +151,8 @@
     at("empty").addEventListener("click", () => {
       turn += 1;
       at("note-text").value = "";
+      page.triage.clear();
+      at("triage").hidden = true;
       asked = { ...asked, note: "" };
       answered = false;
       keep(); showFrom(); problem("");
@@ -164,10 +179,11 @@
       asked = page.address.read(location.hash);
       if (!model) return;
       page.filters.show(model, asked, changed);
-      if (asked.note) { at("note-text").value = ""; find(); }
+      if (asked.note) { at("note-text").value = ""; page.triage.clear(); find(); }
       else showFrom();
     });
     page.map.listen();
+    page.triage.listen();
     theme("");
   }
 
