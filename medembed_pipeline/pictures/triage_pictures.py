@@ -55,7 +55,11 @@ def arms_picture(metrics: pa.Table) -> Picture:
             found = {row["arm"]: row for row in rows if row["figure"] == name}
             for place, arm in enumerate(arms):
                 if arm in found:
-                    color = TUNED_COLOR if arm in ("late_fusion", "concatenated", "gated") else BASELINE_COLOR
+                    color = (
+                        TUNED_COLOR
+                        if arm in ("late_fusion", "points", "concatenated", "gated")
+                        else BASELINE_COLOR
+                    )
                     interval_row(axes, place, found[arm], color)
             named_rows(axes, [arm.replace("_", " ") for arm in arms])
             axes.set_title(title)
@@ -88,7 +92,7 @@ def ledger_picture(ledger: pa.Table, figure_name: str, single: str) -> Picture:
     with new_figure(
         height=height,
         title=f"What a partner is worth, beside the {single} alone",
-        subtitle=f"Difference in {figure_name.replace('_', ' ')}, paired, with intervals by patient.",
+        subtitle=f"Difference in {_shown(figure_name)}, paired, with intervals by patient.",
     ) as figure:
         axes = figure.subplots()
         figure.subplots_adjust(left=0.32, right=0.96, top=1 - 0.85 / height, bottom=0.4 / height)
@@ -98,6 +102,10 @@ def ledger_picture(ledger: pa.Table, figure_name: str, single: str) -> Picture:
             interval_row(axes, place, row, TUNED_COLOR if whole else BASELINE_COLOR, signed=True)
         named_rows(axes, [_variant(row) for row in rows])
         return drawn(figure)
+
+
+def _shown(figure_name: str) -> str:
+    return "AUC" if figure_name == "auc" else figure_name.replace("_", " ")
 
 
 def _variant(row: Record) -> str:
@@ -113,7 +121,7 @@ def _variant(row: Record) -> str:
 
 
 def shortcuts_picture(meter: pa.Table, figure_name: str) -> Picture:
-    """What each input tells, against shuffled labels and the compared arm.
+    """What each input tells, against shuffled levels and the compared arm.
 
     Parameters
     ----------
@@ -134,7 +142,7 @@ def shortcuts_picture(meter: pa.Table, figure_name: str) -> Picture:
     with new_figure(
         height=height,
         title="What tells the level without being a reason for it",
-        subtitle=f"In {figure_name.replace('_', ' ')}, with intervals by patient. Grey: shuffled labels. Red: what "
+        subtitle=f"In {_shown(figure_name)}, with intervals by patient. Grey: shuffled levels. Red: what "
         "it is compared with.",
     ) as figure:
         axes = figure.subplots()

@@ -16,30 +16,39 @@ from medembed_pipeline.study.store import MemoryTrials
 from medembed_pipeline.study.table import best_trial
 from medembed_pipeline.study.trial import Trial
 from medembed_pipeline.triage.cases import TRAIN, VALIDATION, TriageCases
-from medembed_pipeline.triage.heads import Head, fit_head, log_softmax
+from medembed_pipeline.triage.heads import Head, Kind, fit_head, log_softmax
 from medembed_pipeline.triage.projection import Projection
 from medembed_pipeline.triage.settings import TriageSettings
 from medembed_pipeline.triage.temperature import fit_temperature
 
 NOTE, PICTURE, METADATA = "note", "picture", "metadata"
-LATE, CONCATENATED, GATED = "late_fusion", "concatenated", "gated"
+LATE, POINTS, CONCATENATED, GATED = "late_fusion", "points", "concatenated", "gated"
 SINGLE: Final = {NOTE: "the note", PICTURE: "the picture", METADATA: "metadata"}
 FUSIONS: Final = {
     LATE: "late fusion of note and picture",
+    POINTS: "points for note and picture, added up",
     CONCATENATED: "note and picture concatenated",
     GATED: "gated fusion of note and picture",
 }
 ARMS: Final = {**SINGLE, **FUSIONS}
 """Every arm, in the order of the tables, and what it is."""
 
-_DECAY = Real("decay", 1e-4, 0.3, log=True)
+_DECAY = Real("decay", 1e-3, 1.0, log=True)
 _SPACES: Final = {
+    POINTS: Space([Choice("units", (4, 8)), Real("decay", 1e-4, 0.1, log=True)]),
     GATED: Space([Choice("units", (8, 16)), _DECAY]),
     LATE: Space([Real("note", 0.1, 2.0), Real("picture", 0.1, 2.0)]),
 }
 _SPACE: Final = Space([Choice("units", (0, 16)), _DECAY])
-_STARTS: Final = {GATED: {"units": 16, "decay": 0.01}, LATE: {"note": 1.0, "picture": 1.0}}
-_START: Final = {"units": 0, "decay": 0.01}
+_STARTS: Final = {
+    POINTS: {"units": 8, "decay": 0.003},
+    GATED: {"units": 16, "decay": 0.03},
+    LATE: {"note": 1.0, "picture": 1.0},
+}
+_KINDS: Final[Mapping[str, Kind]] = {POINTS: "points", GATED: "gated"}
+_START: Final = {"units": 0, "decay": 0.03}
+OVER_ARMS: Final = (LATE, POINTS)
+"""Fusions of what the single arms say; the others see vectors."""
 
 
 def parts_of(arm: str) -> tuple[str, ...]:
@@ -107,6 +116,8 @@ class Arms:
         head = self.heads[arm]
         if isinstance(head, LateFusion):
             return head.logits({part: self.logits(part, seen) for part in head.weights})
+        if arm in OVER_ARMS:
+            return head.logits([log_softmax(self.logits(part, seen)) for part in parts_of(arm)])
         return head.logits([seen[part] for part in parts_of(arm)])
 
     def probabilities(self, arm: str, logits: FloatArray) -> FloatArray:
@@ -203,7 +214,9 @@ class _Tuned:
         settings: TriageSettings,
     ) -> None:
         self._arm, self._train, self._cases, self._settings = arm, train, cases, settings
-        self._parts = [seen[part] for part in parts_of(arm)]
+        self._parts = [
+            log_softmax(unfolded[part]) if arm in OVER_ARMS else seen[part] for part in parts_of(arm)
+        ]
         self._said = unfolded
         self._fold_of = fold_of[train]
         self._found: dict[int, FloatArray] = {}
@@ -239,7 +252,7 @@ class _Tuned:
             return LateFusion({part: float(values[part]) for part in parts_of(LATE)}, self._prior)
         units = int(values["units"])
         return fit_head(
-            "gated" if self._arm == GATED else "hidden" if units else "linear",
+            _KINDS.get(self._arm, "hidden" if units else "linear"),
             [part[rows] for part in self._parts],
             self._cases.level[rows],
             len(self._cases.levels.names),
@@ -249,7 +262,7 @@ class _Tuned:
         )
 
     def _score(self, values: Values, trial: Trial) -> Sequence[float]:
-        """Mean log likelihood of each fold; out-of-fold logits are kept, for the late fusion is tuned on them."""
+        """Mean log likelihood of each fold; out-of-fold logits are kept, for fusions of arms are fitted on them."""
         found = np.zeros((len(self._cases), len(self._cases.levels.names)))
         scores = []
         for fold in np.unique(self._fold_of):

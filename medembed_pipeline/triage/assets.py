@@ -210,7 +210,7 @@ if SETTINGS.images.enabled:
         page=OnPage(),
     )
     def shortcut_meter(work: AssetWork, settings: TriageSettings) -> dg.MaterializeResult[Any]:
-        """What words, numbers, source, view, and the picture's border tell alone, against shuffled labels."""
+        """What words, numbers, source, view, and the picture's border tell alone, against shuffled levels."""
         work.uses(SETTINGS.image_encoder)
         cases, model = _cases_and_model(work, settings)
         images = work.input("raw_images")

@@ -233,12 +233,12 @@ def _lines(tables: dict[str, pa.Table], metric: str) -> list[str]:
     lines = []
     for row in tables["modality_ledger"].to_pylist():
         if row["figure"] == metric and (row["over"] is None or row["variant"] == "as_it_is"):
-            over = " over the best single arm" if row["over"] else ""
+            over = f" over {row['over'].replace('_', ' ')}" if row["over"] else ""
             lines.append(f"{row['arm']}, {row['variant']}{over}: {_value(row, signed=bool(over))}")
     for row in tables["shortcut_meter"].to_pylist():
         if row["figure"] == metric:
             where = row["input"] + ("" if row["scope"] == "all" else f", {row['scope']}")
-            lines.append(f"{where}: {_value(row)}; labels shuffled {row['floor']:.3f}")
+            lines.append(f"{where}: {_value(row)}; levels shuffled {row['floor']:.3f}")
     return lines
 
 

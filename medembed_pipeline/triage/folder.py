@@ -161,9 +161,9 @@ def read_model(folder: Path) -> tuple[Parts, dict[str, Any]]:
     heads: dict[str, Head | LateFusion] = {}
     about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     for arm, one in about["heads"].items():
-        own = arrays[f"arm/{arm}"]
+        learned = arrays[f"arm/{arm}"]
         late = one["kind"] == "late"
-        heads[arm] = LateFusion(one["weights"], own["prior"]) if late else Head(one["kind"], own)
+        heads[arm] = LateFusion(one["weights"], learned["prior"]) if late else Head(one["kind"], learned)
     chosen = about["chosen"]
     parts = Parts(
         levels=Levels(tuple(about["levels"]["names"]), about["levels"]["ordered"]),

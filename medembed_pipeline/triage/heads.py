@@ -1,7 +1,7 @@
 """Heads: from the vectors of a case to a score for each level. Small, and fitted to the end, so that seeds say all.
 
-A linear head adds up what its parts say; one with a hidden layer, and the gated one, can hold that one part counts only
-with another.
+A linear head adds up what its parts say. Points do, too, and then any level may follow from the sum: so whoever does
+better knows that one part counts only with another. One hidden layer over both, and the gated head, can hold that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
-Kind = Literal["linear", "hidden", "gated"]
+Kind = Literal["linear", "hidden", "points", "gated"]
 MOST_STEPS = 200
 _START = 0.3
 
@@ -26,8 +26,9 @@ class Head:
     Attributes
     ----------
     kind
-        linear: `x V + b`; hidden: `tanh(x U + c) V + b`; gated: of two parts, `(z tanh(x A + a) + (1 - z)
-        tanh(y B + d)) V + b` with the gate `z = sigmoid([x, y] G + g)`.
+        linear: `x V + b`; hidden: `tanh(x U + c) V + b`; points: of two parts, the points
+        `p = [tanh(x A + a), tanh(y B + d)] P` and `tanh(p U + c) V + b`; gated: of two parts,
+        `(z tanh(x A + a) + (1 - z) tanh(y B + d)) V + b` with the gate `z = sigmoid([x, y] G + g)`.
     weights
         the arrays of these formulas, by name.
     """
@@ -105,6 +106,19 @@ def loss_and_gradient(
         if kind == "hidden":
             below = back * (1 - hidden**2)
             slopes |= {"U": both.T @ below, "c": below.sum(axis=0)}
+        elif kind == "points":
+            both_said, points = inner
+            below = back * (1 - hidden**2)
+            slopes |= {"U": points.T @ below, "c": below.sum(axis=0)}
+            of_points = below @ weights["U"].T
+            slopes["P"] = both_said.T @ of_points
+            below = of_points @ weights["P"].T * (1 - both_said**2)
+            width = below.shape[1] // 2
+            for weight, offset, part, own in (
+                ("A", "a", parts[0], below[:, :width]),
+                ("B", "d", parts[1], below[:, width:]),
+            ):
+                slopes |= {weight: part.T @ own, offset: own.sum(axis=0)}
         elif kind == "gated":
             first, second, gate = inner
             for weight, offset, part, below in (
@@ -133,9 +147,13 @@ def log_softmax(logits: FloatArray) -> FloatArray:
 def _hidden(
     kind: Kind, weights: Mapping[str, FloatArray], parts: Sequence[FloatArray]
 ) -> tuple[FloatArray, tuple[FloatArray, ...]]:
-    if kind == "gated":
+    if kind in ("points", "gated"):
         first = np.tanh(parts[0] @ weights["A"] + weights["a"])
         second = np.tanh(parts[1] @ weights["B"] + weights["d"])
+        if kind == "points":
+            said = np.hstack([first, second])
+            points = said @ weights["P"]
+            return np.tanh(points @ weights["U"] + weights["c"]), (said, points)
         gate = 0.5 * (1 + np.tanh((np.hstack(parts) @ weights["G"] + weights["g"]) / 2))
         return gate * first + (1 - gate) * second, (first, second, gate)
     both = np.hstack(parts)
@@ -148,9 +166,12 @@ def weight_shapes(kind: Kind, widths: Sequence[int], levels: int, units: int) ->
     own: dict[str, tuple[int, ...]] = {}
     if kind == "hidden":
         own = {"U": (total, units), "c": (units,)}
-    elif kind == "gated":
+    elif kind in ("points", "gated"):
         own = {"A": (widths[0], units), "a": (units,), "B": (widths[1], units), "d": (units,)}
-        own |= {"G": (total, units), "g": (units,)}
+        if kind == "gated":
+            own |= {"G": (total, units), "g": (units,)}
+        else:
+            own |= {"P": (2 * units, 1), "U": (1, units), "c": (units,)}
     return {**own, "V": (total if kind == "linear" else units, levels), "b": (levels,)}
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
-from medembed_pipeline.triage.arms import ARMS, FUSIONS, NOTE, PICTURE, Arms
+from medembed_pipeline.triage.arms import ARMS, CONCATENATED, FUSIONS, GATED, NOTE, PICTURE, POINTS, Arms
 from medembed_pipeline.triage.cases import TriageCases
 from medembed_pipeline.triage.emap import emap_logits
 from medembed_pipeline.triage.metrics import NUMBERS, number_rows
@@ -33,7 +33,7 @@ MODALITY_LEDGER_SCHEMA = pa.schema(
             "arm",
             pa.string(),
             False,
-            {"description": "note, picture, metadata, late_fusion, concatenated or gated"},
+            {"description": "note, picture, metadata, late_fusion, points, concatenated or gated"},
         ),
         pa.field(
             "variant",
@@ -49,8 +49,9 @@ MODALITY_LEDGER_SCHEMA = pa.schema(
             pa.string(),
             True,
             {
-                "description": "null: the figure itself; best_single: less that of the best single arm, paired; "
-                "as_it_is: less that of the arm as it is, paired"
+                "description": "null: the figure itself; else paired: best_single: less that of the best single arm; "
+                "points: less that of the arm points, in which note and picture add up by how it is made; "
+                "as_it_is: less that of the arm as it is"
             },
         ),
         *NUMBERS,
@@ -95,11 +96,13 @@ def ledger_table(
     best = found.get((chosen.single, AS_IT_IS), {})
     table: list[dict[str, Any]] = []
     for (arm, variant), figures in found.items():
-        compared = [(None, figures)]
+        compared: list[tuple[str | None, dict[str, Jackknife]]] = [(None, figures)]
         if (arm, variant) != (chosen.single, AS_IT_IS):
             compared.append((BEST_SINGLE, _less(figures, best)))
         if variant != AS_IT_IS:
             compared.append((AS_IT_IS, _less(figures, found[arm, AS_IT_IS])))
+        elif arm in (CONCATENATED, GATED) and (POINTS, AS_IT_IS) in found:
+            compared.append((POINTS, _less(figures, found[POINTS, AS_IT_IS])))
         for over, values in compared:
             numbers = number_rows(
                 values, len(rows), confidence=settings.confidence, is_difference=over is not None

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
-from medembed_pipeline.triage.arms import Arms, LateFusion, parts_of
+from medembed_pipeline.triage.arms import OVER_ARMS, Arms, parts_of
 from medembed_pipeline.triage.cases import TRAIN, Levels, TriageCases
 from medembed_pipeline.triage.errors import TriageError
 from medembed_pipeline.triage.evidence import Evidence
@@ -82,7 +82,7 @@ def compared_arm(
     def without(train: IntArray) -> FloatArray:
         known = np.intersect1d(train, able)
         heads = dict(parts.arms.heads)
-        needed = parts_of(name) if isinstance(heads[name], LateFusion) else (name,)
+        needed = parts_of(name) if name in OVER_ARMS else (name,)
         for arm in needed:
             heads[arm] = refitted(arm, parts.arms, seen, cases, known, settings)
         return said(replace(parts.arms, heads=heads))

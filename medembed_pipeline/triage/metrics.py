@@ -36,7 +36,7 @@ NUMBERS = [
 ]
 TRIAGE_METRICS_SCHEMA = pa.schema(
     [
-        _field("arm", pa.string(), "note, picture, metadata, late_fusion, concatenated or gated"),
+        _field("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
         _field("scope_kind", pa.string(), "all, or slice:<column>"),
         _field("scope", pa.string(), "all, or the value of the slice"),
         *NUMBERS,

@@ -27,7 +27,7 @@ def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = F
 TRIAGE_PREDICTIONS_SCHEMA = pa.schema(
     [
         _field("case_id", pa.string(), "the case; joins paired_cases"),
-        _field("arm", pa.string(), "note, picture, metadata, late_fusion, concatenated or gated"),
+        _field("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
         _field("split", pa.string(), "train, validation or test; figures are of test"),
         _field("level", pa.string(), "the true one"),
         _field("predicted", pa.string(), "the likeliest"),

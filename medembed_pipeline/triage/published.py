@@ -182,7 +182,8 @@ def _best_on_the_asked(
 ) -> FloatArray:
     """Probabilities of the rows that are scored, by the setting that is best on them."""
     parts = [(Projection.fit(rows[part][known], settings.components), rows[part]) for part in parts_of(arm)]
-    best, score = np.zeros(0), -1.0
+    best: FloatArray = np.zeros((0, 0))
+    score = -1.0
     for decay in np.geomspace(1e-4, 0.3, settings.tries):
         head = fit_head(
             "hidden",

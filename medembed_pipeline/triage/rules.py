@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from medembed_pipeline.triage.arms import ARMS
+from medembed_pipeline.triage.arms import ARMS, POINTS
 from medembed_pipeline.triage.evidence import (
     GAIN,
     LEDGER,
@@ -198,7 +198,7 @@ def _under_triage(evidence: Evidence) -> Outcome:
 
 
 def _shortcut(rule: str, name: str, evidence: Evidence, settings: TriageVerdictSettings) -> Outcome:
-    """Broken: it is shown to be above shuffled labels, and has a large share of what the compared arm has above them.
+    """Broken: it is shown to be above shuffled levels, and has a large share of what the compared arm has above them.
 
     Of masked words it is the other way round: what is lost without them is shown, and is a large share.
     """
@@ -211,7 +211,7 @@ def _shortcut(rule: str, name: str, evidence: Evidence, settings: TriageVerdictS
         return _undefined(rule, f"what {INPUTS[name]} tells", METER)
     masked = name == DIAGNOSIS_MASKED
     share = 1.0 - row["share"] if masked else row["share"]
-    shown = row["difference_high"] < 0 if masked else row["ci_low"] > row["floor_high"]
+    shown = row["difference_high"] < 0 if masked else row["ci_low"] > row["floor"]
     passed = not (shown and share >= limit)
     label = SHOWN[evidence.figure]
     if masked:
@@ -223,12 +223,12 @@ def _shortcut(rule: str, name: str, evidence: Evidence, settings: TriageVerdictS
     else:
         reason = (
             f"{_upper_first(INPUTS[name])}: {label} {row['value']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}], "
-            f"with shuffled labels {row['floor']:.3f} (at most {row['floor_high']:.3f}); that is {share:.0%} of what "
+            f"with shuffled levels {row['floor']:.3f}; that is {share:.0%} of what "
             f"{ARMS[evidence.compared]} reaches above them ({row['reference']:.3f}), and {limit:.0%} is the limit."
         )
         clause = (
             f"{INPUTS[name]} has {label} {row['value']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}], {share:.0%} "
-            f"of what {ARMS[evidence.compared]} reaches above shuffled labels"
+            f"of what {ARMS[evidence.compared]} reaches above shuffled levels"
         )
     return Outcome(rule, "decides", passed, share, limit, reason, METER, clause="" if passed else clause)
 
@@ -257,7 +257,7 @@ def _told(rule: str, name: str, evidence: Evidence) -> Outcome:
 
 def _unseen(evidence: Evidence) -> Outcome:
     """For information; it misses where a source is shown to fall."""
-    rows = evidence.of_meter(LEFT_OUT)
+    rows = [row for row in evidence.of_meter(LEFT_OUT) if not math.isnan(row["difference_low"])]
     if not rows:
         return _information(
             "holds_on_unseen_sources", "No source has enough held-out patients of two levels.", METER
@@ -286,13 +286,22 @@ def _interaction(evidence: Evidence) -> Outcome:
     row = evidence.of_ledger(evidence.fusion, EMAP, AS_IT_IS) if evidence.fusion is not None else None
     if row is None or math.isnan(row["ci_high"]):
         return _information("note_and_picture_interact", "There is no fusion to look into.", LEDGER)
-    if row["ci_high"] < 0:
+    assert evidence.fusion is not None
+    other = evidence.of_ledger(evidence.fusion, over=POINTS)
+    against = "it adds up by how it is made"
+    if other is not None:
+        against = (
+            f"against points that are added up it is {other['value']:+.3f} "
+            f"[{other['ci_low']:+.3f}, {other['ci_high']:+.3f}]"
+        )
+    # Points may add up where the scores of the levels that follow from their sum do not: so these are asked, too.
+    if row["ci_high"] < 0 and other is not None and other["ci_low"] > 0:
         told = "note and picture do more than add up"
     else:
         told = "nothing shows that note and picture do more than add up"
     reason = (
-        f"When note and picture may only add up, {SHOWN[evidence.figure]} changes by {row['value']:+.3f} "
-        f"[{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]: {told}."
+        f"When note and picture may only add up, {SHOWN[evidence.figure]} of {ARMS[evidence.fusion]} changes by "
+        f"{row['value']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]; {against}: {told}."
     )
     return Outcome(
         "note_and_picture_interact",

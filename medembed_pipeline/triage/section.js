@@ -47,6 +47,7 @@
       { name: "Arm", cell: (one) => `${capital(words(one.arm))}${VARIANTS[one.variant] ? `, ${VARIANTS[one.variant]}` : ""}`, by: (one) => `${one.arm} ${one.variant}` },
       { name: titleOf(figureName), numeric: true, cell: (one) => valued(one.value), by: (one) => one.value?.value ?? null },
       { name: `Over the ${single} alone`, numeric: true, cell: (one) => changed(one.best_single), by: (one) => one.best_single?.value ?? null },
+      { name: "Over points", numeric: true, about: "The arm points, in which note and picture add up by how it is made", cell: (one) => changed(one.points), by: (one) => one.points?.value ?? null },
       { name: "Over itself as it is", numeric: true, cell: (one) => changed(one.as_it_is), by: (one) => one.as_it_is?.value ?? null },
     ], [...found.values()], { label: "What a partner is worth", first: 24 });
   }
@@ -55,9 +56,9 @@
     return table([
       { name: "What is seen", cell: (row) => `${INPUTS[row.input] ?? words(row.input)}${row.scope === "all" ? "" : `: ${row.scope}`}`, by: (row) => row.input },
       { name: titleOf(figureName), numeric: true, cell: valued, by: (row) => row.value },
-      { name: "Labels shuffled", numeric: true, cell: (row) => (isNumber(row.floor) ? `${number(row.floor)} (${interval(row.floor_low, row.floor_high)})` : "–"), by: (row) => row.floor },
+      { name: "Levels shuffled", numeric: true, cell: (row) => (isNumber(row.floor) ? `${number(row.floor)} (${interval(row.floor_low, row.floor_high)})` : "–"), by: (row) => row.floor },
       { name: "Beside", numeric: true, about: "The words for masked words, else the compared arm", cell: (row) => number(row.reference), by: (row) => row.reference },
-      { name: "Share", numeric: true, about: "Of what stands beside it, above shuffled labels", cell: (row) => (isNumber(row.share) ? percent(row.share) : "–"), by: (row) => row.share },
+      { name: "Share", numeric: true, about: "Of what stands beside it, above shuffled levels", cell: (row) => (isNumber(row.share) ? percent(row.share) : "–"), by: (row) => row.share },
       { name: "Cases", numeric: true, cell: (row) => count(row.n), by: (row) => row.n },
     ], rows.filter((row) => row.figure === figureName), { label: "What tells the level by itself", first: 14 });
   }

@@ -67,7 +67,7 @@ class TriageSettings(Section, table="triage"):
         description="Random deals of the partners, over which the figure with others' partners goes.",
     )
     shuffles: int = Field(
-        5, ge=2, le=1000, description="Random orders of the train labels, which give the floor of a shortcut."
+        5, ge=2, le=1000, description="Random orders of the levels, which give the floor of a shortcut."
     )
     picture_shortcuts: Literal["pixels", "encoder"] = Field(
         "pixels",
@@ -91,7 +91,7 @@ class TriageVerdictSettings(Section, table="triage_verdict"):
         0.5,
         gt=0,
         le=1,
-        description="Of what the best arm reaches above shuffled labels: from this share on, a shortcut that is shown "
+        description="Of what the best arm reaches above shuffled levels: from this share on, a shortcut that is shown "
         "to be above them explains the result.",
     )
     smallest_test_groups: int = Field(

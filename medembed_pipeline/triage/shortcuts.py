@@ -64,9 +64,7 @@ SHORTCUT_METER_SCHEMA = pa.schema(
         _field("input", pa.string(), "what is seen: " + ", ".join(INPUTS)),
         _field("scope", pa.string(), "all, or the source that was left out"),
         *NUMBERS,
-        _field(
-            "floor", pa.float64(), "mean of the figure with shuffled train labels; NaN where there is none"
-        ),
+        _field("floor", pa.float64(), "mean of the figure with shuffled levels; NaN where there is none"),
         _field("floor_low", pa.float64(), "the lowest of them"),
         _field("floor_high", pa.float64(), "the highest of them"),
         _field(
@@ -111,7 +109,7 @@ def shortcut_table(
     compared: Compared,
     settings: TriageSettings,
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Every input against the floor of shuffled labels, and against the compared arm.
+    """Every input against the floor of shuffled levels, and against the compared arm.
 
     All inputs get a logistic regression, as many tries as an arm, and the same folds by patient in the train split.
 
@@ -181,7 +179,7 @@ def _read(name: str, note: str) -> str:
 
 
 class _Input:
-    """One input: tuned, fitted, and fitted again on shuffled labels."""
+    """One input: tuned, fitted, and fitted again on shuffled levels."""
 
     def __init__(
         self, cases: TriageCases, features: Any, usable: BoolArray, settings: TriageSettings
@@ -219,13 +217,21 @@ class _Input:
         every = np.arange(len(self._cases))
         return self._fitted(train, self._membership[train], self._best, every)
 
-    def floors(self) -> list[FloatArray]:
-        """The same with the labels of the train cases shuffled; one per shuffle."""
+    def floors(self) -> list[tuple[FloatArray, IntArray]]:
+        """The same with the levels shuffled within the train and within the held-out cases; and these levels, of all.
+
+        Of the held-out ones, too: an input of few values tells apart what it tells apart, whatever was learned.
+        """
         every = np.arange(len(self._cases))
+        held = np.intersect1d(self._cases.rows(TEST), np.flatnonzero(self._usable))
         found = []
         for shuffle in range(self._settings.shuffles):
-            order = np.random.default_rng((self._settings.seed, shuffle)).permutation(len(self._train))
-            found.append(self._fitted(self._train, self._membership[self._train[order]], self._best, every))
+            random = np.random.default_rng((self._settings.seed, shuffle))
+            level = self._cases.level.copy()
+            for rows in (self._train, held):
+                level[rows] = level[random.permutation(rows)]
+            membership = np.eye(self._membership.shape[1])[level[self._train]]
+            found.append((self._fitted(self._train, membership, self._best, every), level))
         return found
 
     def _fitted(self, known: IntArray, membership: FloatArray, value: float, asked: IntArray) -> FloatArray:
@@ -239,13 +245,13 @@ def _left_out(
 ) -> list[tuple[str, FloatArray, BoolArray]]:
     """Each source of which enough held-out patients of two levels came, seen by the arm that was fitted without it."""
     found = []
-    sources = np.array([value if value is not None else "" for value in cases.columns[SOURCE]], dtype=object)
-    can_see = np.isfinite(compared.probabilities).all(axis=1)
-    for source in sorted(set(sources.tolist()) - {""}):
-        own = (sources == source) & can_see
+    sources = [value or "" for value in cases.columns[SOURCE]]
+    can_see = np.asarray(np.isfinite(compared.probabilities).all(axis=1), dtype=np.bool_)
+    for source in sorted(set(sources) - {""}):
+        of_source = np.array([value == source for value in sources], dtype=np.bool_)
+        own = of_source & can_see
         held = np.flatnonzero(own & (cases.split == TEST))
-        left = cases.rows(TRAIN)
-        left = left[(sources[left] != source) & can_see[left]]
+        left = np.flatnonzero((cases.split == TRAIN) & ~of_source & can_see)
         enough = len(np.unique(cases.groups[held])) >= settings.minimum_patients // 2
         if not enough or len(np.unique(cases.level[held])) < 2:
             continue
@@ -261,7 +267,7 @@ def _rows(
     probabilities: FloatArray,
     reference: FloatArray,
     settings: TriageSettings,
-    floors: Sequence[FloatArray],
+    floors: Sequence[tuple[FloatArray, IntArray]],
     usable: BoolArray,
 ) -> list[dict[str, Any]]:
     """A row per figure, on the held-out cases that both can see."""
@@ -269,11 +275,11 @@ def _rows(
     if not len(held):
         return []
 
-    def figures(said: FloatArray) -> dict[str, Jackknife]:
-        return triage_figures(said[held], cases.level[held], numbered(cases.groups[held]), cases.levels)
+    def figures(said: FloatArray, level: IntArray) -> dict[str, Jackknife]:
+        return triage_figures(said[held], level[held], numbered(cases.groups[held]), cases.levels)
 
-    own, other = figures(probabilities), figures(reference)
-    below = [figures(said) for said in floors]
+    own, other = (figures(said, cases.level) for said in (probabilities, reference))
+    below = [figures(said, level) for said, level in floors]
     rows = []
     for numbers in number_rows(own, len(held), confidence=settings.confidence):
         figure = numbers["figure"]

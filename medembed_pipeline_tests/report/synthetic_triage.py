@@ -50,7 +50,7 @@ def triage_tables(generator: np.random.Generator) -> tuple[dict[str, list[Row]],
     for arm in ARMS:
         for variant in VARIANTS if arm in FUSIONS else (AS_IT_IS,):
             compared = [None, BEST_SINGLE] if arm != "note" else [None]
-            compared += [AS_IT_IS] if variant != AS_IT_IS else []
+            compared += [AS_IT_IS] if variant != AS_IT_IS else ["points"] if arm == "gated" else []
             ledger += [
                 {
                     "arm": arm,

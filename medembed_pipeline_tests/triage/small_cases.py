@@ -20,7 +20,7 @@ from medembed_pipeline.triage.metadata import fit_metadata, metadata_rows
 from medembed_pipeline.triage.settings import TriageSettings
 
 SPLITS = ("train", "train", "train", "validation", "test", "test")
-QUICK = TriageSettings(tries=3, folds=2, components=16, deals=3, shuffles=3)
+QUICK = TriageSettings(tries=3, folds=2, components=16, deals=2, shuffles=2)
 
 
 @dataclass(frozen=True)

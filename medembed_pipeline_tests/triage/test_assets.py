@@ -28,9 +28,14 @@ from medembed_pipeline_tests.triage.small_lake import ROOM, TABLES, materialize,
 def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn in the first test alone."""
     if "from_cases_to_a_verdict" not in request.node.name:
-        for name in ("arms_picture", "reliability_picture", "ledger_picture", "shortcuts_picture"):
-            drawing = f"medembed_pipeline.pictures.triage_pictures.{name}"
-            monkeypatch.setattr(drawing, lambda *values: Picture(b"", b""))
+        without_pictures(monkeypatch)
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are of no bytes from now on."""
+    for name in ("arms_picture", "reliability_picture", "ledger_picture", "shortcuts_picture"):
+        drawing = f"medembed_pipeline.pictures.triage_pictures.{name}"
+        monkeypatch.setattr(drawing, lambda *values: Picture(b"", b""))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +96,7 @@ def test_from_cases_to_a_verdict_and_a_folder_that_answers_as_the_tables_say(
     with pytest.raises(TriageError, match="arm = 'both': the model has note, picture"):
         model.answer(rows, count, arm="both")
 
+    without_pictures(monkeypatch)
     again = materialize(lake, *ROOM)
     assert all(metadata(again, one.key.path[-1])["kept"] is True for one in TABLES)
     assert [one.state for one in verify_triage_models(lake)] == ["ok", "ok"]
@@ -127,7 +133,7 @@ def test_cases_without_a_partner_are_left_out_where_both_are_needed_and_counted(
     facts = lake.table("triage_predictions").footer.facts
     lacking = {one["arm"]: one["lacking"] for one in facts["answered"]}
     assert lacking == {
-        "note": 30, "picture": 30, "metadata": 0, "late_fusion": 60, "concatenated": 60, "gated": 60
+        "note": 30, "picture": 30, "metadata": 0, "late_fusion": 60, "points": 60, "concatenated": 60, "gated": 60
     }  # fmt: skip
     held = lake.table("triage_metrics").footer.facts["held_out_cases"]
     assert 0 < lake.table("modality_ledger").footer.facts["complete_cases"] < held

@@ -47,7 +47,7 @@ def test_with_a_part_of_the_partners_it_is_near_and_without_cases_it_is_empty() 
     random = np.random.default_rng(3)
     notes, pictures = random.normal(size=(400, 2)), random.normal(size=(400, 2))
     whole, part = (emap_logits(products, notes, pictures, partners=number) for number in (400, 150))
-    assert np.abs(whole - part).max() < 0.5 and np.abs(whole - part).max() > 0
+    assert 0 < np.abs(whole - part).mean() < 0.2
     assert emap_logits(products, notes[:0], pictures[:0]).shape == (0, 2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -28,12 +30,12 @@ ROWS = paired_rows(list(drawn_cases(CaseCorpus(patients=60))))
 SPLITS = pa.Table.from_pylist(split_rows(ROWS))
 
 
-def read(labels: dict[str, str | None] | None = None, **settings: object) -> TriageCases:
+def read(labels: Mapping[str, str | None] | None = None, **settings: object) -> TriageCases:
     rows = [{**row, "label": (labels or {}).get(row["label"], row["label"])} for row in ROWS]
     return triage_cases(
         pa.Table.from_pylist(rows, schema=PAIRED_CASES_SCHEMA),
         SPLITS,
-        TriageSettings(**settings),  # type: ignore[arg-type]
+        TriageSettings(**settings),
     )
 
 

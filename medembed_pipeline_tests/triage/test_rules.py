@@ -50,6 +50,7 @@ def evidence(gain: float = 0.1, *meter: dict[str, Any], half: float = 0.04) -> E
         row("gated", "shuffled_note", AS_IT_IS, -0.3, 0.05),
         row("gated", "shuffled_picture", AS_IT_IS, -0.2, 0.05),
         row("gated", "emap", AS_IT_IS, -0.05, 0.02),
+        row("gated", AS_IT_IS, "points", 0.05, 0.02),
         row("gated", AS_IT_IS, None, 0.05, 0.02, "calibration_error"),
     ]
     inputs = {
@@ -97,7 +98,7 @@ def test_a_shortcut_that_tells_half_of_it_is_named_and_confounds(name: str, rule
     assert outcomes[rule].passed is False and word(found) == "confounded"
     assert "has AUC 0.750 [0.700, 0.800], 62% of what" in sentence(found)
     # Not where chance may have done it, nor where it is little of what the arm reaches.
-    assert word(evidence(0.1, shortcut(name, 0.75, 0.23))) == "picture_helps"
+    assert word(evidence(0.1, shortcut(name, 0.75, 0.27))) == "picture_helps"
     assert word(evidence(0.1, shortcut(name, 0.6, 0.02))) == "picture_helps"
 
 
@@ -124,6 +125,18 @@ def test_too_few_patients_and_no_fusion_say_so() -> None:
     assert word(few) == "inconclusive" and "only 12 held-out patients; 20 are needed" in sentence(few)
     none = replace(evidence(), fusion=None, why_no_fusion="3 train patients with picture")
     assert word(none) == "use_note" and "3 train patients with picture" in sentence(none)
+
+
+def test_an_interaction_is_told_where_the_fusion_is_better_than_points_too() -> None:
+    def told(found: Evidence) -> str:
+        (one,) = [one for one in triage_outcomes(found, SETTINGS) if one.rule == "note_and_picture_interact"]
+        return one.reason
+
+    assert told(evidence()).endswith(": note and picture do more than add up.")
+    for variant, over in (("emap", AS_IT_IS), (AS_IT_IS, "points")):
+        ledger = [one for one in evidence().ledger if (one["variant"], one["over"]) != (variant, over)]
+        weaker = replace(evidence(), ledger=[*ledger, row("gated", variant, over, 0.01, 0.05)])
+        assert told(weaker).endswith(": nothing shows that note and picture do more than add up.")
 
 
 def test_what_was_not_scored_is_no_reason_to_warn() -> None:
