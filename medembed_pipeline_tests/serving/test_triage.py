@@ -120,7 +120,7 @@ def test_pictures_stand_between_the_texts_of_a_pair(
             [*expected[row], expected[row][0] - expected[row][1]],
             atol=1e-5,
         )
-    turned = client.image_text(pictures, [(texts[1], texts[0]), (texts[0], "heart")])
+    turned = client.image_text(pictures, [(texts[1], texts[0]), (texts[0], "heart \ud800")])
     (first, second), _ = (found.pairs for found in turned.results)
     assert (first.pair_id, second.pair_id, first.positive) == ("1", "2", None)
     assert first.margin == pytest.approx(-answer.results[0].pairs[0].margin, abs=1e-9)
