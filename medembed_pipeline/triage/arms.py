@@ -26,7 +26,7 @@ LATE, POINTS, CONCATENATED, GATED = "late_fusion", "points", "concatenated", "ga
 SINGLE: Final = {NOTE: "the note", PICTURE: "the picture", METADATA: "metadata"}
 FUSIONS: Final = {
     LATE: "late fusion of note and picture",
-    POINTS: "points for note and picture, added up",
+    POINTS: "the sum of points for note and picture",
     CONCATENATED: "note and picture concatenated",
     GATED: "gated fusion of note and picture",
 }

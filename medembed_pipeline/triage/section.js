@@ -6,7 +6,7 @@
   const { table } = page.tables;
 
   const FIGURES = [["auc", "AUC"], ["accuracy", "Accuracy"], ["weighted_f1", "Weighted F1"], ["macro_f1", "Macro-F1"], ["kappa", "Kappa"],
-    ["under_triage", "Under-triage"], ["calibration_error", "Calibration error"], ["log_loss", "Log loss"]];
+    ["under_triage", "Under-triage"], ["calibration_error", "Calibration"]];
   const VARIANTS = {
     as_it_is: "", emap: "adding up alone", shuffled_note: "others' notes", shuffled_picture: "others' pictures",
     blank_note: "no note", blank_picture: "no picture",
@@ -31,7 +31,7 @@
         name: title, numeric: true, by: (arm) => of(arm, name)?.value ?? null,
         cell: (arm) => element("span", { title: valued(of(arm, name)) }, number(of(arm, name)?.value)),
       })),
-      { name: "Cases", numeric: true, cell: (arm) => count(of(arm, "log_loss")?.n ?? of(arm, "accuracy")?.n) },
+      { name: "Cases", numeric: true, cell: (arm) => count(of(arm, "accuracy")?.n) },
     ], names, { label: "The arms on held-out cases", first: 10 });
   }
 
@@ -49,7 +49,7 @@
       { name: `Over the ${single} alone`, numeric: true, cell: (one) => changed(one.best_single), by: (one) => one.best_single?.value ?? null },
       { name: "Over points", numeric: true, about: "The arm points, in which note and picture add up by how it is made", cell: (one) => changed(one.points), by: (one) => one.points?.value ?? null },
       { name: "Over itself as it is", numeric: true, cell: (one) => changed(one.as_it_is), by: (one) => one.as_it_is?.value ?? null },
-    ], [...found.values()], { label: "What a partner is worth", first: 24 });
+    ], [...found.values()], { label: "What a partner is worth", first: 30 });
   }
 
   function shortcuts(rows, figureName) {
