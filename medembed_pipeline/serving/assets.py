@@ -6,6 +6,7 @@ import dagster as dg
 
 from medembed_pipeline.classification.classifiers import IN_SERVICE
 from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import AssetWork
 from medembed_pipeline.serving import REVISION
 from medembed_pipeline.serving.manifest import SERVED_SNAPSHOT_SCHEMA, manifest
@@ -35,6 +36,8 @@ def served_snapshot(work: AssetWork) -> dg.MaterializeResult[Any]:
     # The pointers, not the verdicts: a person may have put another one back.
     work.note_input("released", released_version(work.lake) or "none")
     work.note_input("classifier_in_service", IN_SERVICE.version(work.lake) or "none")
+    # A verdict may say the same of another model.
+    work.note_input("facts", digest([tables[name].footer.facts for name in pictured]))
     return work.publish(
         lambda: manifest(work.lake, settings, tables.get),
         SERVED_SNAPSHOT_SCHEMA,

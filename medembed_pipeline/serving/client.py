@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -30,6 +31,7 @@ from medembed_pipeline.serving.schemas import (
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
+_JSON = {"content-type": "application/json"}
 _COME_BACK = (429, 503)
 _NO_MODEL = ("no_classifier", "no_triage_model", "no_image_text_model")
 
@@ -190,10 +192,16 @@ class ServingClient:
         return StateAnswer.model_validate_json(self._http.get("/ready").content)
 
     def _ask(self, path: str, body: dict[str, Any] | None, kind: type[Answer]) -> Answer:
+        # In ASCII: half a character in a note, which UTF-8 cannot hold, is the service's to mend.
+        content = None if body is None else json.dumps(body, allow_nan=False)
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
             try:
-                answer = self._http.get(path) if body is None else self._http.post(path, json=body)
+                answer = (
+                    self._http.get(path)
+                    if content is None
+                    else self._http.post(path, content=content, headers=_JSON)
+                )
             except httpx.TransportError:
                 if last:
                     raise

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from medembed_pipeline.encoder import EncoderSpec, Role
 from medembed_pipeline.encoder.image_spec import ImageEncoderSpec
 
+Precision = Literal["float32", "bfloat16"]
 WARMING_TEXTS = ("Chest pain on exertion.", "Fracture of the left wrist, seen in follow-up. " * 12)
 
 
@@ -82,9 +83,7 @@ _PICTURES: WeakValueDictionary[tuple[str, str], SharedImageEncoder] = WeakValueD
 """By fingerprint and device, as long as a snapshot uses them: what the next one needs too is not loaded again."""
 
 
-def shared_encoder(
-    spec: EncoderSpec, precision: Literal["float32", "bfloat16"], fingerprint: str, device: str
-) -> SharedEncoder:
+def shared_encoder(spec: EncoderSpec, precision: Precision, fingerprint: str, device: str) -> SharedEncoder:
     """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`."""
     found = _TEXTS.get((fingerprint, device))
     if found is None:

@@ -20,7 +20,7 @@ SERVED_SNAPSHOT_SCHEMA = pa.schema(
             pa.string(),
             False,
             {
-                "description": "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model, "
+                "description": "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model or "
                 "image_text"
             },
         ),

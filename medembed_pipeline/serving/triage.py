@@ -18,7 +18,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.images.pixels import UInt8Array
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.serving.encoders import shared_encoder, shared_image_encoder
+from medembed_pipeline.serving.encoders import Precision, shared_encoder, shared_image_encoder
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.other_models import OtherModel
 from medembed_pipeline.triage.arms import METADATA, NOTE, PICTURE
@@ -97,10 +97,10 @@ def triage_model(lake: Lake, verdict: LakeTable | None) -> OtherModel:
     verdict
         `triage_verdict`; None where there is none.
     """
-    model = judged_model(lake, verdict)
-    if model is None:
-        return OtherModel(reason="no triage model of this lake has a verdict")
     try:
+        model = judged_model(lake, verdict)
+        if model is None:
+            return OtherModel(reason="no triage model of this lake has a verdict")
         fault = _fault(model.folder, model.data_version)
     except MedembedError as error:
         return OtherModel.unusable("the triage model", error)
@@ -159,6 +159,6 @@ def load_triage(lake: Lake, verdict: LakeTable | None, wanted: OtherModel, devic
             spec = image_spec_of_settings(settings)
             model.picture_encoder = shared_image_encoder(spec, fingerprint, device)
         else:
-            precision = "bfloat16" if settings.precision == "bfloat16" else "float32"
+            precision: Precision = "bfloat16" if settings.precision == "bfloat16" else "float32"
             model.note_encoder = shared_encoder(spec_of_settings(settings), precision, fingerprint, device)
     return CaseTriage(model, verdict.footer.facts)

@@ -310,11 +310,13 @@ def test_a_chosen_picture_shows_its_triage_and_stays_out_of_the_address(
     assert rows[0][0] == "the note" and len(rows) == 5 and expected["arm"] == "note"
     told = one.page.inner_text("#triage")
     assert (
-        told.startswith(f"Triage\n\n{expected['level']}, says the note.")
-        and "It is said: confounded." in told
+        told.startswith(f"Triage\n\n{expected['level']}, by the note.") and "It is said: confounded." in told
     )
     assert "No decision about a patient may rest on this." in told and names(one)
     assert one.ask("document.documentElement.scrollWidth") <= 360
+    assert one.ask(
+        "document.querySelector('#triage table').scrollWidth <= document.querySelector('#triage').clientWidth"
+    )
     # For other filters the picture is not sent again; without note or picture each answers alone.
     asked = len([url for url in one.requests if url.endswith("/triage")])
     one.page.click("#filters-box > summary")
@@ -325,7 +327,7 @@ def test_a_chosen_picture_shows_its_triage_and_stays_out_of_the_address(
     one.page.fill("#note-text", "")
     one.page.click("#question button.first")
     one.wait("document.getElementById('results').hidden")
-    assert one.page.is_visible("#triage") and "says the picture" in one.page.inner_text("#triage")
+    assert one.page.is_visible("#triage") and "by the picture" in one.page.inner_text("#triage")
     assert not [url for url in [*one.requests, one.page.url] if "zqpagesecretzq" in url]
     choose(one, EVIL.encode())
     one.page.click("#question button.first")

@@ -76,7 +76,7 @@ def test_it_answers_as_the_model_does_and_says_what_each_arm_says(
     model = TriageModel.from_folder(lake.lake.path("triage_models", "t1"), device="cpu")
     notes = [None if note == "n/a" else note for note in NOTES]
     pixels = [None if one is None else read_picture(one, LIMITS).pixels for one in PICTURES]
-    cells = {"age": [71, None, None, 30, None], "sex": ["F", None, None, None, None]}
+    cells: dict[str, list[Any]] = {"age": [71, None, None, 30, None], "sex": ["F", None, None, None, None]}
     answer = client.triage(NOTES, PICTURES, METADATA_GIVEN)
     arms = [CONCATENATED, NOTE, LATE, PICTURE, METADATA]
     for row, found in enumerate(answer.results):
@@ -120,7 +120,7 @@ def test_pictures_stand_between_the_texts_of_a_pair(
             [*expected[row], expected[row][0] - expected[row][1]],
             atol=1e-5,
         )
-    turned = client.image_text(pictures, [(texts[1], texts[0]), (texts[0], "heart")])
+    turned = client.image_text(pictures, [(texts[1], texts[0]), (texts[0], "heart \ud800")])
     (first, second), _ = (found.pairs for found in turned.results)
     assert (first.pair_id, second.pair_id, first.positive) == ("1", "2", None)
     assert first.margin == pytest.approx(-answer.results[0].pairs[0].margin, abs=1e-9)
@@ -336,6 +336,8 @@ def test_what_is_not_as_it_was_written_is_not_served(small: SmallLake) -> None:
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": {}}))
     assert "no triage model" in read_parts(small.lake, ENCODER).triage.reason
+    manifest.write_text("{")
+    assert "no manifest of a triage model" in read_parts(small.lake, ENCODER).triage.problem
 
 
 def test_the_projection_is_served_as_it_was_trained(
@@ -368,7 +370,8 @@ def test_the_projection_is_served_as_it_was_trained(
     pixels = read_picture(drawn_picture(1), LIMITS).pixels
     picture = projection.images(load_image_encoder(spec, device="cpu").encode([pixels]))[0]
     expected = [float(picture @ projection.texts([words[text]])[0]) for text in words]
-    np.testing.assert_allclose(model.similarities([pixels], [tuple(words)])[0][0], expected, atol=1e-5)
+    positive, negative = words
+    assert model.similarities([pixels], [(positive, negative)])[0][0] == pytest.approx(expected, abs=1e-5)
     weights = Path(small.lake.path("image_text_models", version, "projection.npz"))
     np.savez(weights, **{**np.load(weights), "text_mean": np.zeros(6)})
     with pytest.raises(ServingError, match="is not what was written"):

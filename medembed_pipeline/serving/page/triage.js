@@ -26,8 +26,13 @@
 
   const given = () => picture !== "";
 
+  function keep(chosen) {
+    picture = chosen;
+    document.querySelector("#question button.first").textContent = chosen ? "Ask about note and picture" : "Find similar notes";
+  }
+
   function clear() {
-    picture = "";
+    keep("");
     at("picture").value = "";
     at("preview").removeAttribute("src");
     at("preview").hidden = at("picture-away").hidden = true;
@@ -39,7 +44,7 @@
     const reader = new FileReader();
     reader.addEventListener("load", () => {
       const address = String(reader.result);
-      picture = address.slice(address.indexOf(",") + 1);
+      keep(address.slice(address.indexOf(",") + 1));
       at("preview").src = address;
       at("preview").hidden = !/^data:image\/(png|jpeg);/.test(address);
       at("picture-away").hidden = false;
@@ -72,7 +77,7 @@
     const doubted = ["confounded", "inconclusive"].includes(answer.verdict);
     refill(place,
       found.level
-        ? element("p", {}, element("strong", {}, found.level), `, says ${ARMS[found.arm]}.`)
+        ? element("p", {}, element("strong", {}, found.level), `, by ${ARMS[found.arm] ?? found.arm}.`)
         : element("p", {}, "No arm of the model can see this case."),
       element("p", { class: doubted ? "abstains" : "reading" }, answer.sentence),
       found.arms.length ? levels(answer, found) : null,
