@@ -181,8 +181,7 @@ def test_half_a_character_is_mended_as_in_stored_notes(shared: Running, client: 
     body = json.dumps({"texts": ["chest \ud800 pain"]})
     answer = shared.http.post("/embed", content=body, headers=JSON)
     assert answer.json()["vectors"] == [client.embed(["chest \ufffd pain"])[0][0].astype(float).tolist()]
-    half, mended = (client.embed([f"chest {character} pain"])[0] for character in ("\ud800", "\ufffd"))
-    assert np.array_equal(half, mended)
+    assert np.array_equal(client.embed(["chest \ud800 pain"])[0], client.embed(["chest \ufffd pain"])[0])
 
 
 def test_long_texts_are_cleaned_beside_and_answered_alike(client: ServingClient) -> None:
