@@ -268,7 +268,7 @@ def print_tables() -> int:
 
 def verify() -> int:
     """Check the lake; returns 1 when something is missing or altered."""
-    from medembed_pipeline.upkeep import verify_lake
+    from medembed_pipeline.maintenance import verify_lake
 
     lake = Lake(data_lake_url())
     findings = verify_lake(lake)
@@ -282,7 +282,7 @@ def verify() -> int:
 
 def prune_lake(*, remove_it: bool) -> int:
     """Show what nothing refers to, and remove it when told so."""
-    from medembed_pipeline.upkeep import removable, remove
+    from medembed_pipeline.maintenance import removable, remove
 
     lake = Lake(data_lake_url())
     items = removable(lake, load_settings())

@@ -16,7 +16,7 @@ import pyarrow as pa
 from medembed_pipeline.described import DescribedTable, Figures, OnPage, describe_table
 from medembed_pipeline.lake.publishing import (
     PictureFiles,
-    asset_work,
+    asset_io,
     code_version,
     column_schema,
     launchpad_schema,
@@ -79,8 +79,8 @@ def stage(
     Returns
     -------
     Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]
-        A decorator for a function of the `AssetWork` and, where there is a section, of its values as the launchpad
-        has them. It returns the result of `AssetWork.publish` or `AssetWork.result`; its docstring is the
+        A decorator for a function of the `AssetIO` and, where there is a section, of its values as the launchpad
+        has them. It returns the result of `AssetIO.publish` or `AssetIO.result`; its docstring is the
         description.
     """
     sections = [section for section in (settings, *more_settings) if section is not None]
@@ -103,7 +103,7 @@ def stage(
         )
         def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             chosen = [launchpad_settings(context, type(settings))] if settings is not None else []
-            with asset_work(context, revision, *chosen) as work:
+            with asset_io(context, revision, *chosen) as work:
                 if figures is not None:
                     work.draw = partial(drawn_figures, figures)
                 return build(work, *chosen)

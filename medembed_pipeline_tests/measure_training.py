@@ -24,7 +24,12 @@ from medembed_pipeline.evaluation.metric_names import metric_key
 from medembed_pipeline.evaluation.relevance import label_matrix
 from medembed_pipeline.evaluation.retrieval import retrieval_scores
 from medembed_pipeline.evaluation.vectors import effective_rank, unit_rows
-from medembed_pipeline.evidence.health.detail import Detail, detail_kept, kinds_by_name, share_kept
+from medembed_pipeline.evidence.diagnostics.detail import (
+    Detail,
+    kinds_by_name,
+    share_kept,
+    within_class_recall,
+)
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.tasks.encoding import TextVectors
@@ -183,7 +188,7 @@ class Bench:
                 scored.figures["tuned"][task.main].value[0]
             )
         found["rank"] = effective_rank(rows)
-        detail: Detail = detail_kept(
+        detail: Detail = within_class_recall(
             unit_rows(np.stack([of_notes[note] for note in everything])),
             label_matrix([self._specialties[note] for note in everything]).membership,
             [self._kinds[note] for note in everything],

@@ -28,7 +28,7 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.described import OnPage
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.toy.settings import ToySettings
@@ -50,7 +50,7 @@ SCHEMA = pa.schema(
     settings=load_settings().toy,
     page=OnPage(ids=("note_id",)),
 )
-def letter_counts(work: AssetWork, settings: ToySettings) -> dg.MaterializeResult[Any]:
+def letter_counts(work: AssetIO, settings: ToySettings) -> dg.MaterializeResult[Any]:
     """How often a letter is in each note."""
     notes = work.input("cleaned_notes")
 

@@ -164,7 +164,7 @@ def _is_requested(requested: Any, key: dg.AssetKey) -> bool:
     return key in requested and not requested[key].is_empty
 
 
-class NotInVain(_AssetCondition):
+class NotAlreadyFailed(_AssetCondition):
     """Making it again can change something: it did not fail, and was not cancelled, on these very inputs and code.
 
     Nor was it made, at this rule's request, without getting the code version that is loaded here. That happens when
@@ -180,15 +180,19 @@ class NotInVain(_AssetCondition):
         state, key = _state(context), context.key
         code = state.graph.get(key).code_version
         seen = json.loads(context.cursor) if context.cursor else {}
-        given_up = state.given_up(key)
-        run = given_up.run_id if given_up else None
+        failed_attempt = state.failed_attempt(key)
+        run = failed_attempt.run_id if failed_attempt else None
         if run != seen.get("run"):
             seen.update(run=run, run_code=seen.get("code"))
         previous, asked = context.previous_evaluation_time, context.get_previous_requested_subset(key)
         if previous is not None and asked is not None and not asked.is_empty:
             seen.update(asked_at=previous.timestamp(), asked_code=seen.get("code"))
         why_not = ""
-        if given_up is not None and given_up.inputs == state.inputs_now(key) and seen["run_code"] == code:
+        if (
+            failed_attempt is not None
+            and failed_attempt.inputs == state.inputs_now(key)
+            and seen["run_code"] == code
+        ):
             why_not = (
                 f"run {run} failed or was cancelled on the same inputs; left alone until something changes"
             )
@@ -241,7 +245,7 @@ def follow_code() -> dg.AutomationCondition[Any]:
 
 
 def _may_run() -> dg.AutomationCondition[Any]:
-    return (NotInVain() & NotUnderWay() & NotBeingRead()).with_label("it may run")
+    return (NotAlreadyFailed() & NotUnderWay() & NotBeingRead()).with_label("it may run")
 
 
 def _inputs_ready(policy: RetrainingPolicy) -> dg.AutomationCondition[Any]:

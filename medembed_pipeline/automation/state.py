@@ -32,7 +32,7 @@ STEP_BEGAN = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_FAILURE}
 
 
 @dataclass(frozen=True)
-class GivenUp:
+class FailedAttempt:
     """The latest run that was to make an asset, and failed or was cancelled before it did.
 
     Attributes
@@ -136,7 +136,7 @@ class GraphState:
         """Data version of each parent."""
         return {parent: self.data_version(parent) for parent in self.parents(key)}
 
-    def given_up(self, key: dg.AssetKey) -> GivenUp | None:
+    def failed_attempt(self, key: dg.AssetKey) -> FailedAttempt | None:
         """The attempt that failed or was cancelled, when there has been nothing since."""
         planned = self.instance.get_latest_planned_materialization_info(key)
         run = self.instance.get_run_by_id(planned.run_id) if planned else None
@@ -146,7 +146,9 @@ class GraphState:
         began = _began(self.instance, run.run_id, key)
         if began is None:
             return None
-        return GivenUp(run.run_id, {parent: self._version_at(parent, began) for parent in self.parents(key)})
+        return FailedAttempt(
+            run.run_id, {parent: self._version_at(parent, began) for parent in self.parents(key)}
+        )
 
     def _tags(self, key: dg.AssetKey) -> dict[str, str]:
         return _tags(self._latest.get(key))

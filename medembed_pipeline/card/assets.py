@@ -10,8 +10,8 @@ from medembed_pipeline.card.inputs import TABLES, VERDICT, read_facts
 from medembed_pipeline.card.render import render_card, shown_card
 from medembed_pipeline.card.settings import CardSettings
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
-    asset_work,
+    AssetIO,
+    asset_io,
     code_version,
     launchpad_schema,
     launchpad_settings,
@@ -35,7 +35,7 @@ SETTINGS = load_settings()
 def model_card(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """The measured checkpoint's README.md: its figures, uses and limits, as Hugging Face and CHAI ask for them."""
     settings = launchpad_settings(context, CardSettings)
-    with asset_work(context, REVISION, settings) as work:
+    with asset_io(context, REVISION, settings) as work:
         facts = read_facts(work)
         footer = _unchanged(work, facts.checkpoint)
         kept = footer is not None
@@ -61,7 +61,7 @@ def not_stated(settings: CardSettings) -> list[str]:
     return [name for name, value in settings if not str(value).strip()]
 
 
-def _unchanged(work: AssetWork, version: str) -> CardFooter | None:
+def _unchanged(work: AssetIO, version: str) -> CardFooter | None:
     recipe = work.recipe()
     footer = find_made_card(work.lake, version, recipe)
     if footer is not None:

@@ -11,7 +11,7 @@ from medembed_pipeline.card.card_file import gone
 from medembed_pipeline.card.errors import CardError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST
 
@@ -84,7 +84,7 @@ class CardFacts:
         return self.verdict.get("judged_on") == "passages"
 
 
-def read_facts(work: AssetWork) -> CardFacts:
+def read_facts(work: AssetIO) -> CardFacts:
     """Read the verdict, what it was drawn from, and the checkpoint it is about; note their versions in `work`.
 
     Raises

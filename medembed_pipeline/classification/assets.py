@@ -30,9 +30,9 @@ from medembed_pipeline.evaluation.inputs import measured_checkpoint
 from medembed_pipeline.evaluation.settings import SliceSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
-    asset_work,
+    asset_io,
     code_version,
     launchpad_schema,
     launchpad_settings,
@@ -58,7 +58,7 @@ SLICES = SliceSettings(**SETTINGS.evaluation.model_dump())
     kinds=["scikitlearn"],
     resources=["encoder"],
 )
-def label_probabilities(work: AssetWork, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
+def label_probabilities(work: AssetIO, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
     """Every rung of the ladder on every note: out of fold for train notes, by heads fitted on these for the others."""
     notes = read_notes(work, settings)
     encoder: EncoderSettings = work.context.resources.encoder
@@ -112,7 +112,7 @@ def specialty_classifier(context: dg.AssetExecutionContext) -> dg.MaterializeRes
 
     settings = launchpad_settings(context, ClassificationSettings)
     encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings, encoder) as work:
+    with asset_io(context, REVISION, settings, encoder) as work:
         notes, table = read_notes(work, settings), work.input("label_probabilities")
         for name in INPUTS:
             work.input(name)
@@ -141,7 +141,7 @@ def specialty_classifier(context: dg.AssetExecutionContext) -> dg.MaterializeRes
         )
 
 
-def measured_classifier(work: AssetWork) -> PublishedClassifier:
+def measured_classifier(work: AssetIO) -> PublishedClassifier:
     """The current classifier, noted as an input, on the checkpoint behind the vectors.
 
     Raises
@@ -168,7 +168,7 @@ def measured_classifier(work: AssetWork) -> PublishedClassifier:
     page=OnPage(),
     figures=classifier_figures,
 )
-def classification_metrics(work: AssetWork, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
+def classification_metrics(work: AssetIO, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
     """Every rung, the served one and the one in service on held-out notes, with intervals and paired differences."""
     from medembed_pipeline.classification.measuring import measure
 
@@ -204,7 +204,7 @@ def classification_metrics(work: AssetWork, settings: ClassificationSettings) ->
     kinds=["numpy"],
     page=OnPage(ids=("note_id", "nearest")),
 )
-def classification_errors(work: AssetWork, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
+def classification_errors(work: AssetIO, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
     """Wrong held-out notes: what was expected, what came, the nearest train notes, and whether the label is doubted."""
     from medembed_pipeline.classification.measuring import wrong_notes
 
@@ -225,7 +225,7 @@ def classification_errors(work: AssetWork, settings: ClassificationSettings) -> 
     settings=SETTINGS.classifier_verdict,
     page=OnPage(),
 )
-def classifier_verdict(work: AssetWork, settings: ClassifierVerdictSettings) -> dg.MaterializeResult[Any]:
+def classifier_verdict(work: AssetIO, settings: ClassifierVerdictSettings) -> dg.MaterializeResult[Any]:
     """Deploy, keep or inconclusive, with the reasons; on deploy the classifier is the one in service from then on."""
     from medembed_pipeline.classification.measuring import judge
 

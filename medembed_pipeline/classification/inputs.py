@@ -12,13 +12,13 @@ from medembed_pipeline.classification.notes import ClassifierNotes, classifier_n
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.inputs import MODELS, held_out, measured_checkpoint, rows_of, texts_of
 from medembed_pipeline.evaluation.vectors import unit_rows
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.training.checkpoints import Checkpoint
 
 INPUTS = ("cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings")
 
 
-def read_notes(work: AssetWork, settings: ClassificationSettings) -> ClassifierNotes:
+def read_notes(work: AssetIO, settings: ClassificationSettings) -> ClassifierNotes:
     """The notes of the lake; what they are read from is noted as inputs."""
     scored = held_out(work)
     columns = work.input("cleaned_notes").read(["note_id", "specialties"]).to_pydict()
@@ -53,7 +53,7 @@ class SeenNotes:
     words: tuple[str, ...]
 
 
-def read_rows(work: AssetWork, notes: ClassifierNotes) -> SeenNotes:
+def read_rows(work: AssetIO, notes: ClassifierNotes) -> SeenNotes:
     """Words and vectors of all notes."""
     texts = texts_of(work.input("cleaned_notes"), notes.note_ids)
     counted = count_words(texts)
@@ -66,7 +66,7 @@ def read_rows(work: AssetWork, notes: ClassifierNotes) -> SeenNotes:
     return SeenNotes(texts, NoteRows(counted.counts, vectors), counted.words)
 
 
-def checkpoint_of_vectors(work: AssetWork, classifier_checkpoint: str | None) -> Checkpoint:
+def checkpoint_of_vectors(work: AssetIO, classifier_checkpoint: str | None) -> Checkpoint:
     """The checkpoint behind the vectors, which has to be the one that a classifier was made on.
 
     Parameters

@@ -16,14 +16,14 @@ from medembed_pipeline.classification.probabilities import parameters_of, scores
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.training.checkpoints import Checkpoint
 
 
 def make_classifier(
     folder: Path,
-    work: AssetWork,
+    work: AssetIO,
     notes: ClassifierNotes,
     table: LakeTable,
     settings: ClassificationSettings,

@@ -37,7 +37,7 @@ from medembed_pipeline.encoder import spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.assets import scored_slices
 from medembed_pipeline.evaluation.vectors import BoolArray, IntArray
-from medembed_pipeline.lake.publishing import AssetWork, Built
+from medembed_pipeline.lake.publishing import AssetIO, Built
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.slices import ordered_values
 from medembed_pipeline.training.checkpoints import checkpoint_of
@@ -51,7 +51,7 @@ DIVISIONS = 5
 
 
 def measure(
-    work: AssetWork,
+    work: AssetIO,
     notes: ClassifierNotes,
     table: LakeTable,
     classifier: PublishedClassifier,
@@ -188,7 +188,7 @@ def _against_standing(
     texts: list[str],
     judged: IntArray,
     ours: Measured,
-    work: AssetWork,
+    work: AssetIO,
     encoder: EncoderSettings,
 ) -> tuple[Measured, Measured] | None:
     """The classifier in service, and ours, on the held-out notes that neither learned from; on our labels.
@@ -224,7 +224,7 @@ def _against_standing(
 
 
 def wrong_notes(
-    work: AssetWork,
+    work: AssetIO,
     notes: ClassifierNotes,
     table: LakeTable,
     classifier: PublishedClassifier,

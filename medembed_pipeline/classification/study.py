@@ -25,7 +25,7 @@ from medembed_pipeline.classification.trials import (
 )
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.study.declared import Prepared, Study
 
@@ -42,10 +42,10 @@ PARAMETERS = {
 }
 
 
-def seen_notes(work: AssetWork) -> StudyNotes:
+def seen_notes(work: AssetIO) -> StudyNotes:
     """The train and validation notes; what is held of them is noted, and other notes may come and go."""
     # Read by work of its own: the study depends on these notes, not on the tables that they stand in.
-    reading = AssetWork(work.context, work.lake, REVISION)
+    reading = AssetIO(work.context, work.lake, REVISION)
     notes = read_notes(reading, SETTINGS.classification)
     rows = read_rows(reading, notes)
     found = StudyNotes.of(notes, rows.texts, rows.rows)
@@ -61,13 +61,13 @@ def _facts(seen: StudyNotes) -> dict[str, int]:
     }
 
 
-def prepare_heads(work: AssetWork) -> Prepared:
+def prepare_heads(work: AssetIO) -> Prepared:
     """Read the notes as the ladder does."""
     seen = seen_notes(work)
     return Prepared(head_objective(seen, SETTINGS.classification), HEAD_START, facts=_facts(seen))
 
 
-def prepare_adapters(work: AssetWork) -> Prepared:
+def prepare_adapters(work: AssetIO) -> Prepared:
     """Read the notes as the ladder does; the encoder is the base model."""
     from medembed_pipeline.classification.adapters import adapter_scores
     from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings

@@ -8,7 +8,7 @@ from medembed_pipeline.embeddings import REVISION
 from medembed_pipeline.embeddings.vectors import embeddings_schema, encoded_texts
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
-from medembed_pipeline.lake.publishing import AssetWork, column_schema
+from medembed_pipeline.lake.publishing import AssetIO, column_schema
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.training.checkpoints import current_checkpoint
@@ -28,7 +28,7 @@ BUNDLED_DIMENSIONS = 384
     kinds=["huggingface", "pytorch"],
     resources=["encoder"],
 )
-def baseline_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
+def baseline_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
     """Every note as the base model sees it; only notes that this model has not seen are encoded."""
     settings: EncoderSettings = work.context.resources.encoder
     work.uses(settings)
@@ -45,7 +45,7 @@ def baseline_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
     kinds=["pytorch"],
     resources=["encoder"],
 )
-def tuned_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
+def tuned_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
     """Every note as the fine-tuned checkpoint sees it: same pooling, window and normalisation as the baseline."""
     settings: EncoderSettings = work.context.resources.encoder
     work.uses(settings)
@@ -61,7 +61,7 @@ def tuned_embeddings(work: AssetWork) -> dg.MaterializeResult[Any]:
 
 
 def publish_embeddings(
-    work: AssetWork, spec: EncoderSpec, settings: EncoderSettings, more: dict[str, Any] | None = None
+    work: AssetIO, spec: EncoderSpec, settings: EncoderSettings, more: dict[str, Any] | None = None
 ) -> dg.MaterializeResult[Any]:
     """Encode what has no vector yet, and publish the table, with `more` metadata."""
     notes = work.input("cleaned_notes")

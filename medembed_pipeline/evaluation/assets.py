@@ -23,7 +23,7 @@ from medembed_pipeline.evaluation.settings import EvaluationSettings, NeighborSe
 from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA, slice_metrics_table
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
     fact_metadata,
 )
@@ -46,7 +46,7 @@ INPUTS = ["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddin
     settings=SETTINGS.neighbors,
     kinds=["numpy"],
 )
-def neighbors(work: AssetWork, settings: NeighborSettings) -> dg.MaterializeResult[Any]:
+def neighbors(work: AssetIO, settings: NeighborSettings) -> dg.MaterializeResult[Any]:
     """Exact cosine neighbours of every note in both models; the metrics and the maps read them."""
     scored = held_out(work)
     embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
@@ -73,7 +73,7 @@ def neighbors(work: AssetWork, settings: NeighborSettings) -> dg.MaterializeResu
     page=OnPage(),
     figures=metrics_figures,
 )
-def embedding_metrics(work: AssetWork, settings: EvaluationSettings) -> dg.MaterializeResult[Any]:
+def embedding_metrics(work: AssetIO, settings: EvaluationSettings) -> dg.MaterializeResult[Any]:
     """Baseline, tuned, their paired difference, and plain word matching on held-out test notes, with intervals."""
     scored = held_out(work)
     embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
@@ -131,7 +131,7 @@ def describe_metrics(table: LakeTable) -> dict[str, Any]:
     page=OnPage(),
     figures=slice_figures,
 )
-def slice_metrics(work: AssetWork, settings: SliceSettings) -> dg.MaterializeResult[Any]:
+def slice_metrics(work: AssetIO, settings: SliceSettings) -> dg.MaterializeResult[Any]:
     """Retrieval figures by site, sex, age, or any other column of the landing files in `[evaluation] slices`."""
     if not settings.slices:
         return work.publish(lambda: (SLICE_METRICS_SCHEMA.empty_table(), {}), SLICE_METRICS_SCHEMA)
@@ -159,7 +159,7 @@ def slice_metrics(work: AssetWork, settings: SliceSettings) -> dg.MaterializeRes
     return work.publish(build, SLICE_METRICS_SCHEMA)
 
 
-def scored_slices(work: AssetWork, note_ids: list[str], names: list[str]) -> dict[str, list[list[str]]]:
+def scored_slices(work: AssetIO, note_ids: list[str], names: list[str]) -> dict[str, list[list[str]]]:
     """The values of some notes by slice, noted as an input in place of the landed rows, of which few reach a slice."""
     notes = work.input("cleaned_notes")
     row_of = {note_id: row for row, note_id in enumerate(notes.strings("note_id"))}

@@ -9,7 +9,7 @@ import numpy as np
 
 from medembed_pipeline.evaluation.relevance import HeldOutNotes, held_out_notes
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.lake.publishing import AssetWork, Built
+from medembed_pipeline.lake.publishing import AssetIO, Built
 from medembed_pipeline.lake.tables import LakeTable, vectors
 from medembed_pipeline.notes.memory import remembered_groups
 from medembed_pipeline.notes.splits import ALL_NOTES
@@ -57,14 +57,14 @@ class HeldOut:
     trained_groups: frozenset[str]
 
 
-def measured_checkpoint(work: AssetWork) -> Checkpoint:
+def measured_checkpoint(work: AssetIO) -> Checkpoint:
     """The checkpoint that made the tuned vectors, noted as an input."""
     checkpoint = checkpoint_behind(work.lake, work.input("tuned_embeddings"))
     work.note_input("finetuned_checkpoint", checkpoint.data_version)
     return checkpoint
 
 
-def held_out(work: AssetWork) -> HeldOut:
+def held_out(work: AssetIO) -> HeldOut:
     """The scored notes of the lake as it stands.
 
     A note that the checkpoint was trained on counts also when its text is gone, or was edited since: by the group that

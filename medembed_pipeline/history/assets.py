@@ -16,7 +16,7 @@ from medembed_pipeline.history.publishing import (
 )
 from medembed_pipeline.history.show import overview
 from medembed_pipeline.history.table import CHECKPOINT_HISTORY_SCHEMA
-from medembed_pipeline.lake.publishing import AssetWork, fact_metadata
+from medembed_pipeline.lake.publishing import AssetIO, fact_metadata
 from medembed_pipeline.stage import stage
 from medembed_pipeline.verdict.released import released_version
 
@@ -33,7 +33,7 @@ JUDGEMENTS_SHOWN = 30
     page=OnPage(),
     figures=history_figures,
 )
-def checkpoint_history(work: AssetWork) -> dg.MaterializeResult[Any]:
+def checkpoint_history(work: AssetIO) -> dg.MaterializeResult[Any]:
     """Every checkpoint that was judged, when it was released, and what it gave; kept when the checkpoint is removed."""
     verdict = work.input(VERDICT)
     evidence = {name: work.input(name) for name in FIGURES if work.lake.exists(f"{name}.parquet")}

@@ -21,7 +21,7 @@ from medembed_pipeline.image_text.metrics import IMAGE_TEXT_METRICS_SCHEMA, metr
 from medembed_pipeline.image_text.prompts import PROMPT_PAIRS_SCHEMA, Prompts, prompts_of_table
 from medembed_pipeline.image_text.settings import ImageTextSettings
 from medembed_pipeline.image_text.spaces import IMAGE_TEXT_VECTORS_SCHEMA, spaces_of_table, vectors_table
-from medembed_pipeline.lake.publishing import AssetWork, Built
+from medembed_pipeline.lake.publishing import AssetIO, Built
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
@@ -41,7 +41,7 @@ if SETTINGS.images.enabled:
         revision=REVISION,
         page=OnPage(),
     )
-    def prompt_pairs(work: AssetWork) -> dg.MaterializeResult[Any]:
+    def prompt_pairs(work: AssetIO) -> dg.MaterializeResult[Any]:
         """The prompts of the lake's folder prompts/ (published JSON, or CSV), else the built-in ones."""
         found = own_prompts(work.lake)
         work.note_input("prompts", prompts_version(found))
@@ -62,7 +62,7 @@ if SETTINGS.images.enabled:
         more_settings=[SETTINGS.image_encoder],
         kinds=["pytorch"],
     )
-    def image_text_vectors(work: AssetWork, settings: ImageTextSettings) -> dg.MaterializeResult[Any]:
+    def image_text_vectors(work: AssetIO, settings: ImageTextSettings) -> dg.MaterializeResult[Any]:
         """Pictures and prompts in one space, before and after tuning; the built-in projection is no medical model."""
         encoder = SETTINGS.image_encoder
         work.uses(encoder)
@@ -83,7 +83,7 @@ if SETTINGS.images.enabled:
         schema=PREFERENCE_MARGINS_SCHEMA,
         revision=REVISION,
     )
-    def preference_margins(work: AssetWork) -> dg.MaterializeResult[Any]:
+    def preference_margins(work: AssetIO) -> dg.MaterializeResult[Any]:
         """By how much each picture is nearer to one prompt of a pair; each picture and each prompt once."""
         cases, prompts, seen = _cases(work), _prompts(work), work.input("image_text_vectors")
 
@@ -103,7 +103,7 @@ if SETTINGS.images.enabled:
         kinds=["scikitlearn"],
         page=OnPage(),
     )
-    def image_text_metrics(work: AssetWork, settings: ImageTextSettings) -> dg.MaterializeResult[Any]:
+    def image_text_metrics(work: AssetIO, settings: ImageTextSettings) -> dg.MaterializeResult[Any]:
         """AUC, accuracy, margins and likeness on held-out pictures, with controls and intervals by patient."""
         cases, prompts, seen = _cases(work), _prompts(work), work.input("image_text_vectors")
         about = {name: seen.footer.facts[name] for name in ABOUT if name in seen.footer.facts}
@@ -139,14 +139,14 @@ if SETTINGS.images.enabled:
         revision=REVISION,
         page=OnPage(),
     )
-    def image_text_examples(work: AssetWork) -> dg.MaterializeResult[Any]:
+    def image_text_examples(work: AssetIO) -> dg.MaterializeResult[Any]:
         """Held-out pictures with the highest, the lowest and the least certain margin of each pair, for the page."""
         margins = work.input("preference_margins")
         work.input("paired_cases")
         return work.publish(lambda: examples_table(margins.read()), IMAGE_TEXT_EXAMPLES_SCHEMA)
 
-    def _cases(work: AssetWork) -> Cases:
+    def _cases(work: AssetIO) -> Cases:
         return cases_of(work.input("paired_cases"), work.input("case_splits"))
 
-    def _prompts(work: AssetWork) -> Prompts:
+    def _prompts(work: AssetIO) -> Prompts:
         return prompts_of_table(work.input("prompt_pairs").read())

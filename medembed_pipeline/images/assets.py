@@ -31,9 +31,9 @@ from medembed_pipeline.images.settings import CaseSplitSettings, ImagesSettings
 from medembed_pipeline.images.vectors import image_embeddings_schema, image_embeddings_table
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
-    asset_work,
+    asset_io,
     code_version,
     column_schema,
     launchpad_schema,
@@ -90,7 +90,7 @@ if SETTINGS.images.enabled:
     def landing_images(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         """Read the folder landing_images; a picture unpacked before is not unpacked again."""
         settings = launchpad_settings(context, ImagesSettings)
-        with asset_work(context, REVISION, settings) as work:
+        with asset_io(context, REVISION, settings) as work:
             files = landed_images(work.lake)
             work.note_input("landing_images", images_version(files))
             work.note_input("unpacked_as", unpacked_version(settings))
@@ -112,7 +112,7 @@ if SETTINGS.images.enabled:
         schema=PAIRED_CASES_SCHEMA,
         revision=REVISION,
     )
-    def paired_cases(work: AssetWork) -> dg.MaterializeResult[Any]:
+    def paired_cases(work: AssetIO) -> dg.MaterializeResult[Any]:
         """Picture, note, patient, triage level or outcome; what lacks its partner is kept with a missing one."""
         rows, images = work.input("case_rows"), work.input("raw_images")
 
@@ -129,7 +129,7 @@ if SETTINGS.images.enabled:
         revision=REVISION,
         settings=SETTINGS.case_splits,
     )
-    def case_splits(work: AssetWork, settings: CaseSplitSettings) -> dg.MaterializeResult[Any]:
+    def case_splits(work: AssetIO, settings: CaseSplitSettings) -> dg.MaterializeResult[Any]:
         """Train, validation or test, by patient, near-duplicate picture and near-duplicate note; a case stays
         where it is."""
         cases, images = work.input("paired_cases"), work.input("raw_images")
@@ -156,7 +156,7 @@ if SETTINGS.images.enabled:
         settings=SETTINGS.image_encoder,
         kinds=["pytorch"],
     )
-    def image_embeddings(work: AssetWork, settings: ImageEncoderSettings) -> dg.MaterializeResult[Any]:
+    def image_embeddings(work: AssetIO, settings: ImageEncoderSettings) -> dg.MaterializeResult[Any]:
         """Every picture as the image encoder sees it; only pictures that it has not seen are encoded."""
         images = work.input("raw_images")
         spec = image_spec_of_settings(settings)

@@ -1,6 +1,6 @@
 """The link between the lake and Dagster: how an asset reads its inputs and publishes its result.
 
-An asset's body runs inside `asset_work`. It names its inputs, and hands over a function that builds its table;
+An asset's body runs inside `asset_io`. It names its inputs, and hands over a function that builds its table;
 when the published table was already made from the same code, settings and inputs, that function is not called.
 """
 
@@ -223,7 +223,7 @@ def refuse_mixed_precisions(tables: Mapping[str, LakeTable]) -> None:
         )
 
 
-class AssetWork:
+class AssetIO:
     """One asset's work: its lake, its inputs, and the publication of its result."""
 
     def __init__(self, context: dg.AssetExecutionContext, lake: Lake, revision: str) -> None:
@@ -346,7 +346,7 @@ class AssetWork:
 
 
 @contextlib.contextmanager
-def asset_work(context: dg.AssetExecutionContext, revision: str, *sections: Section) -> Iterator[AssetWork]:
+def asset_io(context: dg.AssetExecutionContext, revision: str, *sections: Section) -> Iterator[AssetIO]:
     """Run an asset's body: see the module's docstring.
 
     Parameters
@@ -362,7 +362,7 @@ def asset_work(context: dg.AssetExecutionContext, revision: str, *sections: Sect
         opened = context.resources.lake.open()
         opened.before_publishing = lambda: _refuse_finished_run(context)
         opened.begin_work(*sorted(key.path[-1] for key in context.selected_asset_keys))
-        work = AssetWork(context, opened, revision)
+        work = AssetIO(context, opened, revision)
         for section in sections:
             work.uses(section)
         yield work

@@ -12,14 +12,14 @@ import pyarrow as pa
 from medembed_pipeline.maps.aligned_umap import REGULARISATION, Space, aligned_umap
 from medembed_pipeline.maps.alignment import (
     JointMap,
+    displacement,
     joint_components,
     joint_floor,
     map_scale,
     motion,
     motion_floor,
-    movement,
 )
-from medembed_pipeline.maps.movement import OVERLAP_NEIGHBORS, same_dimensions, shared_nearest
+from medembed_pipeline.maps.displacement import OVERLAP_NEIGHBORS, same_dimensions, shared_nearest
 from medembed_pipeline.maps.projections import (
     DIMENSIONS,
     MINIMUM_DISTANCE,
@@ -46,7 +46,7 @@ class AlignedResult(NamedTuple):
     noise_floors
         a record per method and number of dimensions: `method`, `dimensions`, `noise_floor` (95th percentile of the
         motion of notes that did not move, in map units), `scale` (root mean square radius of the map), and Spearman's
-        correlation of the motion on the map with the movement in the full space (`follows_movement`) and with the
+        correlation of the motion on the map with the displacement in the full space (`follows_displacement`) and with the
         share of neighbours lost (`follows_neighbors`), None where that cannot be told.
     left_out
         why a method is missing; empty where none is.
@@ -98,7 +98,7 @@ def make_aligned_projections(
     """
     lost = 1.0 - shared_nearest(baseline.neighbor_indices, tuned.neighbor_indices, overlap_neighbors)
     comparable = same_dimensions(baseline.embeddings, tuned.embeddings)
-    moved = movement(baseline.embeddings, tuned.embeddings) if comparable else None
+    moved = displacement(baseline.embeddings, tuned.embeddings) if comparable else None
     maps: list[Projection] = []
     floors: list[dict[str, Any]] = []
 
@@ -112,7 +112,7 @@ def make_aligned_projections(
                 "dimensions": size,
                 "noise_floor": floor,
                 "scale": map_scale(places),
-                "follows_movement": None if moved is None else rank_correlation(shown, moved),
+                "follows_displacement": None if moved is None else rank_correlation(shown, moved),
                 "follows_neighbors": rank_correlation(shown, lost),
             }
         )

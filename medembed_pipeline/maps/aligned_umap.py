@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.maps.alignment import JointMap, turned_onto_baseline
+from medembed_pipeline.maps.alignment import JointMap, procrustes_align
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import (
     MINIMUM_DISTANCE,
@@ -267,7 +267,7 @@ def _starts(baseline: FloatArray, tuned: FloatArray, *, dimensions: int, seed: i
     first, second = (_widened(principal_components(rows, dimensions)) for rows in (baseline, tuned))
     # A little noise tells equal notes apart; the same for both, so that nothing moves by it.
     noise = np.random.default_rng(seed).normal(scale=1e-4, size=first.shape)
-    return [(one + noise).astype(np.float32) for one in (first, turned_onto_baseline(first, second))]
+    return [(one + noise).astype(np.float32) for one in (first, procrustes_align(first, second))]
 
 
 def _widened(places: FloatArray) -> FloatArray:

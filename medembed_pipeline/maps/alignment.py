@@ -1,13 +1,13 @@
-"""Two embedding spaces of the same notes laid over each other: rotation, movement, joint PCA.
+"""Two embedding spaces of the same notes laid over each other: rotation, displacement, joint PCA.
 
 The orientation of an embedding space is arbitrary: turning or mirroring it as a whole changes no similarity.
 So the tuned space is first turned onto the baseline by the rotation that brings notes nearest to where they were
 (orthogonal Procrustes; P. H. Schoenemann: A generalized solution of the orthogonal Procrustes problem.
-Psychometrika 31, 1966). What distance is left is movement. It is measured on notes that the rotation was not
+Psychometrika 31, 1966). What distance is left is displacement. It is measured on notes that the rotation was not
 fitted on; the maps show all notes turned as a whole, by the one rotation of them all.
 
 Nothing is centred or scaled before: similarity is cosine, hence the origin is part of the geometry, and a
-rotation about it keeps every vector's length and every similarity. A shift that all notes share is movement.
+rotation about it keeps every vector's length and every similarity. A shift that all notes share is displacement.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class JointMap(NamedTuple):
     tuned: FloatArray
 
 
-def turned_onto_baseline(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
+def procrustes_align(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
     """The tuned vectors, turned and mirrored as a whole to lie as near to the baseline as they can.
 
     On one thread, in float64: the same input gives the same bytes.
@@ -65,7 +65,7 @@ def turned_onto_baseline(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> Float
         return rows @ _rotation(target, rows)
 
 
-def movement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
+def displacement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
     """How far each note moved, float64 [n]: Euclidean, after a rotation that was fitted on other notes.
 
     For unit vectors from 0 (unmoved) over 1.41 (now at a right angle, as between unrelated spaces) to 2 (now
@@ -75,7 +75,7 @@ def movement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
 
     A rotation of d dimensions takes `NOTES_PER_DIMENSION` times d notes to find. Where there are fewer, both
     spaces are first reduced to as many leading principal directions of the other nine parts as the notes allow,
-    and movement is that of the notes' directions within these.
+    and displacement is that of the notes' directions within these.
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def movement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
     Raises
     ------
     MapError
-        as in `turned_onto_baseline`, or fewer than two notes.
+        as in `procrustes_align`, or fewer than two notes.
     """
     from threadpoolctl import threadpool_limits
 
     target, rows = _same_shape(baseline, tuned)
     count, width = target.shape
     if count < 2:
-        raise MapError(f"movement needs at least two notes, and there are {count}.")
+        raise MapError(f"displacement needs at least two notes, and there are {count}.")
     part = np.arange(count) % min(FOLDS, count)
     moved = np.empty(count)
     with threadpool_limits(limits=1):
@@ -127,10 +127,10 @@ def _rotation(target: FloatArray, rows: FloatArray) -> FloatArray:
     return np.asarray(left @ right)
 
 
-def movement_floor(baseline: npt.ArrayLike, *, seed: int) -> float:
-    """The movement that is found where nothing that matters has changed.
+def displacement_floor(baseline: npt.ArrayLike, *, seed: int) -> float:
+    """The displacement that is found where nothing that matters has changed.
 
-    The 95th percentile of `movement` between the baseline and a copy of it that was turned at random, and in which
+    The 95th percentile of `displacement` between the baseline and a copy of it that was turned at random, and in which
     every note was shifted in a direction of its own by `HARMLESS_CHANGE`. So it holds that change, and the error of
     a rotation that is estimated from this many notes that all changed so. It doesn't hold what a second training
     with another seed would move.
@@ -138,41 +138,41 @@ def movement_floor(baseline: npt.ArrayLike, *, seed: int) -> float:
     Raises
     ------
     MapError
-        as in `movement`.
+        as in `displacement`.
     """
-    return float(np.percentile(movement(baseline, _unmoved_copy(baseline, seed)), FLOOR_PERCENTILE))
+    return float(np.percentile(displacement(baseline, _unmoved_copy(baseline, seed)), FLOOR_PERCENTILE))
 
 
 def joint_components(baseline: npt.ArrayLike, tuned: npt.ArrayLike, dimensions: int) -> JointMap:
-    """One PCA of both models together, after `turned_onto_baseline`.
+    """One PCA of both models together, after `procrustes_align`.
 
     An arrow from a note's baseline place to its tuned place is the shadow of the distance between its two vectors
     after that rotation: never longer than this distance, and zero where it is. The rotation is fitted on the
-    note too, so this is mostly less than `movement`, which is not; it is no bound for a single note.
+    note too, so this is mostly less than `displacement`, which is not; it is no bound for a single note.
 
     Parameters
     ----------
     baseline, tuned
-        as in `turned_onto_baseline`.
+        as in `procrustes_align`.
     dimensions
         of the map; the first two of three dimensions are the map in two.
 
     Raises
     ------
     MapError
-        as in `turned_onto_baseline`.
+        as in `procrustes_align`.
     """
     from threadpoolctl import threadpool_limits
 
     target = np.asarray(baseline, dtype=np.float64)
-    turned = turned_onto_baseline(target, tuned)
+    turned = procrustes_align(target, tuned)
     with threadpool_limits(limits=1):
         places = principal_components(np.vstack([target, turned]), dimensions)
     return JointMap(places[: len(target)], places[len(target) :])
 
 
 def joint_floor(baseline: npt.ArrayLike, dimensions: int, *, seed: int) -> float:
-    """The motion that `joint_components` shows of notes that did not move, in map units; as `movement_floor`."""
+    """The motion that `joint_components` shows of notes that did not move, in map units; as `displacement_floor`."""
     return motion_floor(joint_components(baseline, _unmoved_copy(baseline, seed), dimensions))
 
 

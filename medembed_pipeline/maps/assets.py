@@ -1,4 +1,4 @@
-"""The assets `projections`, `aligned_projections`, `note_movement`: where notes lie, and how far they moved."""
+"""The assets `projections`, `aligned_projections`, `note_displacement`: where notes lie, and how far they moved."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,14 +7,14 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.maps import REVISION
-from medembed_pipeline.maps.figures import movement_figures
+from medembed_pipeline.maps.displacement import NOTE_DISPLACEMENT_SCHEMA, note_displacement_table
+from medembed_pipeline.maps.figures import displacement_figures
 from medembed_pipeline.maps.inputs import MapInputs, map_inputs
-from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA, note_movement_table
 from medembed_pipeline.maps.settings import AlignmentSettings, ProjectionSettings
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, MAP_QUALITY_SCHEMA, PROJECTIONS_SCHEMA
 from medembed_pipeline.pictures.drawing import picture
@@ -34,7 +34,7 @@ PICTURED = ("umap", "tsne", "pca")
     settings=SETTINGS.projections,
     kinds=["scikitlearn", "umap"],
 )
-def projections(work: AssetWork, settings: ProjectionSettings) -> dg.MaterializeResult[Any]:
+def projections(work: AssetIO, settings: ProjectionSettings) -> dg.MaterializeResult[Any]:
     """PCA, t-SNE and UMAP of both models, flat and in space, with how far each map can be trusted."""
     notes = work.input("cleaned_notes")
     inputs = _tables(work)
@@ -54,7 +54,7 @@ def projections(work: AssetWork, settings: ProjectionSettings) -> dg.Materialize
     settings=SETTINGS.alignment,
     kinds=["umap"],
 )
-def aligned_projections(work: AssetWork, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
+def aligned_projections(work: AssetIO, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
     """Both models on one map, by AlignedUMAP and by a joint PCA: what moves there moved, above a noise floor."""
     notes = work.input("cleaned_notes")
     inputs = _tables(work)
@@ -70,21 +70,21 @@ def aligned_projections(work: AssetWork, settings: AlignmentSettings) -> dg.Mate
     # cleaned_notes is not read, but new notes then reach it in the same run as the other maps.
     inputs=["cleaned_notes", "baseline_embeddings", "tuned_embeddings", "neighbors"],
     one_row="how far a note moved",
-    schema=NOTE_MOVEMENT_SCHEMA,
+    schema=NOTE_DISPLACEMENT_SCHEMA,
     revision=REVISION,
     settings=SETTINGS.alignment,
 )
-def note_movement(work: AssetWork, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
+def note_displacement(work: AssetIO, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
     """How far each note moved: exactly, in the full space, and by the neighbours it lost."""
     inputs = _tables(work)
     return work.publish(
-        lambda: make_movement(inputs(), settings),
-        NOTE_MOVEMENT_SCHEMA,
-        lambda table: describe_movement(work, table),
+        lambda: make_displacement(inputs(), settings),
+        NOTE_DISPLACEMENT_SCHEMA,
+        lambda table: describe_displacement(work, table),
     )
 
 
-def _tables(work: AssetWork) -> Callable[[], MapInputs]:
+def _tables(work: AssetIO) -> Callable[[], MapInputs]:
     """Note both embeddings and neighbors as inputs; they are read when the returned function is called."""
     tables = {name: work.input(name) for name in ("baseline_embeddings", "tuned_embeddings", "neighbors")}
 
@@ -146,10 +146,10 @@ def make_aligned_maps(inputs: MapInputs, settings: AlignmentSettings, report: Ca
     return aligned_projections_table(found.maps, note_ids=inputs.note_ids), facts
 
 
-def make_movement(inputs: MapInputs, settings: AlignmentSettings) -> Built:
-    """Movement and neighbour overlap of every note."""
+def make_displacement(inputs: MapInputs, settings: AlignmentSettings) -> Built:
+    """Displacement and neighbour overlap of every note."""
     baseline, tuned = inputs.spaces["baseline"], inputs.spaces["tuned"]
-    return note_movement_table(
+    return note_displacement_table(
         inputs.note_ids,
         baseline=baseline.embeddings,
         tuned=tuned.embeddings,
@@ -160,7 +160,7 @@ def make_movement(inputs: MapInputs, settings: AlignmentSettings) -> Built:
     )
 
 
-def describe_maps(work: AssetWork, table: LakeTable, notes: LakeTable) -> dict[str, Any]:
+def describe_maps(work: AssetIO, table: LakeTable, notes: LakeTable) -> dict[str, Any]:
     """The two models side by side, coloured by specialty."""
     from medembed_pipeline.pictures.maps_picture import maps_picture
 
@@ -176,7 +176,7 @@ def describe_maps(work: AssetWork, table: LakeTable, notes: LakeTable) -> dict[s
 
 
 def describe_aligned_maps(
-    work: AssetWork,
+    work: AssetIO,
     table: LakeTable,
     notes: LakeTable,
     inputs: MapInputs,
@@ -191,7 +191,7 @@ def describe_aligned_maps(
     made = {row["method"] for row in floors if row["dimensions"] == 2}
     if not made:
         return {}
-    moved, _ = make_movement(inputs, settings)
+    moved, _ = make_displacement(inputs, settings)
     maps = {
         f"{method}_map": maps_picture(rows, specialties, method=method, quality=quality)
         for method in ("aligned_umap", "joint_pca")
@@ -202,11 +202,11 @@ def describe_aligned_maps(
     )
 
 
-def describe_movement(work: AssetWork, table: LakeTable) -> dict[str, Any]:
-    """How movement and neighbour overlap are distributed."""
-    rows = table.read(["movement", "neighbor_overlap"]).to_pydict()
-    floor = table.footer.facts["movement_floor"]
-    figures = movement_figures(rows["movement"], rows["neighbor_overlap"], floor=floor)
+def describe_displacement(work: AssetIO, table: LakeTable) -> dict[str, Any]:
+    """How displacement and neighbour overlap are distributed."""
+    rows = table.read(["displacement", "neighbor_overlap"]).to_pydict()
+    floor = table.footer.facts["displacement_floor"]
+    figures = displacement_figures(rows["displacement"], rows["neighbor_overlap"], floor=floor)
     return work.publish_pictures({figure.name: picture(figure) for figure in figures})
 
 

@@ -1,4 +1,4 @@
-"""The figures of movement: how far notes moved, and how many of their neighbours stayed."""
+"""The figures of displacement: how far notes moved, and how many of their neighbours stayed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BINS = 40
 _SMALLEST_FLOOR = 0.005
 
 
-def movement_figures(
+def displacement_figures(
     moved: Sequence[float | None] | None, overlap: Sequence[float | None] | None, *, floor: float | None
 ) -> list[Figure]:
     """Histograms of what is known of the notes.
@@ -36,12 +36,12 @@ def movement_figures(
         edges = [top * at / _BINS for at in range(_BINS + 1)]
         made.append(
             Figure(
-                "movement",
+                "displacement",
                 "How far notes moved",
                 f"Distance between the places of each of {len(known):,} notes before and after in the full space, "
                 f"median {number(median(known), 2)}, once one space is turned onto the other: 0 is unmoved, 1.41 a "
                 "right angle, 2 opposite. A fine-tuning moves most notes somewhat; a few that moved far are worth "
-                "opening. Movement is neither good nor bad by itself.",
+                "opening. Displacement is neither good nor bad by itself.",
                 "How far notes moved",
                 distribution(
                     {"notes": ("--tuned", _shares(known, 0, top, _BINS))},

@@ -5,11 +5,11 @@
   const { specified } = page.charts;
   const { table, noteButton, folded } = page.tables;
 
-  function movement(app) {
+  function displacement(app) {
     const { report } = app;
-    const { distance, overlap } = report.movement;
+    const { distance, overlap } = report.displacement;
     if (!distance && !overlap) return null;
-    const parts = ["movement", "neighbors_kept"].map((name) => specified(app, "note_movement", name));
+    const parts = ["displacement", "neighbors_kept"].map((name) => specified(app, "note_displacement", name));
     const by = distance ?? overlap;
     const order = Array.from({ length: report.size }, (_, at) => at).filter((at) => Number.isFinite(by[at]))
       .sort((left, right) => (distance ? by[right] - by[left] : by[left] - by[right])).slice(0, 200);
@@ -24,9 +24,9 @@
       { name: "Nearest note", cell: turn, by: turn },
       { name: "Split", cell: (at) => report.split(at), by: (at) => report.split(at) },
     ], order, { label: "The notes that moved most", first: 15, open: (at) => app.open(at) })));
-    parts.push(element("p", {}, element("a", { href: "#at=map", on: { click: () => app.store.set({ colour: distance ? "movement" : "overlap", lit: "" }) } }, "Show it on the map")));
+    parts.push(element("p", {}, element("a", { href: "#at=map", on: { click: () => app.store.set({ colour: distance ? "displacement" : "overlap", lit: "" }) } }, "Show it on the map")));
     return [element("div", { class: "pair" }, parts.slice(0, -2)), ...parts.slice(-2)];
   }
 
-  page.section({ id: "movement", title: "Movement", after: "examples", show: movement });
+  page.section({ id: "displacement", title: "Displacement", after: "examples", show: displacement });
 })((globalThis.medembedPage ??= {}));

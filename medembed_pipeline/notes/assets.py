@@ -14,9 +14,9 @@ from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
-    asset_work,
+    asset_io,
     code_version,
     column_schema,
     launchpad_schema,
@@ -113,7 +113,7 @@ describe_table(
 def landing(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
     """Read the landing folder; a file parsed before is not parsed again."""
     settings = launchpad_settings(context, LandingSettings)
-    with asset_work(context, REVISION, settings) as work:
+    with asset_io(context, REVISION, settings) as work:
         files = landed_files(work.lake)
         work.note_input("landing", landing_version(files))
         names = ("raw_transcriptions", "rejected_rows")
@@ -150,7 +150,7 @@ def reader_options(settings: LandingSettings) -> ReaderOptions:
     settings=SETTINGS.cleaning,
     version=lambda version: version_with_slices(version, SETTINGS.evaluation.slices),
 )
-def cleaned_notes(work: AssetWork, settings: CleaningSettings) -> dg.MaterializeResult[Any]:
+def cleaned_notes(work: AssetIO, settings: CleaningSettings) -> dg.MaterializeResult[Any]:
     """Different notes: cleaned text, set of specialties, source rows, near-duplicate group, identifier counts."""
     raw = work.input("raw_transcriptions")
     refuse_unusable_slices(raw, slices_of_run(work.context))
@@ -263,7 +263,7 @@ def notes_facts(notes: pa.Table) -> dict[str, Any]:
     revision=REVISION,
     settings=SETTINGS.splits,
 )
-def note_splits(work: AssetWork, settings: SplitSettings) -> dg.MaterializeResult[Any]:
+def note_splits(work: AssetIO, settings: SplitSettings) -> dg.MaterializeResult[Any]:
     """Train, validation or test, by group; a note keeps its split when others come or go, and when it is edited."""
     notes = work.input("cleaned_notes")
     now = datetime.now(timezone.utc)

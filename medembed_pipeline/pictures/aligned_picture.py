@@ -38,7 +38,7 @@ _HISTOGRAM_BINS = 50
 
 def arrows_picture(
     projections: pa.Table,
-    movement: pa.Table,
+    displacement: pa.Table,
     specialties: Mapping[str, Sequence[str]],
     *,
     noise_floors: Sequence[Mapping[str, Any]],
@@ -50,8 +50,8 @@ def arrows_picture(
     ----------
     projections
         the `aligned_projections` table.
-    movement
-        the `note_movement` table; its `rank` chooses the arrows.
+    displacement
+        the `note_displacement` table; its `rank` chooses the arrows.
     specialties
         the specialties of each note by note_id; a note that is missing here has none.
     noise_floors
@@ -62,7 +62,7 @@ def arrows_picture(
     Raises
     ------
     PictureError
-        there is no aligned map in 2-D, or movement holds other notes.
+        there is no aligned map in 2-D, or displacement holds other notes.
     """
     floors = {row["method"]: float(row["noise_floor"]) for row in noise_floors if row["dimensions"] == 2}
     shown = [method for method in _PANELS if method in floors]
@@ -70,10 +70,14 @@ def arrows_picture(
         raise PictureError(
             f"aligned_projections: no 2-D map by any of {', '.join(sorted(ALIGNED_METHODS))}. Materialize it again."
         )
-    rank = dict(zip(movement["note_id"].to_pylist(), movement["rank"].to_pylist(), strict=True))
+    rank = dict(zip(displacement["note_id"].to_pylist(), displacement["rank"].to_pylist(), strict=True))
     chosen = sorted(rank, key=rank.__getitem__)[:most]
     styles, style_of = legend_styles({note_id: specialties.get(note_id) or () for note_id in chosen})
-    by = "in the full space" if movement["movement"].null_count == 0 else "away from their old neighbours"
+    by = (
+        "in the full space"
+        if displacement["displacement"].null_count == 0
+        else "away from their old neighbours"
+    )
     with new_figure(
         height=4.62,
         title="Where the notes went that moved most",
@@ -88,7 +92,7 @@ def arrows_picture(
             note_ids, places = map_places(projections, method)
             if set(note_ids) != set(rank):
                 raise PictureError(
-                    f"note_movement has {len(rank)} notes and the {method} map {len(note_ids)}, and not the same "
+                    f"note_displacement has {len(rank)} notes and the {method} map {len(note_ids)}, and not the same "
                     "ones. Materialize both again."
                 )
             row_of = {note_id: row for row, note_id in enumerate(note_ids)}

@@ -1,4 +1,4 @@
-"""Maps, movement and neighbours of the page: arrays by note, packed as base64."""
+"""Maps, displacement and neighbours of the page: arrays by note, packed as base64."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _fact(
     return None
 
 
-def movement_part(table: ShownTable | None, index: NoteIndex) -> dict[str, Any]:
+def displacement_part(table: ShownTable | None, index: NoteIndex) -> dict[str, Any]:
     """How far each note moved in the full space, and the share of its neighbours that stayed.
 
     Raises
@@ -155,15 +155,15 @@ def movement_part(table: ShownTable | None, index: NoteIndex) -> dict[str, Any]:
     if table is None:
         return {"distance": None, "overlap": None, "floor": None}
     rows = table.rows
-    position = _every_note_once(rows["note_id"], "note_movement", index)
+    position = _every_note_once(rows["note_id"], "note_displacement", index)
     overlap = np.full(len(index), np.nan)
     overlap[position] = rows["neighbor_overlap"].to_numpy()
     distance = None
-    if rows["movement"].null_count < len(rows):
+    if rows["displacement"].null_count < len(rows):
         moved = np.full(len(index), np.nan)
-        moved[position] = rows["movement"].to_numpy()
+        moved[position] = rows["displacement"].to_numpy()
         distance = packed(moved, "<f4")
-    floor = table.facts.get("movement_floor")
+    floor = table.facts.get("displacement_floor")
     finite = floor is not None and math.isfinite(floor)
     return {
         "distance": distance,

@@ -9,8 +9,8 @@ from medembed_pipeline.evaluation.inputs import measured_checkpoint
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
-    asset_work,
+    AssetIO,
+    asset_io,
     code_version,
     launchpad_schema,
     launchpad_settings,
@@ -54,7 +54,7 @@ MEGABYTE = 1e6
 def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """The page: verdict, maps, and every figure down to the notes behind it; opens without network or server."""
     settings = launchpad_settings(context, ReportSettings)
-    with asset_work(context, page_revision(), settings) as work:
+    with asset_io(context, page_revision(), settings) as work:
         tables = open_tables(work.lake)
         for name, table in tables.items():
             work.note_input(name, table.data_version)
@@ -91,7 +91,7 @@ def report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         return dg.MaterializeResult(data_version=dg.DataVersion(footer.data_version), metadata=metadata)
 
 
-def _slices(work: AssetWork, tables: Mapping[str, LakeTable]) -> dict[str, list[list[str]]]:
+def _slices(work: AssetIO, tables: Mapping[str, LakeTable]) -> dict[str, list[list[str]]]:
     try:
         return shown_slices(work.lake, tables)
     except SliceError as error:
@@ -113,7 +113,7 @@ def _pictures(shown: Mapping[str, ShownTable], images: LakeTable | None) -> dict
     return small_pictures(images, named_pictures({name: table.rows for name, table in shown.items()}))
 
 
-def _unchanged(work: AssetWork) -> PageFooter | None:
+def _unchanged(work: AssetIO) -> PageFooter | None:
     recipe = work.recipe()
     footer = find_made_page(work.lake, recipe)
     if footer is not None:
@@ -128,7 +128,7 @@ def _unchanged(work: AssetWork) -> PageFooter | None:
 
 
 def _build(
-    work: AssetWork,
+    work: AssetIO,
     tables: Mapping[str, LakeTable],
     checkpoint: Checkpoint,
     sources: Mapping[str, list[Place]],
@@ -136,8 +136,8 @@ def _build(
     settings: ReportSettings,
     images: LakeTable | None,
 ) -> PageFooter:
-    from medembed_pipeline.report.made import made_part, model_name
     from medembed_pipeline.report.payload import HELD_OUT, build_payload
+    from medembed_pipeline.report.provenance import model_name, provenance_part
     from medembed_pipeline.report.writing import write_page
 
     shown = {name: shown_table(table) for name, table in tables.items()}
@@ -149,7 +149,7 @@ def _build(
             "tuned": f"checkpoint {checkpoint.version[:8]}",
         },
         scored=HELD_OUT,
-        made=made_part(
+        made=provenance_part(
             shown,
             checkpoint={"version": checkpoint.version, "manifest": manifest},
             more_settings={type(settings).__name__: settings.result_values()},

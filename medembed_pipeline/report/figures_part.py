@@ -11,7 +11,7 @@ from typing import Any
 from medembed_pipeline.described import described_tables
 from medembed_pipeline.evaluation.figures import comparison_figure
 from medembed_pipeline.evidence.similarity.figures import course_values
-from medembed_pipeline.maps.figures import movement_figures
+from medembed_pipeline.maps.figures import displacement_figures
 from medembed_pipeline.pictures.specification import Known, Note, Row
 from medembed_pipeline.training.figures import course_figures, history_values, trade_off_figures
 
@@ -45,9 +45,9 @@ def figures_part(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         *course_figures(values, best_epoch=manifest.get("best_epoch")),
         *trade_off_figures(payload.get("trade_off") or ()),
     ]
-    movement = payload["movement"]
-    found["note_movement"] = movement_figures(
-        _numbers(movement["distance"]), _numbers(movement["overlap"]), floor=movement["floor"]
+    displacement = payload["displacement"]
+    found["note_displacement"] = displacement_figures(
+        _numbers(displacement["distance"]), _numbers(displacement["overlap"]), floor=displacement["floor"]
     )
     models = [(one["name"], rows_of(one["metrics"])) for one in payload.get("comparison") or ()]
     found["comparison"] = comparison_figure(models)

@@ -13,7 +13,7 @@ from medembed_pipeline.report.notes_part import Place, source_places
 from medembed_pipeline.report.shown_table import ShownTable
 from medembed_pipeline.report.tables_part import page_tables
 
-MAPS = ("projections", "aligned_projections", "note_movement")
+MAPS = ("projections", "aligned_projections", "note_displacement")
 NEEDED = ("cleaned_notes", "note_splits", "neighbors", "projections", "embedding_metrics")
 
 _COLUMNS = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medembed_pipeline.pictures.numbers import without_nan
-from medembed_pipeline.report.arrays_part import maps_part, movement_part, neighbors_part, scored_note_ids
+from medembed_pipeline.report.arrays_part import displacement_part, maps_part, neighbors_part, scored_note_ids
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.notes_part import Place, notes_part, slices_part
 from medembed_pipeline.report.shown_table import NoteIndex, ShownTable
@@ -50,7 +50,7 @@ def build_payload(
     scored
         which notes the figures are of, in words.
     made
-        of `made_part`.
+        of `provenance_part`.
     sources
         row id -> places that hold it (`source_places`).
     slices
@@ -102,7 +102,7 @@ def build_payload(
         **part,
         "slices": slices_part(slices or {}, notes=len(index)),
         "maps": maps_part(placed, index),
-        "movement": movement_part(tables.get("note_movement"), index),
+        "displacement": displacement_part(tables.get("note_displacement"), index),
         "neighbors": neighbors_part(neighbors, index),
         "tables": tables_part(tables, index),
         "facts": {

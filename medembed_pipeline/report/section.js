@@ -13,16 +13,16 @@
 
   /** Tables of the graph that the page draws, and what it lacks without them. */
   const NEEDED = {
-    release_verdict: "the verdict", embedding_metrics: "metrics and change by specialty", task_metrics: "what the model kept", retrieval_ledger: "the ledger",
-    specialty_confusions: "the confusions", similarity_evidence: "distributions, heatmaps and examples", label_review: "the label review",
-    checkpoint_history: "the history of checkpoints", leak_meter: "the leak meter", space_health: "the health of the space",
+    release_verdict: "the verdict", embedding_metrics: "metrics and change by specialty", task_metrics: "what the model kept", query_results: "the ledger",
+    label_confusions: "the confusions", similarity_evidence: "distributions, heatmaps and examples", label_review: "the label review",
+    checkpoint_history: "the history of checkpoints", leakage_estimate: "the leakage estimate", embedding_diagnostics: "the health of the space",
     task_metrics: "what the model kept",
   };
 
   function leftOut(report) {
     const missing = Object.entries(NEEDED).filter(([name]) => !report.payload.tables[name]);
     if (!report.payload.maps.some((map) => map.comparable)) missing.push(["aligned_projections", "maps on which motion means something"]);
-    if (!report.movement.distance && !report.movement.overlap) missing.push(["note_movement", "how far each note moved"]);
+    if (!report.displacement.distance && !report.displacement.overlap) missing.push(["note_displacement", "how far each note moved"]);
     if (!report.payload.neighbors) missing.push(["neighbors", "the neighbours of a note"]);
     return missing;
   }

@@ -7,7 +7,7 @@ import dagster as dg
 from medembed_pipeline.classification.classifiers import IN_SERVICE
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.serving import REVISION
 from medembed_pipeline.serving.manifest import SERVED_SNAPSHOT_SCHEMA, manifest
 from medembed_pipeline.serving.parts import PICTURE_TABLES, TABLES
@@ -26,7 +26,7 @@ PICTURED = PICTURE_TABLES if load_settings().images.enabled else ()
     revision=REVISION,
     resources=["encoder", "serving"],
 )
-def served_snapshot(work: AssetWork) -> dg.MaterializeResult[Any]:
+def served_snapshot(work: AssetIO) -> dg.MaterializeResult[Any]:
     """What `medembed serve` answers from: the released checkpoint and the tables that belong to it, by version."""
     settings: EncoderSettings = work.context.resources.encoder
     work.uses(settings)

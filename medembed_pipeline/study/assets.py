@@ -7,7 +7,7 @@ import dagster as dg
 
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
@@ -29,7 +29,7 @@ def study_asset(study: Study) -> dg.AssetsDefinition:
     """The asset of a study: a table of its trials, empty while `[study] trials` is 0."""
     schema = trials_schema(study.space, study.parameters, study.figures)
 
-    def build(work: AssetWork, settings: StudySettings) -> dg.MaterializeResult[Any]:
+    def build(work: AssetIO, settings: StudySettings) -> dg.MaterializeResult[Any]:
         check_names(settings, declared_studies())
         trials = settings.trials_of(study.name)
         if not trials:
@@ -83,7 +83,7 @@ def study_asset(study: Study) -> dg.AssetsDefinition:
     )(build)
 
 
-def describe(work: AssetWork, table: LakeTable) -> dict[str, Any]:
+def describe(work: AssetIO, table: LakeTable) -> dict[str, Any]:
     """What won as a block to copy, and the values that went together."""
     from medembed_pipeline.pictures.study_pictures import study_parallel_picture
 

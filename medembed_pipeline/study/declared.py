@@ -18,7 +18,7 @@ from medembed_pipeline.study.space import Space, Values
 from medembed_pipeline.study.trial import Objective
 
 if TYPE_CHECKING:
-    from medembed_pipeline.lake.publishing import AssetWork
+    from medembed_pipeline.lake.publishing import AssetIO
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Study:
     inputs
         assets that `prepare` reads.
     prepare
-        reads them (through `AssetWork.input`, or `note_input` where only a part of a table matters) and makes the
+        reads them (through `AssetIO.input`, or `note_input` where only a part of a table matters) and makes the
         objective. Only called where there are trials to make.
     score
         what the score is, in a few words.
@@ -81,7 +81,7 @@ class Study:
     parameters: Mapping[str, str]
     figures: Mapping[str, str]
     inputs: tuple[str, ...]
-    prepare: Callable[[AssetWork], Prepared]
+    prepare: Callable[[AssetIO], Prepared]
     score: str
     block: Callable[[Values], str]
     version: str

@@ -17,7 +17,7 @@ from medembed_pipeline.evaluation.inputs import (
 )
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
 )
 from medembed_pipeline.lake.tables import LakeTable
@@ -57,7 +57,7 @@ SETTINGS = load_settings()
     page=OnPage(),
     figures=task_figures,
 )
-def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResult[Any]:
+def task_metrics(work: AssetIO, settings: TaskSettings) -> dg.MaterializeResult[Any]:
     """What a model must keep: passages, clinical terms, everyday language, your own tasks, before and after tuning."""
     encoder: EncoderSettings = work.context.resources.encoder
     work.uses(encoder)
@@ -90,7 +90,7 @@ def task_metrics(work: AssetWork, settings: TaskSettings) -> dg.MaterializeResul
     return work.publish(build, TASK_SCHEMA)
 
 
-def note_sources(work: AssetWork, settings: TaskSettings, folders: list[OwnFolder]) -> None:
+def note_sources(work: AssetIO, settings: TaskSettings, folders: list[OwnFolder]) -> None:
     """Note what is read and is no table."""
     if "clinical_terms" in settings.families:
         work.note_input("clinical_terms", clinical_terms_version())
@@ -119,7 +119,7 @@ def passages_of(
     )
 
 
-def encoder_specs(work: AssetWork, settings: EncoderSettings) -> dict[str, EncoderSpec]:
+def encoder_specs(work: AssetIO, settings: EncoderSettings) -> dict[str, EncoderSpec]:
     """How each model is loaded."""
     return {
         "baseline": spec_of_settings(settings),

@@ -18,8 +18,8 @@ from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
-    asset_work,
+    AssetIO,
+    asset_io,
     code_version,
     fact_metadata,
     launchpad_schema,
@@ -70,7 +70,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     """
     settings = launchpad_settings(context, TrainingSettings)
     encoder: EncoderSettings = context.resources.encoder
-    with asset_work(context, REVISION, settings, encoder, CHOICE) as work:
+    with asset_io(context, REVISION, settings, encoder, CHOICE) as work:
         spec = trained_spec(encoder, settings)
         find_memory(work.lake)  # whether it is whole is known before a training, not after it
         data = training_data(work, labels=settings.labels)
@@ -126,7 +126,7 @@ def remember_checkpoints(lake: Lake) -> None:
     remember_trained(lake, trained, datetime.now(timezone.utc))
 
 
-def training_data(work: AssetWork, *, labels: bool) -> TrainingData:
+def training_data(work: AssetIO, *, labels: bool) -> TrainingData:
     """The triplets with the texts and labels of their notes, and the validation notes.
 
     Parameters
@@ -172,7 +172,7 @@ def training_data(work: AssetWork, *, labels: bool) -> TrainingData:
 
 
 def fine_tune(
-    work: AssetWork,
+    work: AssetIO,
     version: str,
     spec: EncoderSpec,
     data: TrainingData,
@@ -235,7 +235,7 @@ def fine_tune(
 
 
 def known_vectors(
-    work: AssetWork, data: TrainingData, spec: EncoderSpec, encoder: EncoderSettings
+    work: AssetIO, data: TrainingData, spec: EncoderSpec, encoder: EncoderSettings
 ) -> dict[str, npt.NDArray[np.float32]]:
     """The base model's vectors of the train notes, by id, where `baseline_embeddings` holds the very ones."""
     baseline = work.lake.table("baseline_embeddings")
@@ -267,7 +267,7 @@ def _epoch_line(row: dict[str, Any]) -> str:
     )
 
 
-def describe(work: AssetWork, checkpoint: Checkpoint, path: str) -> dict[str, Any]:
+def describe(work: AssetIO, checkpoint: Checkpoint, path: str) -> dict[str, Any]:
     """Metadata of a checkpoint: how it was made, its history as a table and as a curve."""
     from medembed_pipeline.pictures.drawing import picture
 

@@ -21,7 +21,7 @@ from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice
 
 if TYPE_CHECKING:
-    from medembed_pipeline.lake.publishing import AssetWork
+    from medembed_pipeline.lake.publishing import AssetIO
 
 SETTINGS = load_settings()
 CHOICE = EpochChoice(
@@ -31,7 +31,7 @@ SPACE = recipe_space(SETTINGS.recipe_study, SETTINGS.training)
 FIXED = fixed_values(SETTINGS.training, SPACE)
 
 
-def prepare(work: AssetWork) -> Prepared:
+def prepare(work: AssetIO) -> Prepared:
     """Read what the training reads: triplets, and the texts and labels of train and validation notes."""
     from medembed_pipeline.encoder import encoder_fingerprint
     from medembed_pipeline.training.assets import known_vectors, training_data

@@ -9,9 +9,9 @@ from medembed_pipeline.described import OnPage
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
-    asset_work,
+    asset_io,
     code_version,
     launchpad_schema,
     launchpad_settings,
@@ -62,7 +62,7 @@ if SETTINGS.images.enabled:
 
         settings = launchpad_settings(context, TriageSettings)
         encoder: EncoderSettings = context.resources.encoder
-        with asset_work(context, REVISION, settings, encoder) as work:
+        with asset_io(context, REVISION, settings, encoder) as work:
             cases = _cases(work, settings)
             work.input("image_embeddings")
             version = work.recipe().digest[:16]
@@ -108,7 +108,7 @@ if SETTINGS.images.enabled:
         more_settings=[SETTINGS.encoder],
         resources=["encoder"],
     )
-    def triage_predictions(work: AssetWork, settings: TriageSettings) -> dg.MaterializeResult[Any]:
+    def triage_predictions(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Calibrated probabilities of every level, by every arm for every case that it can see."""
         cases, model = _cases_and_model(work, settings)
         _note_vectors(work)
@@ -133,7 +133,7 @@ if SETTINGS.images.enabled:
         kinds=["numpy"],
         page=OnPage(),
     )
-    def triage_metrics(work: AssetWork, settings: TriageSettings) -> dg.MaterializeResult[Any]:
+    def triage_metrics(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm on held-out cases, over all and by slice, with intervals by patient; none that can't be had."""
         cases, _ = _cases_and_model(work, settings)
         predictions = work.input("triage_predictions")
@@ -168,7 +168,7 @@ if SETTINGS.images.enabled:
         resources=["encoder"],
         page=OnPage(),
     )
-    def modality_ledger(work: AssetWork, settings: TriageSettings) -> dg.MaterializeResult[Any]:
+    def modality_ledger(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm against the best single one, and fusions with another's partner, with none, and adding up alone."""
         cases, model = _cases_and_model(work, settings)
         _note_vectors(work)
@@ -213,7 +213,7 @@ if SETTINGS.images.enabled:
         resources=["encoder"],
         page=OnPage(),
     )
-    def shortcut_meter(work: AssetWork, settings: TriageSettings) -> dg.MaterializeResult[Any]:
+    def shortcut_meter(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """What words, numbers, source, view, and the picture's border tell alone, against shuffled levels."""
         work.uses(SETTINGS.image_encoder)
         cases, model = _cases_and_model(work, settings)
@@ -248,7 +248,7 @@ if SETTINGS.images.enabled:
         settings=SETTINGS.triage_verdict,
         page=OnPage(),
     )
-    def triage_verdict(work: AssetWork, settings: TriageVerdictSettings) -> dg.MaterializeResult[Any]:
+    def triage_verdict(work: AssetIO, settings: TriageVerdictSettings) -> dg.MaterializeResult[Any]:
         """Whether the picture helps, or which arm to use instead, by rules; confounded where a shortcut explains it."""
         ledger, meter, model = work.input("modality_ledger"), work.input("shortcut_meter"), _model(work)
         chosen = TriageSettings(**ledger.footer.recipe.settings["TriageSettings"])
@@ -264,28 +264,24 @@ if SETTINGS.images.enabled:
         work.context.log.info(str(work.lake.table("triage_verdict").footer.facts["sentence"]))
         return result
 
-    def _cases(work: AssetWork, settings: TriageSettings) -> TriageCases:
+    def _cases(work: AssetIO, settings: TriageSettings) -> TriageCases:
         return triage_cases(work.input("paired_cases").read(), work.input("case_splits").read(), settings)
 
-    def _model(work: AssetWork) -> PublishedTriageModel:
+    def _model(work: AssetIO) -> PublishedTriageModel:
         model = current_model(work.lake)
         work.note_input(ASSET, model.data_version)
         return model
 
-    def _cases_and_model(
-        work: AssetWork, settings: TriageSettings
-    ) -> tuple[TriageCases, PublishedTriageModel]:
+    def _cases_and_model(work: AssetIO, settings: TriageSettings) -> tuple[TriageCases, PublishedTriageModel]:
         model = _model(work)
         return cases_of_model(_cases(work, settings), model.parts), model
 
-    def _note_vectors(work: AssetWork) -> None:
+    def _note_vectors(work: AssetIO) -> None:
         """What the vectors come from, before anything is made of them."""
         work.uses(work.context.resources.encoder)
         work.input("image_embeddings")
 
-    def _rows(
-        work: AssetWork, cases: TriageCases, metadata: Sequence[MetadataColumn]
-    ) -> dict[str, FloatArray]:
+    def _rows(work: AssetIO, cases: TriageCases, metadata: Sequence[MetadataColumn]) -> dict[str, FloatArray]:
         encoder: EncoderSettings = work.context.resources.encoder
         return part_rows(work.lake, cases, work.input("image_embeddings"), encoder, metadata)
 

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
 )
 from medembed_pipeline.lake.tables import LakeTable, vectors
@@ -29,7 +29,7 @@ SETTINGS = load_settings()
     settings=SETTINGS.triplets,
     kinds=["numpy"],
 )
-def triplets(work: AssetWork, settings: TripletSettings) -> dg.MaterializeResult[Any]:
+def triplets(work: AssetIO, settings: TripletSettings) -> dg.MaterializeResult[Any]:
     """Anchor, positive, negative: of train and validation notes, by shared specialty and baseline similarity."""
     notes, splits = work.input("cleaned_notes"), work.input("note_splits")
     baseline = work.input("baseline_embeddings")

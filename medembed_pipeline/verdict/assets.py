@@ -6,7 +6,7 @@ import dagster as dg
 
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
 )
 from medembed_pipeline.lake.tables import LakeTable
@@ -35,7 +35,7 @@ SETTINGS = load_settings()
     settings=SETTINGS.verdict,
     page=OnPage(),
 )
-def release_verdict(work: AssetWork, settings: VerdictSettings) -> dg.MaterializeResult[Any]:
+def release_verdict(work: AssetIO, settings: VerdictSettings) -> dg.MaterializeResult[Any]:
     """Deploy, retrain or inconclusive, with the reasons; on deploy the checkpoint is marked released."""
     inputs = VerdictInputs(work)
     table = work.unchanged()

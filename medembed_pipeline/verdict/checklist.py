@@ -109,11 +109,13 @@ def _label_ceiling(evidence: Evidence) -> list[Outcome]:
 
 def _memory(evidence: Evidence) -> list[Outcome]:
     """What a split that leaks would have shown."""
-    share = _number(evidence.leak_facts, "memory_share_by_row")
+    share = _number(evidence.leak_facts, "memorization_share_by_row")
     if math.isnan(share):
         return []
     reason = f"Under a split by row {share:.0%} of the apparent gain would be memory of training notes."
-    return [Outcome("memory_under_split_by_row", "information", None, share, math.nan, reason, "leak_meter")]
+    return [
+        Outcome("memory_under_split_by_row", "information", None, share, math.nan, reason, "leakage_estimate")
+    ]
 
 
 def _number(facts: Mapping[str, Any], name: str) -> float:

@@ -71,7 +71,7 @@ class Task(NamedTuple):
 
 
 class HealthFigure(NamedTuple):
-    """One figure of `space_health` in both models; NaN where there is none, n 0 where it is not known."""
+    """One figure of `embedding_diagnostics` in both models; NaN where there is none, n 0 where it is not known."""
 
     baseline: float = float("nan")
     tuned: float = float("nan")
@@ -106,7 +106,7 @@ class Evidence:
     tasks
         what the tuned model must keep, a record per task as in the facts of `task_metrics`.
     health
-        table `space_health`.
+        table `embedding_diagnostics`.
     rank_gap
         mean similarity of the nearest neighbour minus that of the second, tuned model; NaN where none.
     crossings
@@ -114,12 +114,12 @@ class Evidence:
     trained_on
         what of the scored notes was trained on, by kind.
     seen_shares
-        shares of scored items whose text the checkpoint was trained on, as `leak_meter` found them for the split by
+        shares of scored items whose text the checkpoint was trained on, as `leakage_estimate` found them for the split by
         duplicate group.
     health_facts
-        facts of `space_health`.
+        facts of `embedding_diagnostics`.
     leak_facts
-        facts of `leak_meter`.
+        facts of `leakage_estimate`.
     label_facts
         facts of `label_review`.
     checkpoint
@@ -171,7 +171,7 @@ class Evidence:
         return Figure(*(rows[0][name] for name in Figure._fields)) if rows else Figure()
 
     def health_figures(self, figure: str) -> dict[str, HealthFigure]:
-        """A figure of `space_health` in both models, by name, sorted; empty where the table has none."""
+        """A figure of `embedding_diagnostics` in both models, by name, sorted; empty where the table has none."""
         part = self.health.filter(pc.equal(self.health["figure"], figure)).to_pylist()
         found = {(row["model"], row["name"] or ""): row for row in part}
         names = sorted({name for _, name in found})
@@ -185,7 +185,7 @@ class Evidence:
         }
 
     def health_figure(self, figure: str) -> HealthFigure:
-        """A figure of `space_health` that has no name."""
+        """A figure of `embedding_diagnostics` that has no name."""
         return self.health_figures(figure).get("", HealthFigure())
 
 
@@ -243,10 +243,12 @@ def rank_gap(neighbors: pa.Table, model: str = "tuned") -> float:
     return float(np.mean(gaps)) if gaps else float("nan")
 
 
-def seen_shares(leak_meter: pa.Table, protocol: str) -> list[float]:
-    """Every defined `seen_share` of the tuned model under one protocol of the table `leak_meter`."""
-    part = leak_meter.filter(
-        pc.and_(pc.equal(leak_meter["protocol"], protocol), pc.equal(leak_meter["model"], "tuned"))
+def seen_shares(leakage_estimate: pa.Table, protocol: str) -> list[float]:
+    """Every defined `seen_share` of the tuned model under one protocol of the table `leakage_estimate`."""
+    part = leakage_estimate.filter(
+        pc.and_(
+            pc.equal(leakage_estimate["protocol"], protocol), pc.equal(leakage_estimate["model"], "tuned")
+        )
     )
     shares = [share for share in part["seen_share"].to_pylist() if share is not None and share == share]
     return sorted(set(shares))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from medembed_pipeline.evaluation.inputs import HeldOut, held_out, measured_checkpoint
 from medembed_pipeline.evaluation.metric_names import MetricKey, metric_key
 from medembed_pipeline.lake import compute as pc
-from medembed_pipeline.lake.publishing import AssetWork
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.crossings import count_crossings
 from medembed_pipeline.training.checkpoints import Checkpoint
@@ -34,8 +34,8 @@ TABLES = (
     "embedding_metrics",
     "slice_metrics",
     "task_metrics",
-    "space_health",
-    "leak_meter",
+    "embedding_diagnostics",
+    "leakage_estimate",
     "label_review",
 )
 """What is read; in the order of the graph."""
@@ -57,7 +57,7 @@ class VerdictInputs:
         one has not been made yet.
     """
 
-    def __init__(self, work: AssetWork) -> None:
+    def __init__(self, work: AssetIO) -> None:
         self.tables: dict[str, LakeTable] = {name: work.input(name) for name in TABLES}
         self.checkpoint: Checkpoint = measured_checkpoint(work)
         # The verdict names the version, so a version that holds the same is another verdict.
@@ -81,7 +81,7 @@ class VerdictInputs:
         threshold = float(
             tables["cleaned_notes"].footer.recipe.settings["CleaningSettings"]["near_duplicate_threshold"]
         )
-        leak_meter, splits = tables["leak_meter"], tables["note_splits"].read()
+        leakage_estimate, splits = tables["leakage_estimate"], tables["note_splits"].read()
         metrics = tables["embedding_metrics"].read()
         confidence = float(evaluation["confidence"])
         main = metric_key(settings.main_metric)
@@ -104,17 +104,17 @@ class VerdictInputs:
                 significance=settings.significance,
             ),
             tasks=tasks_of(tables["task_metrics"]),
-            health=tables["space_health"].read(),
+            health=tables["embedding_diagnostics"].read(),
             rank_gap=rank_gap(tables["neighbors"].read(["model", "pool", "note_id", "rank", "similarity"])),
             crossings=count_crossings(notes, splits, threshold),
             trained_on=trained_on(notes, splits, judged_ids, self.checkpoint.trained_note_ids(), threshold),
             seen_shares=seen_shares(
-                leak_meter.read(["protocol", "model", "seen_share"]),
-                str(leak_meter.footer.facts["held_out_protocol"]),
+                leakage_estimate.read(["protocol", "model", "seen_share"]),
+                str(leakage_estimate.footer.facts["held_out_protocol"]),
             ),
             checkpoint=self.checkpoint.version,
-            health_facts=tables["space_health"].footer.facts,
-            leak_facts=leak_meter.footer.facts,
+            health_facts=tables["embedding_diagnostics"].footer.facts,
+            leak_facts=leakage_estimate.footer.facts,
             label_facts=tables["label_review"].footer.facts,
             held_out_notes=len(scored.note_ids),
             learned_from_labels=learned_from_labels,

@@ -180,7 +180,9 @@ def detail(evidence: Evidence, settings: VerdictSettings) -> Outcome:
             f"Fewer than {MINIMUM_DETAIL_NOTES} notes have a near-duplicate or a note of the same sample name that "
             "the baseline finds, so whether detail is kept cannot be seen in this corpus."
         )
-        return Outcome("detail_is_kept", "information", None, math.nan, limit, reason, "space_health")
+        return Outcome(
+            "detail_is_kept", "information", None, math.nan, limit, reason, "embedding_diagnostics"
+        )
     worst = min(found, key=lambda record: (record["share_kept"], record["method"]))
     share = float(worst["share_kept"])
     passed = share >= limit
@@ -190,7 +192,9 @@ def detail(evidence: Evidence, settings: VerdictSettings) -> Outcome:
         f"{worst['random_order']:.3f} by chance); at least {limit:.0%} must be."
     )
     clause = "" if passed else f"detail within specialties is lost ({share:.0%} of it is left)"
-    return Outcome("detail_is_kept", "decides", passed, share, limit, reason, "space_health", clause=clause)
+    return Outcome(
+        "detail_is_kept", "decides", passed, share, limit, reason, "embedding_diagnostics", clause=clause
+    )
 
 
 def effective_rank(evidence: Evidence, settings: VerdictSettings) -> Outcome:
@@ -216,7 +220,9 @@ def collapse(evidence: Evidence, settings: VerdictSettings) -> Outcome:
     }
     if not shares and evidence.judged_on_passages:
         reason = "No specialty has two held-out notes, so there is none that could have collapsed."
-        return Outcome("no_specialty_collapsed", "information", None, math.nan, limit, reason, "space_health")
+        return Outcome(
+            "no_specialty_collapsed", "information", None, math.nan, limit, reason, "embedding_diagnostics"
+        )
     if not shares:
         return _share("no_specialty_collapsed", math.nan, limit, "", "", "the spread of every specialty")
     name = min(shares, key=lambda name: (shares[name], name))
@@ -234,12 +240,14 @@ def _share(rule: str, share: float, limit: float, found: str, alarm: str, undefi
     """The outcome of a share of the baseline's figure that must be kept."""
     if math.isnan(share):
         clause = f"{undefined} is undefined on so few notes"
-        reason = "Undefined: space_health has no such figure for both models, there are too few notes."
-        return Outcome(rule, "decides", None, share, limit, reason, "space_health", clause=clause)
+        reason = (
+            "Undefined: embedding_diagnostics has no such figure for both models, there are too few notes."
+        )
+        return Outcome(rule, "decides", None, share, limit, reason, "embedding_diagnostics", clause=clause)
     passed = share >= limit
     reason = f"{found} is {share:.0%} of the baseline's; at least {limit:.0%} must be kept."
     clause = "" if passed else f"{alarm} ({share:.1%} of the baseline's is left)"
-    return Outcome(rule, "decides", passed, share, limit, reason, "space_health", clause=clause)
+    return Outcome(rule, "decides", passed, share, limit, reason, "embedding_diagnostics", clause=clause)
 
 
 def hubs(evidence: Evidence, settings: VerdictSettings) -> Outcome:
@@ -282,7 +290,7 @@ def _grown(
             after,
             limit,
             reason,
-            "space_health",
+            "embedding_diagnostics",
             clause=f"{what[:1].lower()}{what[1:]} is undefined",
         )
     passed = after <= limit or after <= before
@@ -290,7 +298,7 @@ def _grown(
     reason = f"{what} goes from {shown[0]} to {shown[1]}; the alarm is above {shown[2]}"
     reason += ", and it did not grow." if after > limit and after <= before else "."
     clause = "" if passed else alarm.format(after)
-    return Outcome(rule, "decides", passed, after, limit, reason, "space_health", clause=clause)
+    return Outcome(rule, "decides", passed, after, limit, reason, "embedding_diagnostics", clause=clause)
 
 
 def split_leaks(evidence: Evidence) -> Outcome:
@@ -319,7 +327,7 @@ def scored_notes_seen(evidence: Evidence) -> Outcome:
         clause = f"scored notes were trained on ({found})"
         reason = f"Between the notes scored and those that {about} was trained on: {found}."
     elif share > 0:
-        clause = f"{share:.1%} of what the leak meter scored was trained on"
+        clause = f"{share:.1%} of what the leakage estimate scored was trained on"
         reason = f"{clause[:1].upper()}{clause[1:]} by {about}, in a split that must not leak."
     else:
         clause = ""
@@ -334,8 +342,8 @@ def scored_notes_seen(evidence: Evidence) -> Outcome:
         float(total),
         0.0,
         reason,
-        # The leak meter goes by duplicate groups: of what was found anew from the texts, it may show nothing.
-        "note_splits" if total else "leak_meter",
+        # The leakage estimate goes by duplicate groups: of what was found anew from the texts, it may show nothing.
+        "note_splits" if total else "leakage_estimate",
         clause=clause,
     )
 

@@ -7,13 +7,13 @@
 
   /** Section that holds the evidence of a table. */
   const PLACES = {
-    embedding_metrics: "metrics", similarity_evidence: "distributions", retrieval_ledger: "ledger", specialty_confusions: "confusions",
-    space_health: "health", task_metrics: "tasks", label_review: "labels", leak_meter: "leak", note_movement: "movement",
+    embedding_metrics: "metrics", similarity_evidence: "distributions", query_results: "ledger", label_confusions: "confusions",
+    embedding_diagnostics: "health", task_metrics: "tasks", label_review: "labels", leakage_estimate: "leak", note_displacement: "displacement",
     aligned_projections: "map", projections: "map", slice_metrics: "slices", checkpoint_history: "history", finetuned_checkpoint: "training",
     note_splits: "made", triplets: "made", neighbors: "ledger",
   };
   /** Sections that are left out where their table is empty. */
-  const LEFT_OUT = { metrics: "embedding_metrics", specialties: "embedding_metrics", slices: "slice_metrics", leak: "leak_meter" };
+  const LEFT_OUT = { metrics: "embedding_metrics", specialties: "embedding_metrics", slices: "slice_metrics", leak: "leakage_estimate" };
   const evidencePlace = (row) => (/specialty/.test(row.rule) && row.evidence === "embedding_metrics" ? "specialties"
     : PLACES[row.evidence] ?? "left-out");
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, Recipe
-from medembed_pipeline.report.made import without_paths
+from medembed_pipeline.report.provenance import without_paths
 from medembed_pipeline.visualize import REVISION
 from medembed_pipeline.visualize.errors import VisualizeError
 

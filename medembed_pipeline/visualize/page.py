@@ -9,9 +9,9 @@ import pyarrow as pa
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.report.inputs import read_sources, shown_slices, shown_table, shown_tables
-from medembed_pipeline.report.made import made_part
 from medembed_pipeline.report.page_revision import page_revision
 from medembed_pipeline.report.payload import ALL_NOTES, build_payload
+from medembed_pipeline.report.provenance import provenance_part
 from medembed_pipeline.report.settings import ReportSettings
 from medembed_pipeline.report.tables_part import plain_values
 from medembed_pipeline.report.writing import write_page
@@ -57,7 +57,7 @@ def write_own_page(
         shown,
         models={"baseline": baseline.name, "tuned": tuned.name},
         scored=f"all notes ({known:,} of them the model was trained on)" if known else ALL_NOTES,
-        made=made_part(
+        made=provenance_part(
             shown,
             checkpoint={"version": tuned.name, "manifest": tuned.kept("manifest.json") or {}},
             more_settings={

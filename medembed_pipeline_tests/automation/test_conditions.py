@@ -321,7 +321,7 @@ def test_a_new_checkpoint_waits_for_the_measuring_of_the_one_before(graph: Model
         graph.run("finetuned_checkpoint")
         requests.append(graph.tick())
 
-    graph.while_running["space_health"] = meanwhile
+    graph.while_running["embedding_diagnostics"] = meanwhile
     graph.land("more")
     made = graph.settle()
     assert requests == [set()]

@@ -12,9 +12,9 @@ from medembed_pipeline.card.errors import CardError
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.maintenance import removable, verify_lake
 from medembed_pipeline.settings import Settings
 from medembed_pipeline.training.verification import CARD_FILE
-from medembed_pipeline.upkeep import removable, verify_lake
 from medembed_pipeline.verdict.assets import release_verdict
 from medembed_pipeline_tests.card.small_card import (
     FIRST_CARD,

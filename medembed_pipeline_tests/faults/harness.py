@@ -36,13 +36,13 @@ STEPS = [
     ["recipe_study"],
     ["classifier_study"],
     ["classifier_adapters_study"],
-    ["note_movement"],
+    ["note_displacement"],
     ["similarity_evidence"],
-    ["retrieval_ledger"],
-    ["specialty_confusions"],
-    ["space_health"],
+    ["query_results"],
+    ["label_confusions"],
+    ["embedding_diagnostics"],
     ["label_review"],
-    ["leak_meter"],
+    ["leakage_estimate"],
     ["label_probabilities"],
     ["specialty_classifier"],
     ["classification_metrics"],
@@ -100,13 +100,6 @@ def prepare(folder: Path) -> None:
     import sklearn.decomposition
     import sklearn.linear_model
     import sklearn.metrics  # noqa: F401
-
-    import medembed_pipeline.definitions
-    import medembed_pipeline.encoder.model
-    import medembed_pipeline.maps.tables
-    import medembed_pipeline.report.payload
-    import medembed_pipeline.training.loop
-    import medembed_pipeline.upkeep  # noqa: F401
 
     stub_pictures()
 
@@ -236,7 +229,7 @@ def wrong(lake: Path) -> list[str]:
     import pandas as pd
 
     from medembed_pipeline.lake.lake import Lake
-    from medembed_pipeline.upkeep import verify_lake
+    from medembed_pipeline.maintenance import verify_lake
 
     problems = [
         f"{finding.name}: {finding.detail}" for finding in verify_lake(Lake(str(lake))) if finding.is_error

@@ -22,7 +22,7 @@ import pyarrow as pa
 from medembed_pipeline.embeddings.vectors import embeddings_schema
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.evaluation.settings import EvaluationSettings
-from medembed_pipeline.evidence.health.settings import HealthSettings
+from medembed_pipeline.evidence.diagnostics.settings import HealthSettings
 from medembed_pipeline.evidence.labels.settings import LabelReviewSettings
 from medembed_pipeline.evidence.leakage.settings import LeakageSettings
 from medembed_pipeline.lake.lake import Lake
@@ -48,14 +48,14 @@ EVIDENCE = (
     "embedding_metrics",
     "slice_metrics",
     "task_metrics",
-    "note_movement",
+    "note_displacement",
     "aligned_projections",
-    "retrieval_ledger",
-    "specialty_confusions",
+    "query_results",
+    "label_confusions",
     "similarity_evidence",
-    "space_health",
+    "embedding_diagnostics",
     "label_review",
-    "leak_meter",
+    "leakage_estimate",
     "release_verdict",
 )
 CONFIG: dict[str, Any] = {
@@ -63,11 +63,11 @@ CONFIG: dict[str, Any] = {
     "embedding_metrics": EvaluationSettings().model_dump(),
     "aligned_projections": {"methods": ["joint_pca"], "dimensions": [3]},
     "projections": {"methods": ["pca"], "dimensions": [2]},
-    "space_health": HealthSettings().model_dump(),
+    "embedding_diagnostics": HealthSettings().model_dump(),
     # The planted vectors are of no model that could read a task.
     "task_metrics": TaskSettings(families=[]).model_dump(),
     "label_review": LabelReviewSettings().model_dump(),
-    "leak_meter": LeakageSettings(repeats=3).model_dump(),
+    "leakage_estimate": LeakageSettings(repeats=3).model_dump(),
     "release_verdict": VerdictSettings().model_dump(),
 }
 """By asset; all fields where a test goes by them, so that nobody's `medembed.toml` decides."""

@@ -26,7 +26,7 @@ TABLES = {
     "embedding_metrics": {"model", "split", "scope", "metric", "k", "value", "ci_low", "ci_high", "n"},
     "projections": {"note_id", "model", "method", "dimensions", "x", "y", "z", "trustworthiness"},
     "aligned_projections": {"note_id", "model", "method", "dimensions", "x", "y", "z", "trustworthiness"},
-    "note_movement": {"note_id", "movement", "neighbor_overlap", "rank"},
+    "note_displacement": {"note_id", "displacement", "neighbor_overlap", "rank"},
     "similarity_evidence": {"figure", "model", "group", "other", "position", "statistic", "value", "n"},
     "slice_metrics": {
         "slice",
@@ -73,11 +73,11 @@ TABLES = {
         "task",
         "difference",
     },
-    "retrieval_ledger": {"rank", "note_id", "change", "neighbors_baseline", "relevant_tuned", "won", "lost"},
-    "specialty_confusions": {"model", "specialty", "wrong_specialty", "weight", "share"},
-    "space_health": {"model", "figure", "name", "value", "n"},
+    "query_results": {"rank", "note_id", "change", "neighbors_baseline", "relevant_tuned", "won", "lost"},
+    "label_confusions": {"model", "specialty", "wrong_specialty", "weight", "share"},
+    "embedding_diagnostics": {"model", "figure", "name", "value", "n"},
     "label_review": {"rank", "note_id", "suggested", "label_quality", "judgement"},
-    "leak_meter": {"protocol", "model", "metric", "k", "value", "seen_share"},
+    "leakage_estimate": {"protocol", "model", "metric", "k", "value", "seen_share"},
     "release_verdict": {"rule", "kind", "passed", "value", "threshold", "reason", "evidence"},
 }
 METRICS = {
@@ -113,7 +113,13 @@ def test_pandas_reads_every_table_whole(finished_project: Project, table: str) -
 def test_the_tables_join_by_id_and_every_note_is_everywhere(finished_project: Project) -> None:
     notes = set(read(finished_project, "cleaned_notes")["note_id"])
     assert len(notes) == len(read(finished_project, "cleaned_notes"))
-    for table in ("note_splits", "baseline_embeddings", "tuned_embeddings", "projections", "note_movement"):
+    for table in (
+        "note_splits",
+        "baseline_embeddings",
+        "tuned_embeddings",
+        "projections",
+        "note_displacement",
+    ):
         assert set(read(finished_project, table)["note_id"]) == notes, table
     raw_ids = set(read(finished_project, "raw_transcriptions")["row_id"])
     assert {row for rows in read(finished_project, "cleaned_notes")["source_rows"] for row in rows} == raw_ids

@@ -113,7 +113,9 @@ def test_an_honest_gain_is_deployed_with_no_alarm_and_the_page_says_so(honest: E
     rules = {row["rule"] for row in honest.rows("release_verdict")}
     assert honest.sentence in everything_in(page) and all(rule in everything_in(page) for rule in rules)
     payload = json.loads(packed_parts(page)["payload"])
-    assert {"release_verdict", "space_health", "leak_meter", "label_review"} <= set(payload["tables"])
+    assert {"release_verdict", "embedding_diagnostics", "leakage_estimate", "label_review"} <= set(
+        payload["tables"]
+    )
 
 
 def test_the_released_link_loads_and_a_bad_model_leaves_it(planted: PlantedLake) -> None:
@@ -150,11 +152,11 @@ def test_the_half_of_the_notes_that_moved_comes_first(planted: PlantedLake, wher
         rows[chosen] = unit(rows[chosen] + 1.2 * directions(len(moved), 9))
     planted.plant(turned(rows))
     found = planted.measure()
-    table = found.rows("note_movement")
+    table = found.rows("note_displacement")
     assert {row["note_id"] for row in table if row["rank"] <= len(moved)} == moved
-    movement = {row["note_id"]: row["movement"] for row in table}
+    displacement = {row["note_id"]: row["displacement"] for row in table}
     stayed = set(notes.ids) - moved
-    assert min(movement[note] for note in moved) > max(movement[note] for note in stayed)
+    assert min(displacement[note] for note in moved) > max(displacement[note] for note in stayed)
     length = arrows(found)
     (floor,) = found.facts("aligned_projections")["noise_floors"]
     assert np.median([length[note] for note in moved]) > 5 * np.median([length[note] for note in stayed])
@@ -168,9 +170,9 @@ def test_the_half_of_the_notes_that_moved_comes_first(planted: PlantedLake, wher
 def test_a_turned_space_has_moved_no_note_and_is_no_gain(planted: PlantedLake) -> None:
     planted.plant(turned(planted.notes.vectors(BASELINE)))
     found = planted.measure()
-    assert max(row["movement"] for row in found.rows("note_movement")) < 1e-3
-    assert found.facts("note_movement")["mean_neighbor_overlap"] == pytest.approx(1)
-    assert {row["change"] for row in found.rows("retrieval_ledger")} == {0.0}
+    assert max(row["displacement"] for row in found.rows("note_displacement")) < 1e-3
+    assert found.facts("note_displacement")["mean_neighbor_overlap"] == pytest.approx(1)
+    assert {row["change"] for row in found.rows("query_results")} == {0.0}
     assert found.verdict == "retrain" and found.rules(False) == {"main_metric_is_better"}
     assert found.value("embedding_metrics", model="difference", scope="all", **P_AT_5) == 0
 
@@ -233,15 +235,17 @@ def test_a_hub_is_named_and_retrained(planted: PlantedLake, honest: Evidence) ->
     rows[hub] = common
     planted.plant(rows)
     found = planted.measure()
-    hubs = found.rows("space_health", model="tuned", figure="hub")
+    hubs = found.rows("embedding_diagnostics", model="tuned", figure="hub")
     assert max(hubs, key=lambda row: row["value"])["name"] == notes.ids[hub]
-    often = found.value("space_health", model="tuned", figure="hub", name=notes.ids[hub])
+    often = found.value("embedding_diagnostics", model="tuned", figure="hub", name=notes.ids[hub])
     assert often > 0.3 * len(notes.ids) and often > 3 * sorted(row["value"] for row in hubs)[-2]
-    assert max(row["value"] for row in honest.rows("space_health", figure="hub")) < 0.15 * len(notes.ids)
-    skew = found.value("space_health", model="tuned", figure="hubness_skew")
+    assert max(row["value"] for row in honest.rows("embedding_diagnostics", figure="hub")) < 0.15 * len(
+        notes.ids
+    )
+    skew = found.value("embedding_diagnostics", model="tuned", figure="hubness_skew")
     assert found.verdict == "retrain" and found.rules(False) == {"no_hub_alarm"}
     rule = found.rule("no_hub_alarm")
-    assert rule["evidence"] == "space_health" and rule["value"] == pytest.approx(skew) and skew > 3
+    assert rule["evidence"] == "embedding_diagnostics" and rule["value"] == pytest.approx(skew) and skew > 3
     assert "neighbours of everything" in found.sentence and not found.checks["no_hub_alarm"]
 
 
@@ -260,20 +264,20 @@ def test_a_collapsed_specialty_is_named_and_retrained(
     kept = {}
     for specialty in SPECIALTIES:
         before, after = (
-            found.value("space_health", model=model, figure="specialty_spread", name=specialty)
+            found.value("embedding_diagnostics", model=model, figure="specialty_spread", name=specialty)
             for model in ("baseline", "tuned")
         )
         kept[specialty] = after / before
     assert kept[name] < 0.01 and min(kept[other] for other in SPECIALTIES if other != name) > 0.5
     # A note no longer finds those of its own kind.
     detail = [
-        one.value("space_health", model="tuned", figure="detail_kept", name="sample_name")
+        one.value("embedding_diagnostics", model="tuned", figure="within_class_recall", name="sample_name")
         for one in (found, honest)
     ]
     assert detail[0] < detail[1] - 0.05
     assert found.verdict == "retrain" and found.rules(False) == {"no_specialty_collapsed"}
     rule = found.rule("no_specialty_collapsed")
-    assert rule["evidence"] == "space_health" and name in rule["reason"] and name in found.sentence
+    assert rule["evidence"] == "embedding_diagnostics" and name in rule["reason"] and name in found.sentence
     assert rule["value"] == pytest.approx(kept[name], abs=1e-6)
 
 
@@ -281,13 +285,15 @@ def test_a_space_in_which_every_specialty_is_a_point_has_lost_its_detail(planted
     notes = planted.notes
     planted.plant(unit(notes.signal + 0.02 * directions(len(notes.ids), 4)))
     found = planted.measure()
-    (record,) = [one for one in found.facts("space_health")["detail"] if one["method"] == "sample_name"]
+    (record,) = [
+        one for one in found.facts("embedding_diagnostics")["detail"] if one["method"] == "sample_name"
+    ]
     assert record["share_kept"] < 0.2
     assert found.value("embedding_metrics", model="tuned", scope="all", **P_AT_5) == 1
     assert found.verdict == "retrain"
     assert found.rules(False) >= {"detail_is_kept", "no_specialty_collapsed", "effective_rank_is_kept"}
     for name in ("detail_is_kept", "no_specialty_collapsed", "effective_rank_is_kept"):
-        assert found.rule(name)["evidence"] == "space_health"
+        assert found.rule(name)["evidence"] == "embedding_diagnostics"
 
 
 def crossing_check(planted: PlantedLake) -> bool:
@@ -325,7 +331,7 @@ def test_a_near_duplicate_across_the_splits_is_a_leak(
     assert not crossing_check(planted)
     splits = {row["note_id"]: row["split"] for row in found.rows("note_splits")}
     assert (splits[moved], splits[stays]) == ("test", "train")
-    scored = {row["note_id"] for row in found.rows("retrieval_ledger")}
+    scored = {row["note_id"] for row in found.rows("query_results")}
     rule = found.rule("splits_do_not_leak")
     assert found.verdict == "retrain" and rule["evidence"] == "note_splits"
     assert "1 near duplicates in two splits" in rule["reason"] and "the splits leak" in found.sentence
@@ -349,27 +355,30 @@ def test_what_a_model_memorised_is_no_gain(planted: PlantedLake, honest: Evidenc
     planted.plant(rows)
     found = planted.measure()
     gain = {
-        protocol: found.value("leak_meter", protocol=protocol, model="difference", **P_AT_5)
+        protocol: found.value("leakage_estimate", protocol=protocol, model="difference", **P_AT_5)
         for protocol in ("training_notes", "all_notes", "by_group")
     }
     assert gain["training_notes"] > gain["all_notes"] > 0.15 and abs(gain["by_group"]) < 0.03
     seen = {
-        row["protocol"]: row["seen_share"] for row in found.rows("leak_meter", metric="map", model="tuned")
+        row["protocol"]: row["seen_share"]
+        for row in found.rows("leakage_estimate", metric="map", model="tuned")
     }
     assert seen["training_notes"] == 1 and seen["by_group"] == 0 < seen["by_row"]
-    facts = found.facts("leak_meter")
+    facts = found.facts("leakage_estimate")
     # Few near-duplicates were seen in a split by text, so its gain is small, and its share less certain.
     for protocol, near in (("training_notes", 0.15), ("all_notes", 0.15), ("by_row", 0.15), ("by_text", 0.3)):
-        assert facts[f"memory_share_{protocol}"] == pytest.approx(1, abs=near), protocol
+        assert facts[f"memorization_share_{protocol}"] == pytest.approx(1, abs=near), protocol
     assert found.verdict != "deploy" and found.rule("main_metric_is_better")["passed"] is not True
     assert found.rule("main_metric_is_better")["evidence"] == "embedding_metrics"
     memory = found.rule("memory_under_split_by_row")
-    assert memory["evidence"] == "leak_meter" and memory["kind"] == "information"
-    assert memory["value"] == pytest.approx(facts["memory_share_by_row"])
+    assert memory["evidence"] == "leakage_estimate" and memory["kind"] == "information"
+    assert memory["value"] == pytest.approx(facts["memorization_share_by_row"])
     assert released_version(planted.lake) is None
     # A model that learnt rather than memorised shows the same gain everywhere.
-    learnt = honest.facts("leak_meter")
-    assert all(abs(learnt[f"memory_share_{protocol}"]) < 0.35 for protocol in ("training_notes", "all_notes"))
+    learnt = honest.facts("leakage_estimate")
+    assert all(
+        abs(learnt[f"memorization_share_{protocol}"]) < 0.35 for protocol in ("training_notes", "all_notes")
+    )
 
 
 def test_a_model_worse_for_one_specialty_and_better_for_all_others_is_retrained(planted: PlantedLake) -> None:
@@ -384,12 +393,12 @@ def test_a_model_worse_for_one_specialty_and_better_for_all_others_is_retrained(
         for specialty in SPECIALTIES
     }
     assert change[name] < -0.3 and min(change[other] for other in SPECIALTIES if other != name) > 0
-    ledger = sorted(found.rows("retrieval_ledger"), key=lambda row: row["rank"])
+    ledger = sorted(found.rows("query_results"), key=lambda row: row["rank"])
     own = [name in row["specialties"] for row in ledger]
     assert all(own[:10]) and sum(own[: sum(own)]) >= 0.9 * sum(own)
     assert all(row["change"] < 0 and row["lost"] for row in ledger[:10])
     wrong = {
-        model: sum(row["share"] for row in found.rows("specialty_confusions", model=model, specialty=name))
+        model: sum(row["share"] for row in found.rows("label_confusions", model=model, specialty=name))
         for model in ("baseline", "tuned")
     }
     assert wrong["tuned"] > wrong["baseline"] + 0.3
@@ -420,7 +429,7 @@ def test_few_held_out_notes_are_inconclusive(planted: PlantedLake) -> None:
     )
     planted.plant(planted.notes.vectors(TUNED))
     found = planted.measure()
-    assert {row["note_id"] for row in found.rows("retrieval_ledger")} == set(kept)
+    assert {row["note_id"] for row in found.rows("query_results")} == set(kept)
     assert found.facts("embedding_metrics")["scored_notes"] == len(kept) == 16
     assert found.verdict == "inconclusive" and found.rules(False) == set()
     assert found.rules(None) == {"main_metric_is_better"}

@@ -18,10 +18,10 @@ from medembed_pipeline_tests.graph.test_end_to_end import TABLES
 NOTES = 150
 BY_SPECIALTY = (
     "embedding_metrics",
-    "leak_meter",
+    "leakage_estimate",
     "label_review",
-    "retrieval_ledger",
-    "specialty_confusions",
+    "query_results",
+    "label_confusions",
     "similarity_evidence",
 )
 

@@ -16,8 +16,8 @@ from medembed_pipeline.history.table import HistoryError, judgements
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.maintenance import removable, verify_lake
 from medembed_pipeline.settings import Settings
-from medembed_pipeline.upkeep import removable, verify_lake
 from medembed_pipeline.verdict.released import follow_verdict, put_back
 from medembed_pipeline_tests.history.small_history import day, judge, judgement
 

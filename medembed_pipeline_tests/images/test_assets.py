@@ -117,8 +117,8 @@ def test_disabled_there_is_no_asset_of_pictures(tmp_path: Path) -> None:
 def test_what_other_settings_or_models_have_made_of_pictures_can_go(tmp_path: Path) -> None:
     from medembed_pipeline.images.landing import unpacked_version
     from medembed_pipeline.images.settings import ImagesSettings
+    from medembed_pipeline.maintenance import removable
     from medembed_pipeline.settings import Settings
-    from medembed_pipeline.upkeep import removable
 
     lake = Lake(str(tmp_path))
     current = unpacked_version(ImagesSettings())

@@ -13,13 +13,13 @@ from medembed_pipeline.maps.aligned import (
     rank_correlation,
 )
 from medembed_pipeline.maps.aligned_umap import Space
-from medembed_pipeline.maps.alignment import HARMLESS_CHANGE, JointMap, motion, movement
+from medembed_pipeline.maps.alignment import HARMLESS_CHANGE, JointMap, displacement, motion
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.inputs import map_inputs
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA
 from medembed_pipeline.maps.trustworthiness import local_map_quality
 from medembed_pipeline_tests.maps.conftest import space_of
-from medembed_pipeline_tests.maps.test_movement import some_ids, spaces
+from medembed_pipeline_tests.maps.test_displacement import some_ids, spaces
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def test_the_floors_and_what_the_motion_follows(found: tuple[Space, Space, Align
             for model in ("baseline", "tuned")
         )
         places = JointMap(baseline_places, tuned_places)
-        expected = spearmanr(motion(places), movement(baseline.embeddings, tuned.embeddings))[0]
-        assert one["follows_movement"] == pytest.approx(expected, abs=1e-3)
+        expected = spearmanr(motion(places), displacement(baseline.embeddings, tuned.embeddings))[0]
+        assert one["follows_displacement"] == pytest.approx(expected, abs=1e-3)
         assert -1 <= one["follows_neighbors"] <= 1
         assert one["scale"] > 0
         assert one["noise_floor"] < (1.1 * HARMLESS_CHANGE if one["method"] == "joint_pca" else one["scale"])
@@ -86,7 +86,7 @@ def test_models_of_different_dimensions_have_no_joint_pca() -> None:
     result = make_aligned_projections(*spaces(30, widths=(20, 5)), seed=0)
     assert {one.method for one in result.maps} == {"aligned_umap"}
     assert "20 dimensions and the tuned model 5" in result.left_out
-    assert [one["follows_movement"] for one in result.noise_floors] == [None, None]
+    assert [one["follows_displacement"] for one in result.noise_floors] == [None, None]
 
 
 def test_four_notes() -> None:

@@ -15,14 +15,14 @@ import pytest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
-from medembed_pipeline.maps.assets import aligned_projections, note_movement, projections
+from medembed_pipeline.maps.assets import aligned_projections, note_displacement, projections
 from medembed_pipeline.maps.checks import aligned_projections_place_every_note, projections_place_every_note
-from medembed_pipeline.maps.movement import NOTE_MOVEMENT_SCHEMA
+from medembed_pipeline.maps.displacement import NOTE_DISPLACEMENT_SCHEMA
 from medembed_pipeline.maps.tables import ALIGNED_PROJECTIONS_SCHEMA, PROJECTIONS_SCHEMA
 from medembed_pipeline_tests.maps.test_aligned import embedding_rows, neighbors_rows
-from medembed_pipeline_tests.maps.test_movement import some_ids, spaces
+from medembed_pipeline_tests.maps.test_displacement import some_ids, spaces
 
-ASSETS = [projections, aligned_projections, note_movement]
+ASSETS = [projections, aligned_projections, note_displacement]
 CHECKS = [projections_place_every_note, aligned_projections_place_every_note]
 SMALL: dict[str, Any] = {
     "ops": {"projections": {"config": {"methods": ["pca", "umap"], "dimensions": [2], "umap_neighbors": 5}}}
@@ -50,7 +50,7 @@ def materialize(lake: Lake, assets: list[Any]) -> dg.ExecuteInProcessResult:
 
 
 @pytest.mark.parametrize(("count", "widths"), [(40, (12, 12)), (4, (12, 12)), (30, (16, 5))])
-def test_maps_movement_pictures_and_checks(tmp_path: Path, count: int, widths: tuple[int, int]) -> None:
+def test_maps_displacement_pictures_and_checks(tmp_path: Path, count: int, widths: tuple[int, int]) -> None:
     lake = Lake(str(tmp_path))
     fill_lake(lake, count, widths)
     result = materialize(lake, [*ASSETS, *CHECKS])
@@ -61,19 +61,19 @@ def test_maps_movement_pictures_and_checks(tmp_path: Path, count: int, widths: t
     schemas = {
         "projections": PROJECTIONS_SCHEMA,
         "aligned_projections": ALIGNED_PROJECTIONS_SCHEMA,
-        "note_movement": NOTE_MOVEMENT_SCHEMA,
+        "note_displacement": NOTE_DISPLACEMENT_SCHEMA,
     }
     rows = {
         "projections": 4 * count,
         "aligned_projections": (8 if same else 4) * count,
-        "note_movement": count,
+        "note_displacement": count,
     }
     for name, schema in schemas.items():
         table = lake.table(name).read()
         assert table.schema.remove_metadata().equals(schema.remove_metadata())
         assert len(table) == rows[name]
         (event,) = result.asset_materializations_for_node(name)
-        pictures = {"projections": ["umap_map"], "note_movement": ["movement", "neighbors_kept"]}.get(
+        pictures = {"projections": ["umap_map"], "note_displacement": ["displacement", "neighbors_kept"]}.get(
             name, ["aligned_umap_map", "arrows", *(["joint_pca_map"] if same else [])]
         )
         for picture in pictures:
@@ -83,16 +83,16 @@ def test_maps_movement_pictures_and_checks(tmp_path: Path, count: int, widths: t
     aligned = lake.table("aligned_projections").footer.facts
     assert len(aligned["noise_floors"]) == (4 if same else 2)
     assert bool(aligned["left_out"]) is not same
-    assert lake.table("note_movement").read()["movement"].null_count == (0 if same else count)
+    assert lake.table("note_displacement").read()["displacement"].null_count == (0 if same else count)
 
 
 def test_a_second_run_keeps_the_tables(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     fill_lake(lake, 12, (6, 6))
-    first = materialize(lake, [note_movement])
-    second = materialize(lake, [note_movement])
+    first = materialize(lake, [note_displacement])
+    second = materialize(lake, [note_displacement])
     kept = [
-        one.asset_materializations_for_node("note_movement")[0].metadata["kept"].value
+        one.asset_materializations_for_node("note_displacement")[0].metadata["kept"].value
         for one in (first, second)
     ]
     assert kept == [False, True]

@@ -19,6 +19,7 @@ from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.tables import LakeTable, Recipe
+from medembed_pipeline.maintenance import removable, verify_lake
 from medembed_pipeline.notes import assets
 from medembed_pipeline.notes.memory import (
     MEMORY,
@@ -32,7 +33,6 @@ from medembed_pipeline.settings import Settings
 from medembed_pipeline.starting_over import cost_lines, print_splits
 from medembed_pipeline.training.assets import remember_checkpoints
 from medembed_pipeline.training.checkpoints import checkpoint_of
-from medembed_pipeline.upkeep import removable, verify_lake
 from medembed_pipeline_tests.notes.small_graph import SPLITS, SmallGraph, texts
 from medembed_pipeline_tests.verdict.planted import write_checkpoint
 
@@ -162,9 +162,9 @@ def test_cleaning_by_newer_rules_changes_no_split(graph: SmallGraph, monkeypatch
 
     monkeypatch.setattr(merging, "clean_text", newer)
     monkeypatch.setattr(assets, "prepared_version", lambda redact: "newer")
-    from medembed_pipeline.lake.publishing import asset_work as work
+    from medembed_pipeline.lake.publishing import asset_io as work
 
-    monkeypatch.setattr(stage, "asset_work", lambda context, _, *sections: work(context, "newer", *sections))
+    monkeypatch.setattr(stage, "asset_io", lambda context, _, *sections: work(context, "newer", *sections))
     graph.run()
     after = graph.split_of_text()
     assert {text: after[newer(text)] for text in before} == before

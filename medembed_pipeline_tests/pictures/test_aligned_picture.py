@@ -37,64 +37,64 @@ def tables(
         for method in methods
         for model, places in (("baseline", before), ("tuned", after))
     ]
-    movement = pa.table(
+    displacement = pa.table(
         {
             "note_id": ids,
-            "movement": pa.array(np.linspace(1.2, 0, count), pa.float32()),
+            "displacement": pa.array(np.linspace(1.2, 0, count), pa.float32()),
             "neighbor_overlap": pa.array(np.round(np.linspace(0, 1, count), 1), pa.float32()),
             "rank": pa.array(range(1, count + 1), pa.int32()),
         }
     )
     notes = {note_id: [LONG_NAMES[row % 40]] for row, note_id in enumerate(ids) if row % 9}
-    return projections_table(maps, note_ids=ids), movement, notes
+    return projections_table(maps, note_ids=ids), displacement, notes
 
 
 @pytest.mark.parametrize("count", [4, 900, 12_000])
 def test_arrows(count: int) -> None:
-    projections, movement, notes = tables(count)
-    picture = arrows_picture(projections, movement, notes, noise_floors=FLOORS)
+    projections, displacement, notes = tables(count)
+    picture = arrows_picture(projections, displacement, notes, noise_floors=FLOORS)
     pixels(picture)
     assert b"AlignedUMAP" in picture.svg and b"noise floor 0.3" in picture.svg
     assert len(picture.svg) < 1_500_000
     assert picture == arrows_picture(
-        projections.take(np.arange(len(projections))[::-1]), movement, notes, noise_floors=FLOORS
+        projections.take(np.arange(len(projections))[::-1]), displacement, notes, noise_floors=FLOORS
     )
 
 
 def test_an_arrow_that_noise_could_draw_is_shown_as_such() -> None:
     def drawn(shift: float, floor: float) -> str:
-        projections, movement, notes = tables(60, shift=shift, methods=("aligned_umap",))
+        projections, displacement, notes = tables(60, shift=shift, methods=("aligned_umap",))
         floors = [{**FLOORS[0], "noise_floor": floor}]
-        return arrows_picture(projections, movement, notes, noise_floors=floors, most=10).svg.decode()
+        return arrows_picture(projections, displacement, notes, noise_floors=floors, most=10).svg.decode()
 
     assert drawn(2.0, 0.3).count("stroke-dasharray") == 0
     assert drawn(0.2, 0.3).count("stroke-dasharray") == 10
 
 
 def test_arrows_show_the_notes_that_moved_most() -> None:
-    projections, movement, _ = tables(60)
-    everyone = {note_id: ["Urology"] for note_id in movement["note_id"].to_pylist()}
-    first = arrows_picture(projections, movement, everyone, noise_floors=FLOORS, most=10)
+    projections, displacement, _ = tables(60)
+    everyone = {note_id: ["Urology"] for note_id in displacement["note_id"].to_pylist()}
+    first = arrows_picture(projections, displacement, everyone, noise_floors=FLOORS, most=10)
     assert shows(first, BLUE) > 300
     assert b"Urology (10)" in first.svg
-    backwards = movement.set_column(3, "rank", movement["rank"].take(np.arange(60)[::-1]))
+    backwards = displacement.set_column(3, "rank", displacement["rank"].take(np.arange(60)[::-1]))
     still = arrows_picture(projections, backwards, everyone, noise_floors=FLOORS, most=10)
     assert shows(first, BLUE) > shows(still, BLUE) + 100
 
 
 def test_one_method_alone_and_models_of_different_dimensions() -> None:
-    projections, movement, notes = tables(60, methods=("aligned_umap",))
-    unknown = movement.set_column(1, "movement", pa.nulls(60, pa.float32()))
+    projections, displacement, notes = tables(60, methods=("aligned_umap",))
+    unknown = displacement.set_column(1, "displacement", pa.nulls(60, pa.float32()))
     picture = arrows_picture(projections, unknown, notes, noise_floors=FLOORS[:2])
     assert b"Joint PCA" not in picture.svg and b"away from their old neighbours" in picture.svg
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    projections, movement, notes = tables(60)
+    projections, displacement, notes = tables(60)
     with pytest.raises(PictureError, match="no 2-D map by any of aligned_umap, joint_pca"):
-        arrows_picture(projections, movement, notes, noise_floors=FLOORS[1:2])
-    with pytest.raises(PictureError, match="note_movement has 59 notes and the aligned_umap map 60"):
-        arrows_picture(projections, movement.slice(1), notes, noise_floors=FLOORS)
+        arrows_picture(projections, displacement, notes, noise_floors=FLOORS[1:2])
+    with pytest.raises(PictureError, match="note_displacement has 59 notes and the aligned_umap map 60"):
+        arrows_picture(projections, displacement.slice(1), notes, noise_floors=FLOORS)
 
 
 def test_aligned_maps_share_one_frame_and_are_not_turned() -> None:

@@ -31,7 +31,7 @@ SECTIONS = [
     "distributions",
     "heatmaps",
     "examples",
-    "movement",
+    "displacement",
     "labels",
     "leak",
     "health",

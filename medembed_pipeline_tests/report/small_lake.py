@@ -20,13 +20,13 @@ from medembed_pipeline_tests.report import small_tables as small
 VERSION = "a33c0123456789ab"
 OPTIONAL = (
     "aligned_projections",
-    "note_movement",
+    "note_displacement",
     "similarity_evidence",
-    "retrieval_ledger",
-    "specialty_confusions",
-    "space_health",
+    "query_results",
+    "label_confusions",
+    "embedding_diagnostics",
     "label_review",
-    "leak_meter",
+    "leakage_estimate",
     "release_verdict",
 )
 

@@ -158,19 +158,19 @@ def all_tables(count: int = NOTES) -> dict[str, ShownTable]:
         ),
         "projections": ShownTable(own_maps, {"trustworthiness": quality}),
         "aligned_projections": ShownTable(aligned, {"noise_floors": floors}),
-        "note_movement": ShownTable(note_movement(count), {"movement_floor": 0.01}),
+        "note_displacement": ShownTable(note_displacement(count), {"displacement_floor": 0.01}),
         "embedding_metrics": ShownTable(metrics, {"scored_notes": len(scored)}, {}, {}, "m1"),
         **{name: ShownTable(table) for name, table in evidence(count).items()},
     }
 
 
-def note_movement(count: int = NOTES) -> pa.Table:
-    """Movement grows with the position of the note; the first has none."""
-    movement: list[float | None] = [None, *(row / count for row in range(1, count))]
+def note_displacement(count: int = NOTES) -> pa.Table:
+    """Displacement grows with the position of the note; the first has none."""
+    displacement: list[float | None] = [None, *(row / count for row in range(1, count))]
     return pa.table(
         {
             "note_id": ids(count)[::-1],
-            "movement": pa.array(movement[::-1], pa.float32()),
+            "displacement": pa.array(displacement[::-1], pa.float32()),
             "neighbor_overlap": pa.array(np.linspace(1, 0, count), pa.float32()),
             "rank": pa.array(range(1, count + 1), pa.int32()),
         }
@@ -215,13 +215,13 @@ def evidence(count: int = NOTES) -> dict[str, pa.Table]:
     }
     return {
         "similarity_evidence": pa.Table.from_pylist(similarity),
-        "retrieval_ledger": pa.table(ledger),
-        "specialty_confusions": pa.table(
+        "query_results": pa.table(ledger),
+        "label_confusions": pa.table(
             {"model": ["tuned"], "specialty": ["Urology"], "wrong_specialty": ["Neurology"], "weight": [1.5]}
         ),
-        "space_health": pa.table(health),
+        "embedding_diagnostics": pa.table(health),
         "label_review": pa.table(labels),
-        "leak_meter": pa.table({"protocol": ["by_row"], "model": ["tuned"], "value": [0.7]}),
+        "leakage_estimate": pa.table({"protocol": ["by_row"], "model": ["tuned"], "value": [0.7]}),
         "release_verdict": pa.table({"rule": ["main_metric"], "passed": [True], "reason": ["It is better."]}),
     }
 

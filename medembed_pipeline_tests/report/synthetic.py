@@ -185,7 +185,7 @@ def synthetic_payload(
         "document_type_names": ["Surgery", "Consult - History and Phy.", "Discharge Summary"],
         "split_names": ["train", "validation", "test"],
         "maps": _maps(latent, methods, generator),
-        "movement": {
+        "displacement": {
             "distance": _packed(np.abs(generator.normal(0.6, 0.25, notes)), "<f4"),
             "overlap": _packed(generator.integers(0, 11, notes) / 10, "<f4"),
             "floor": 0.02,

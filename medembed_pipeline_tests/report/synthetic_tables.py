@@ -34,13 +34,13 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
     payload["tables"] = {
         "embedding_metrics": columns(_metrics(payload, len(scored), generator)),
         "slice_metrics": columns(_slice_metrics(payload, scored, generator)),
-        "retrieval_ledger": columns(_ledger(payload, pool, scored)),
-        "specialty_confusions": columns(_confusions(payload, generator)),
+        "query_results": columns(_ledger(payload, pool, scored)),
+        "label_confusions": columns(_confusions(payload, generator)),
         "similarity_evidence": columns(_similarity(payload, scored, generator)),
-        "space_health": columns(_health(payload, generator)),
+        "embedding_diagnostics": columns(_health(payload, generator)),
         "task_metrics": columns(_tasks()),
         "label_review": columns(_labels(payload, generator)),
-        "leak_meter": columns(_leak()),
+        "leakage_estimate": columns(_leak()),
         "release_verdict": columns(_verdict(payload)),
         "checkpoint_history": columns(_history(generator)),
     }
@@ -55,12 +55,12 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
             "ceiling_precision_at_5": 0.97,
             "ceilings": [{"metric": "precision", "k": 5, "ceiling": 0.97, "n": len(scored)}],
         },
-        "leak_meter": {
-            "memory_share_by_row": 0.61,
-            "memory_share_by_text": 0.2,
-            "memory_share_all_notes": 0.7,
+        "leakage_estimate": {
+            "memorization_share_by_row": 0.61,
+            "memorization_share_by_text": 0.2,
+            "memorization_share_all_notes": 0.7,
         },
-        "space_health": {"hub_neighbors": 10},
+        "embedding_diagnostics": {"hub_neighbors": 10},
         "task_metrics": {
             "tasks": [
                 {
@@ -359,7 +359,9 @@ def _health(payload: Mapping[str, Any], generator: np.random.Generator) -> list[
             rows.append({"model": model, "figure": "specialty_spread", "name": name, "value": value, "n": 12})
         for place in range(5):
             rows.append({"model": model, "figure": "hub", "name": str(place), "value": 90 - place, "n": 400})
-        rows.append({"model": model, "figure": "detail_kept", "name": "sample_name", "value": 0.4, "n": 40})
+        rows.append(
+            {"model": model, "figure": "within_class_recall", "name": "sample_name", "value": 0.4, "n": 40}
+        )
     return rows
 
 
@@ -439,8 +441,8 @@ def _verdict(payload: Mapping[str, Any]) -> list[Row]:
     rules = [
         ("main_metric_is_better", "decides", True, "P@5 goes from 0.662 to 0.741.", "embedding_metrics"),
         ("no_specialty_is_worse", "decides", False, f"Worse: {worst} (-0.200).", "embedding_metrics"),
-        ("space_has_not_collapsed", "decides", True, "The spread is kept.", "space_health"),
-        ("split_does_not_leak", "decides", True, "No near-duplicate is in two splits.", "leak_meter"),
+        ("space_has_not_collapsed", "decides", True, "The spread is kept.", "embedding_diagnostics"),
+        ("split_does_not_leak", "decides", True, "No near-duplicate is in two splits.", "leakage_estimate"),
         ("keeps_passages", "decides", False, "Passages (MRR) go from 0.365 to 0.222.", "task_metrics"),
         ("published_margin", "information", True, "The margin is 0.55.", "similarity_evidence"),
         ("published_separation", "information", False, "The separation is 1.1.", "similarity_evidence"),

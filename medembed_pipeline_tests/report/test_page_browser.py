@@ -68,7 +68,7 @@ def test_a_hostile_note_shows_literally_and_does_nothing(
     hostile["specialty_names"][0] = hostile["document_type_names"][0] = hostile["title"] = evil
     hostile["models"]["tuned"] = hostile["notes"]["source"][0] = hostile["scored"] = evil
     hostile["tables"]["release_verdict"]["reason"][0] = hostile["facts"]["release_verdict"]["sentence"] = evil
-    hostile["tables"]["retrieval_ledger"]["specialties"][0] = [evil]
+    hostile["tables"]["query_results"]["specialties"][0] = [evil]
     file = tmp_path / "hostile.html"
     file.write_bytes(render_page(hostile, shown_texts))
     one = opened(file, f"#note={hostile['notes']['id'][0]}&find=<img&lit={'%3Cb%3E'}")
@@ -138,7 +138,7 @@ def test_texts_beside_the_page_are_read_when_they_are_needed(
 
 def test_what_is_not_there_is_named_and_the_rest_works(opened: Opener, tmp_path: Path) -> None:
     bare = synthetic_payload(12, 1, tables=False, methods=("pca",))
-    bare["movement"] = {"distance": None, "overlap": None, "floor": None}
+    bare["displacement"] = {"distance": None, "overlap": None, "floor": None}
     bare["neighbors"] = None
     for one_map in bare["maps"]:
         one_map["trust_baseline"] = one_map["trust_tuned"] = None
@@ -147,7 +147,13 @@ def test_what_is_not_there_is_named_and_the_rest_works(opened: Opener, tmp_path:
     file.write_bytes(render_page(bare, None))
     one = opened(file)
     left_out = one.page.inner_text("#left-out")
-    for name in ("release_verdict", "leak_meter", "aligned_projections", "note_movement", "neighbors"):
+    for name in (
+        "release_verdict",
+        "leakage_estimate",
+        "aligned_projections",
+        "note_displacement",
+        "neighbors",
+    ):
         assert name in left_out
     assert one.ask("[...document.querySelectorAll('main > section')].map((one) => one.id)") == [
         "verdict",
@@ -205,7 +211,7 @@ def test_it_works_by_keyboard_alone(opened: Opener, page_path: Path, shown_paylo
     assert one.ask(f"{VIEWER}.view") == before
     one.page.keyboard.press("[")
     assert one.state["t"] == pytest.approx(0.95)
-    distance = decoded(shown_payload["movement"]["distance"], "<f4")
+    distance = decoded(shown_payload["displacement"]["distance"], "<f4")
     order = sorted(range(NOTES), key=lambda place: (-distance[place], place))
     one.page.keyboard.press("n")
     one.page.keyboard.press("n")

@@ -155,7 +155,7 @@ def test_a_box_adds_and_takes_away(opened: Opener, page_path: Path) -> None:
     assert one.is_clean()
 
 
-def test_a_drag_that_is_given_up_selects_nothing_and_a_click_still_opens(
+def test_a_drag_that_is_failed_attempt_selects_nothing_and_a_click_still_opens(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any]
 ) -> None:
     one = opened(page_path, "#map=umap-2")

@@ -93,7 +93,7 @@ def test_colours_tell_the_truth(opened: Opener, page_path: Path, shown_payload: 
         ]
         assert one.ask(entries) == truth
         assert model in one.page.inner_text(".side .reading")
-    for scheme in ("document_type", "split", "turned", "movement", "overlap", "trust"):
+    for scheme in ("document_type", "split", "turned", "displacement", "overlap", "trust"):
         one.page.select_option("#colour", scheme)
         assert one.state["colour"] == scheme and len(one.page.query_selector_all(".entry")) >= 2
     assert one.ask(entries)[-1] == "low"

@@ -71,7 +71,7 @@ def test_the_opened_note_shows_its_neighbours_before_and_after_and_which_are_rel
 def test_a_scored_note_shows_the_neighbours_of_the_ledger_first(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    ledger = shown_payload["tables"]["retrieval_ledger"]
+    ledger = shown_payload["tables"]["query_results"]
     at = ledger["note_id"][0]
     one = opened(page_path, "#at=ledger")
     first = one.page.query_selector("#ledger tbody tr")
@@ -129,7 +129,7 @@ def test_the_verdict_leads_to_its_evidence(
     assert all(one.page.query_selector(f"#{target}") for target in targets)
 
 
-def test_confusions_label_review_and_leak_meter_change_what_they_show(
+def test_confusions_label_review_and_leakage_estimate_change_what_they_show(
     opened: Opener, page_path: Path, shown_payload: dict[str, Any]
 ) -> None:
     one = opened(page_path)
@@ -139,7 +139,7 @@ def test_confusions_label_review_and_leak_meter_change_what_they_show(
     one.page.click("#labels .choice >> text=agrees")
     first = one.page.query_selector("#labels tbody tr .note").get_attribute("data-note")
     assert first == str(review["note_id"][review["judgement"].index("agrees")])
-    confusions = shown_payload["tables"]["specialty_confusions"]
+    confusions = shown_payload["tables"]["label_confusions"]
     shares = [
         share
         for share, model in zip(confusions["share"], confusions["model"], strict=True)

@@ -194,13 +194,13 @@ def test_what_is_selected_is_summed_up_and_listed(
     one = opened(page_path, "#colour=split")
     one.page.click('.entry[data-entry="test"]', modifiers=["Shift"])
     found = selected(one)
-    ledger = shown_payload["tables"]["retrieval_ledger"]
+    ledger = shown_payload["tables"]["query_results"]
     change = dict(zip(ledger["note_id"], ledger["change"], strict=True))
     scored = [change[at] for at in found if at in change]
     facts = one.page.inner_text(".selection .facts").replace("\u2212", "-")
     assert f"test {len(found)}" in facts and "train 0" in facts
     assert f"mean change {np.mean(scored):+.2f} over the {len(scored)} scored notes" in facts
-    distance = decoded(shown_payload["movement"]["distance"], "<f4")
+    distance = decoded(shown_payload["displacement"]["distance"], "<f4")
     assert f"{distance[found].mean():.2f} in the mean" in facts
     counts = [sum(place in shown_payload["notes"]["specialties"][at] for at in found) for place in range(8)]
     best = int(np.argmax(counts))
@@ -258,7 +258,7 @@ def test_nearest_notes_are_found_and_selected(
     one.ask("medembedPage.app.open(31)")
     one.page.click("#note .columns > div:nth-child(2) .select-near")
     assert selected(one) == sorted(near["tuned"][31])
-    ledger = shown_payload["tables"]["retrieval_ledger"]
+    ledger = shown_payload["tables"]["query_results"]
     one.ask(f"medembedPage.app.open({ledger['note_id'][0]})")
     one.page.click("#note .columns > div:nth-child(1) .select-near")
     assert selected(one) == sorted(ledger["neighbors_baseline"][0])
@@ -274,7 +274,7 @@ def test_selecting_works_by_keyboard_alone(
         one.page.keyboard.press("Tab")
         seen.append(one.ask("document.activeElement.textContent.slice(0, 12)"))
     assert {"move", "lasso", "box", "replaces", "adds", "takes away", "all", "in view"} <= set(seen)
-    distance = decoded(shown_payload["movement"]["distance"], "<f4")
+    distance = decoded(shown_payload["displacement"]["distance"], "<f4")
     order = sorted(range(NOTES), key=lambda place: (-distance[place], place))
     one.page.focus(".stage")
     one.page.keyboard.press("n")

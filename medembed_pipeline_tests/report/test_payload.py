@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from medembed_pipeline.pictures.numbers import without_nan
 from medembed_pipeline.report.arrays_part import WIDTH, first_neighbors, packed, scored_note_ids
 from medembed_pipeline.report.errors import ReportError
-from medembed_pipeline.report.made import made_part, model_name, without_paths
 from medembed_pipeline.report.notes_part import shown_texts, source_places
 from medembed_pipeline.report.payload import ALL_NOTES, HELD_OUT, build_payload
+from medembed_pipeline.report.provenance import model_name, provenance_part, without_paths
 from medembed_pipeline.report.shown_table import ShownTable
 from medembed_pipeline.report.tables_part import plain_values
 from medembed_pipeline_tests.report import small_tables as small
@@ -27,7 +27,7 @@ MODELS = {"baseline": "base", "tuned": "checkpoint 1234"}
 
 def payload_of(tables: dict[str, ShownTable], **more: Any) -> dict[str, Any]:
     """The payload after a way through JSON, as the page reads it."""
-    built = build_payload(tables, models=MODELS, scored=HELD_OUT, made=made_part(tables), **more)
+    built = build_payload(tables, models=MODELS, scored=HELD_OUT, made=provenance_part(tables), **more)
     decoded: dict[str, Any] = json.loads(json.dumps(built, allow_nan=False))
     return decoded
 
@@ -116,26 +116,29 @@ def test_few_notes_leave_slots_empty() -> None:
     assert (unpacked(part["tuned_similarity"], "<f4", WIDTH)[:, 3:] == 0).all()
 
 
-def test_movement_has_a_hole_where_a_note_has_none(payload: dict[str, Any]) -> None:
-    moved = unpacked(payload["movement"]["distance"], "<f4").reshape(-1)
+def test_displacement_has_a_hole_where_a_note_has_none(payload: dict[str, Any]) -> None:
+    moved = unpacked(payload["displacement"]["distance"], "<f4").reshape(-1)
     assert np.isnan(moved[0]) and (np.diff(moved[1:]) > 0).all()
-    overlap = unpacked(payload["movement"]["overlap"], "<f4").reshape(-1)
+    overlap = unpacked(payload["displacement"]["overlap"], "<f4").reshape(-1)
     np.testing.assert_allclose(overlap, np.linspace(0, 1, small.NOTES), atol=1e-6)
-    assert payload["movement"]["floor"] == 0.01
+    assert payload["displacement"]["floor"] == 0.01
 
 
-def test_movement_is_left_out_where_dimensions_differ() -> None:
-    rows = small.note_movement()
-    rows = rows.set_column(1, "movement", pa.nulls(len(rows), pa.float32()))
-    tables = {**small.all_tables(), "note_movement": ShownTable(rows, {"movement_floor": float("nan")})}
-    part = payload_of(tables)["movement"]
+def test_displacement_is_left_out_where_dimensions_differ() -> None:
+    rows = small.note_displacement()
+    rows = rows.set_column(1, "displacement", pa.nulls(len(rows), pa.float32()))
+    tables = {
+        **small.all_tables(),
+        "note_displacement": ShownTable(rows, {"displacement_floor": float("nan")}),
+    }
+    part = payload_of(tables)["displacement"]
     assert part["distance"] is None and part["overlap"] is not None and part["floor"] is None
 
 
 def test_tables_are_verbatim_but_for_positions(payload: dict[str, Any]) -> None:
     tables, names = payload["tables"], small.ids()
     asked = [names.index(name) for name in small.held_out()]
-    ledger = tables["retrieval_ledger"]
+    ledger = tables["query_results"]
     assert ledger["note_id"] == asked[:2]
     assert ledger["neighbors_baseline"] == [[1, 2, 3], [5, 6]] and ledger["won"] == [[4], []]
     assert ledger["similarity_baseline"] == [[0.9, 0.1, 0.05], [0.4, 0.3]]
@@ -143,7 +146,7 @@ def test_tables_are_verbatim_but_for_positions(payload: dict[str, Any]) -> None:
     assert evidence["group"] == ["positive", "Urology", str(asked[0]), str(asked[1])]
     assert evidence["other"] == [None, "Neurology", "5", "7"]
     assert evidence["value"] == [7.0, 0.1 + 0.2, 0.5, None]
-    assert tables["space_health"]["name"] == ["", "9"]
+    assert tables["embedding_diagnostics"]["name"] == ["", "9"]
     assert tables["label_review"] == {
         "rank": [1],
         "note_id": [4],
@@ -176,7 +179,7 @@ def test_facts_of_the_last_run_stay_out(payload: dict[str, Any]) -> None:
 def test_what_was_not_materialized_is_left_out() -> None:
     payload = payload_of({"cleaned_notes": ShownTable(small.cleaned_notes())})
     assert payload["maps"] == [] and payload["tables"] == {} and payload["history"] == []
-    assert payload["movement"] == {"distance": None, "overlap": None, "floor": None}
+    assert payload["displacement"] == {"distance": None, "overlap": None, "floor": None}
     assert payload["split_names"] == ["all notes"] and not any(payload["notes"]["scored"])
     assert payload["comparison"] is None
 
@@ -189,10 +192,10 @@ def test_the_order_of_rows_does_not_matter() -> None:
             table.rows.take(order.permutation(len(table.rows))), table.facts, table.settings, table.inputs
         )
         for name, table in tables.items()
-        if name in ("note_splits", "neighbors", "projections", "aligned_projections", "note_movement")
+        if name in ("note_splits", "neighbors", "projections", "aligned_projections", "note_displacement")
     }
     one, other = payload_of(tables), payload_of({**tables, **shuffled})
-    for part in ("notes", "maps", "movement", "neighbors"):
+    for part in ("notes", "maps", "displacement", "neighbors"):
         assert one[part] == other[part]
 
 
@@ -258,7 +261,7 @@ def test_made_names_settings_by_their_section_and_no_path() -> None:
         },
         "files": {"1_Pooling/config.json": "ab"},
     }
-    made = made_part(tables, checkpoint={"version": "v1", "manifest": manifest})
+    made = provenance_part(tables, checkpoint={"version": "v1", "manifest": manifest})
     assert made["settings"]["encoder"] == {"base": "my-model", "max_tokens": 256}
     assert made["settings"]["training"] == {"epochs": 2}
     assert made["settings"]["cleaning"] == {"redact": False}
@@ -270,7 +273,7 @@ def test_made_names_settings_by_their_section_and_no_path() -> None:
     }
     assert made["checkpoint"]["manifest"]["files"] == {"1_Pooling/config.json": "ab"}
     assert "/home" not in json.dumps(made) and made["packages"]["python"].startswith("3.")
-    assert made_part(tables)["checkpoint"] is None
+    assert provenance_part(tables)["checkpoint"] is None
 
 
 @pytest.mark.parametrize(

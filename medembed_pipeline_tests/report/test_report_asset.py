@@ -139,9 +139,14 @@ def test_whatever_the_page_shows_makes_it_anew(folder: Path, change: str) -> Non
     first = materialize(folder)
     lake, config = Lake(str(folder)), {}
     if change == "table":
-        write(lake, "leak_meter", small.evidence()["leak_meter"].slice(0, 0))
+        write(lake, "leakage_estimate", small.evidence()["leakage_estimate"].slice(0, 0))
     elif change == "fact":
-        write(lake, "leak_meter", small.evidence()["leak_meter"], facts={"memory_share_by_row": 0.5})
+        write(
+            lake,
+            "leakage_estimate",
+            small.evidence()["leakage_estimate"],
+            facts={"memorization_share_by_row": 0.5},
+        )
     elif change == "source":
         write_raw(lake, "renamed.csv")
     elif change == "setting":

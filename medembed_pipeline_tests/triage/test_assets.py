@@ -13,13 +13,13 @@ import pytest
 from medembed_pipeline.images.vectors import image_embeddings_schema
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.maintenance import removable
 from medembed_pipeline.pictures.figure import Picture
 from medembed_pipeline.samples.case_plan import CaseCorpus
 from medembed_pipeline.triage.arms import NOTE, PICTURE
 from medembed_pipeline.triage.errors import TriageError
 from medembed_pipeline.triage.model import TriageModel
 from medembed_pipeline.triage.models import current_model, verify_triage_models
-from medembed_pipeline.upkeep import removable
 from medembed_pipeline_tests.triage.small_cases import Small, small
 from medembed_pipeline_tests.triage.small_lake import ROOM, TABLES, materialize, write_small
 

@@ -43,7 +43,7 @@ Health = dict[tuple[str, str], tuple[float, float, int]]
 def detail_record(
     method: str = "near_duplicate", *, share: float | None = 0.9, notes: int = 40
 ) -> dict[str, Any]:
-    """A record of the fact `detail` of space_health."""
+    """A record of the fact `detail` of embedding_diagnostics."""
     return {
         "method": method,
         "notes": notes,
@@ -111,7 +111,7 @@ def planted(
 
 
 def measured_health(notes: Notes) -> Health:
-    """The figures of space_health that the rules read, by a few lines of numpy of their own."""
+    """The figures of embedding_diagnostics that the rules read, by a few lines of numpy of their own."""
     names = np.array([one[0] for one in notes.specialties])
     figures: dict[str, list[float]] = {}
     for rows in (notes.baseline.astype(float), notes.tuned.astype(float)):
@@ -142,7 +142,7 @@ def measured_health(notes: Notes) -> Health:
 
 
 def health_table(health: Health) -> pa.Table:
-    """space_health, by the contract."""
+    """embedding_diagnostics, by the contract."""
     rows = [
         {"model": model, "figure": figure, "name": name, "value": value, "n": figures[2]}
         for (figure, name), figures in health.items()
@@ -215,7 +215,7 @@ def evidence(
         seen_shares=[seen_share],
         checkpoint="0123456789abcdef",
         health_facts={"detail": notes.detail},
-        leak_facts={"memory_share_by_row": 0.4},
+        leak_facts={"memorization_share_by_row": 0.4},
         label_facts={"ceiling_precision_at_5": 0.97},
     )
 
@@ -303,8 +303,13 @@ def fill_lake(
     write(
         "task_metrics", pa.table({"task": pa.array([], pa.string())}), measured, facts={"tasks": list(tasks)}
     )
-    write("space_health", health_table(notes.health), measured, facts={"detail": notes.detail})
+    write("embedding_diagnostics", health_table(notes.health), measured, facts={"detail": notes.detail})
     leaks = pa.table({"protocol": ["by_group"], "model": ["tuned"], "seen_share": [0.0]})
-    write("leak_meter", leaks, measured, facts={"held_out_protocol": "by_group", "memory_share_by_row": 0.4})
+    write(
+        "leakage_estimate",
+        leaks,
+        measured,
+        facts={"held_out_protocol": "by_group", "memorization_share_by_row": 0.4},
+    )
     labels = pa.table({"note_id": notes.note_ids})
     write("label_review", labels, measured, facts={"ceiling_precision_at_5": 0.97})

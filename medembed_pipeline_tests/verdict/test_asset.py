@@ -173,21 +173,21 @@ def test_a_note_in_two_splits_is_found_from_the_texts(good: Notes, tmp_path: Pat
 def test_evidence_of_another_checkpoint_gives_no_verdict(good: Notes, tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     fill_lake(lake, good, version=FIRST)
-    stale = lake.table("space_health")
+    stale = lake.table("embedding_diagnostics")
     recipe, rows = stale.footer.recipe, stale.read()
     fill_lake(lake, planted(seed=9), version=SECOND)
     lake.write_table(recipe, rows)
     result = materialize(lake, fails=True)
     message = str(result.failure_data_for_node("release_verdict"))
-    assert "space_health was made from another version of" in message
+    assert "embedding_diagnostics was made from another version of" in message
     assert lake.find_table("release_verdict") is None and released_version(lake) is None
 
 
 def test_a_missing_table_is_named(good: Notes, tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     fill_lake(lake, good)
-    lake.remove("leak_meter.parquet")
-    assert "Materialize leak_meter first" in str(
+    lake.remove("leakage_estimate.parquet")
+    assert "Materialize leakage_estimate first" in str(
         materialize(lake, fails=True).failure_data_for_node("release_verdict")
     )
 

@@ -137,7 +137,7 @@ def test_a_planted_hub_is_found() -> None:
     assert after > SETTINGS.largest_hub_skew > before
     verdict, outcomes, text = judged(evidence(hubs))
     assert verdict == "retrain" and "no_hub_alarm" in broken(outcomes)
-    assert outcomes["no_hub_alarm"].evidence == "space_health" and "neighbours of everything" in text
+    assert outcomes["no_hub_alarm"].evidence == "embedding_diagnostics" and "neighbours of everything" in text
 
 
 @pytest.mark.parametrize(
@@ -185,10 +185,10 @@ def test_a_scored_note_that_was_trained_on_is_retrained(good: Notes, kind: str) 
     assert outcomes["scored_notes_are_unseen"].evidence == "note_splits"
 
 
-def test_the_leak_meters_own_finding_counts_too(good: Notes) -> None:
+def test_the_leakage_estimates_own_finding_counts_too(good: Notes) -> None:
     verdict, outcomes, text = judged(evidence(good, seen_share=0.125))
     assert verdict == "retrain" and broken(outcomes) == {"scored_notes_are_unseen"} and "12.5%" in text
-    assert outcomes["scored_notes_are_unseen"].evidence == "leak_meter"
+    assert outcomes["scored_notes_are_unseen"].evidence == "leakage_estimate"
 
 
 @pytest.mark.parametrize(
@@ -255,8 +255,8 @@ def test_every_reason_is_a_sentence_that_names_a_table(good: Notes) -> None:
         tasks=[task_record("kept"), task_record("lost", difference=-0.2), task_record("none", problem="No.")],
     )
     tables = {
-        *("embedding_metrics", "slice_metrics", "task_metrics", "space_health"),
-        *("note_splits", "leak_meter", "neighbors", "label_review"),
+        *("embedding_metrics", "slice_metrics", "task_metrics", "embedding_diagnostics"),
+        *("note_splits", "leakage_estimate", "neighbors", "label_review"),
     }
     for outcome in [*deciding_outcomes(found, SETTINGS), *information_outcomes(found)]:
         assert outcome.evidence in tables
@@ -302,7 +302,7 @@ def test_the_published_checklist_is_judged_on_the_tuned_model_and_decides_nothin
 
 def test_information_that_was_not_measured_is_left_out_or_not_judged(good: Notes) -> None:
     found = dataclasses.replace(
-        evidence(good), leak_facts={"memory_share_by_row": None}, label_facts={}, rank_gap=float("nan")
+        evidence(good), leak_facts={"memorization_share_by_row": None}, label_facts={}, rank_gap=float("nan")
     )
     outcomes = {outcome.rule: outcome for outcome in information_outcomes(found)}
     assert "label_ceiling" not in outcomes and "memory_under_split_by_row" not in outcomes

@@ -23,7 +23,7 @@ from medembed_pipeline_tests.verdict.planted import NO_CROSSINGS, SETTINGS, evid
 
 
 def outcome(passed: bool | None, kind: str = "decides", rule: str = "some_rule") -> Outcome:
-    return Outcome(rule, kind, passed, 0.5, 0.1, "A reason.", "space_health")  # type: ignore[arg-type]
+    return Outcome(rule, kind, passed, 0.5, 0.1, "A reason.", "embedding_diagnostics")  # type: ignore[arg-type]
 
 
 PASSED = st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=10)
@@ -58,7 +58,7 @@ def test_every_reason_against_stands_in_the_sentence_and_none_else() -> None:
     found = evidence(planted(), crossings={**NO_CROSSINGS, "texts_in_two_splits": 3}, seen_share=0.25)
     text = sentence(deciding_outcomes(found, SETTINGS), found, SETTINGS)
     assert text.startswith("Retrain: P@5 goes from ") and text.endswith(".")
-    assert "3 texts in two splits" in text and "25.0% of what the leak meter scored" in text
+    assert "3 texts in two splits" in text and "25.0% of what the leakage estimate scored" in text
     assert "hub" not in text and "nan" not in text
 
 
@@ -84,18 +84,18 @@ def test_the_terminal_tells_broken_from_not_judged() -> None:
 
 def test_mixed_evidence_is_refused_with_the_tables_to_make_again() -> None:
     current = {"tuned_embeddings": "2", "cleaned_notes": "1"}
-    refuse_mixed_evidence({"space_health": {"tuned_embeddings": "2", "model": "x"}}, current)
+    refuse_mixed_evidence({"embedding_diagnostics": {"tuned_embeddings": "2", "model": "x"}}, current)
     with pytest.raises(
-        VerdictError, match="space_health was made from another version of tuned_embeddings"
+        VerdictError, match="embedding_diagnostics was made from another version of tuned_embeddings"
     ) as caught:
         refuse_mixed_evidence(
             {
-                "space_health": {"tuned_embeddings": "1", "cleaned_notes": "1"},
+                "embedding_diagnostics": {"tuned_embeddings": "1", "cleaned_notes": "1"},
                 "neighbors": {"cleaned_notes": "1"},
             },
             current,
         )
-    assert "Materialize space_health again" in str(caught.value)
+    assert "Materialize embedding_diagnostics again" in str(caught.value)
 
 
 def test_rank_gap_and_seen_shares_read_what_they_say() -> None:

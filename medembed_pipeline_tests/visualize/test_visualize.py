@@ -107,9 +107,9 @@ def test_end_to_end(
     assert set(payload["tables"]) == {
         "embedding_metrics",
         "similarity_evidence",
-        "retrieval_ledger",
-        "specialty_confusions",
-        "space_health",
+        "query_results",
+        "label_confusions",
+        "embedding_diagnostics",
         "task_metrics",
         "label_review",
     }
@@ -180,7 +180,7 @@ def test_models_of_different_dimensions(models: dict[str, Path], data: Path, tmp
         == 0
     )
     payload = json.loads(packed_parts((output / "report.html").read_bytes())["payload"])
-    assert payload["movement"]["distance"] is None and payload["movement"]["overlap"]
+    assert payload["displacement"]["distance"] is None and payload["displacement"]["overlap"]
     assert {one["method"] for one in payload["maps"]} == {"pca"}
 
 

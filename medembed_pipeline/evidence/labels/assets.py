@@ -13,7 +13,7 @@ from medembed_pipeline.evidence.labels.figures import label_figures
 from medembed_pipeline.evidence.labels.review import LABEL_REVIEW_SCHEMA, label_review_table
 from medembed_pipeline.evidence.labels.settings import LabelReviewSettings
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
     PictureFiles,
 )
@@ -38,7 +38,7 @@ SETTINGS = load_settings()
     page=OnPage(ids=("note_id",)),
     figures=label_figures,
 )
-def label_review(work: AssetWork, settings: LabelReviewSettings) -> dg.MaterializeResult[Any]:
+def label_review(work: AssetIO, settings: LabelReviewSettings) -> dg.MaterializeResult[Any]:
     """Notes whose label looks wrong, told apart from those of several specialties; and the label ceiling."""
     scored = held_out(work)
     notes, splits = work.input("cleaned_notes"), work.input("note_splits")

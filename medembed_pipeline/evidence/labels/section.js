@@ -34,5 +34,5 @@
     ];
   }
 
-  page.section({ id: "labels", title: "Label review", after: "movement", show: labels });
+  page.section({ id: "labels", title: "Label review", after: "displacement", show: labels });
 })((globalThis.medembedPage ??= {}));

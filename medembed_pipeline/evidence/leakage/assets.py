@@ -1,4 +1,4 @@
-"""The asset `leak_meter`: how the same checkpoint would look under splits that leak."""
+"""The asset `leakage_estimate`: how the same checkpoint would look under splits that leak."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from medembed_pipeline.described import OnPage
 from medembed_pipeline.evaluation.inputs import MODELS, explained, held_out, rows_of
 from medembed_pipeline.evidence.leakage import REVISION
 from medembed_pipeline.evidence.leakage.corpus import leak_notes
+from medembed_pipeline.evidence.leakage.estimate import LEAKAGE_ESTIMATE_SCHEMA
+from medembed_pipeline.evidence.leakage.estimate import leakage_estimate as measure_leaks
 from medembed_pipeline.evidence.leakage.figures import leak_figures
-from medembed_pipeline.evidence.leakage.meter import LEAK_METER_SCHEMA
-from medembed_pipeline.evidence.leakage.meter import leak_meter as measure_leaks
 from medembed_pipeline.evidence.leakage.settings import LeakageSettings
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
 )
 from medembed_pipeline.settings import load_settings
@@ -27,14 +27,14 @@ SETTINGS = load_settings()
     group="evaluation",
     inputs=["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddings"],
     one_row="one figure under one way to split",
-    schema=LEAK_METER_SCHEMA,
+    schema=LEAKAGE_ESTIMATE_SCHEMA,
     revision=REVISION,
     settings=SETTINGS.leakage,
     kinds=["numpy"],
     page=OnPage(),
     figures=leak_figures,
 )
-def leak_meter(work: AssetWork, settings: LeakageSettings) -> dg.MaterializeResult[Any]:
+def leakage_estimate(work: AssetIO, settings: LeakageSettings) -> dg.MaterializeResult[Any]:
     """The metrics as splits that leak would show them, and what share of the gain would be memory."""
     scored = held_out(work)
     notes = work.input("cleaned_notes")
@@ -70,10 +70,10 @@ def leak_meter(work: AssetWork, settings: LeakageSettings) -> dg.MaterializeResu
         )
         return explained(measured, scored.specialties)
 
-    return work.publish(build, LEAK_METER_SCHEMA)
+    return work.publish(build, LEAKAGE_ESTIMATE_SCHEMA)
 
 
-def split_shares(work: AssetWork) -> dict[str, float]:
+def split_shares(work: AssetIO) -> dict[str, float]:
     """The shares with which `note_splits` was made, noted as an input."""
     recipe = work.lake.table("note_splits").footer.recipe
     shares: dict[str, float] = {name: recipe.settings["SplitSettings"][name] for name in ("train", "test")}

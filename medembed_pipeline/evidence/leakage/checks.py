@@ -1,4 +1,4 @@
-"""Checks of the leak meter: it measures the same thing as the metrics, and the held-out notes are held out."""
+"""Checks of the leakage estimate: it measures the same thing as the metrics, and the held-out notes are held out."""
 
 import math
 
@@ -12,12 +12,14 @@ TOLERANCE = 1e-9
 VECTORS = ("baseline_embeddings", "tuned_embeddings")
 
 
-@dg.asset_check(asset="leak_meter", additional_deps=["embedding_metrics"], required_resource_keys={"lake"})
-def leak_meter_agrees_with_the_metrics(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+@dg.asset_check(
+    asset="leakage_estimate", additional_deps=["embedding_metrics"], required_resource_keys={"lake"}
+)
+def leakage_estimate_agrees_with_the_metrics(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The figures of the held-out protocol are those of embedding_metrics, and nothing in them was trained on."""
     with private_errors():
         lake: Lake = context.resources.lake.open()
-        table, metrics = lake.table("leak_meter"), lake.table("embedding_metrics")
+        table, metrics = lake.table("leakage_estimate"), lake.table("embedding_metrics")
         protocol = table.footer.facts["held_out_protocol"]
         measured = [row for row in table.read().to_pylist() if row["protocol"] == protocol]
         expected = {

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.evidence.leakage.memory import memory_share
+from medembed_pipeline.evidence.leakage.memory import memorization_share
 
 TABLE_FILE = "experiment.parquet"
 PAGE_FILE = "experiment.md"
@@ -159,7 +159,7 @@ def _memory_lines(
     for metric, k, label in _METRICS[:2]:
         apparent = found["training_rows", last, metric, k]["change"]
         true = found["held_out_rows", last, metric, k]["change"]
-        share = memory_share(apparent, true)
+        share = memorization_share(apparent, true)
         told = "" if share is None else f": {share:.0%} of the gain on training rows is memory"
         lines.append(
             f"- {label} after {last} epochs: {_signed(apparent)} on training rows, {_signed(true)} on as many "

@@ -1,4 +1,4 @@
-"""The notes of the lake as the leak meter sees them: what was trained on, what was held out, and the landed rows."""
+"""The notes of the lake as the leakage estimate sees them: what was trained on, what was held out, and the landed rows."""
 
 from __future__ import annotations
 

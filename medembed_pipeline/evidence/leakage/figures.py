@@ -1,4 +1,4 @@
-"""The figure of the leak meter: the same two models under splits that leak."""
+"""The figure of the leakage estimate: the same two models under splits that leak."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def leak_figures(rows: Sequence[Row], known: Known) -> list[Figure]:
     Parameters
     ----------
     rows
-        of `leak_meter`.
+        of `leakage_estimate`.
     known
         `verdict` of the settings, as far as it is known.
     """
@@ -55,7 +55,7 @@ def leak_figures(rows: Sequence[Row], known: Known) -> list[Figure]:
             "How large the gain would look if the model were scored the way a leaking split scores. The top row is "
             "true. What a bar further down has beyond the true gain is memory, not skill: it is vermillion. Good: "
             "all bars alike.",
-            "Leak meter",
+            "Leakage estimate",
             dumbbells(lines),
             (figure_choice(lines, known),),
         )

@@ -44,7 +44,7 @@ class ProtocolResult:
         return round(float(self.figures[model, key].value[0]), DECIMALS)
 
 
-def memory_share(gain: float, true_gain: float) -> float | None:
+def memorization_share(gain: float, true_gain: float) -> float | None:
     """1 - true_gain / gain: the share of a gain that is memory; None where there is no gain."""
     if not (math.isfinite(gain) and math.isfinite(true_gain) and gain > 0):
         return None
@@ -52,7 +52,7 @@ def memory_share(gain: float, true_gain: float) -> float | None:
 
 
 def memory_facts(results: Mapping[str, ProtocolResult], unseen: str, *, confidence: float) -> dict[str, Any]:
-    """`memory_share_<protocol>` (precision@5), `memory_share_map_<protocol>`, and `memory`, a record per share.
+    """`memorization_share_<protocol>` (precision@5), `memorization_share_map_<protocol>`, and `memory`, a record per share.
 
     Parameters
     ----------
@@ -67,26 +67,26 @@ def memory_facts(results: Mapping[str, ProtocolResult], unseen: str, *, confiden
     records: list[dict[str, Any]] = []
     for key, prefix in MEMORY_METRICS:
         for protocol in PROTOCOLS[PROTOCOLS.index(unseen) + 1 :]:
-            shares[f"memory_share_{prefix}{protocol}"] = None
+            shares[f"memorization_share_{prefix}{protocol}"] = None
             if protocol not in results:
                 continue
             own, true = results[protocol], results[unseen]
             gain, true_gain = own.value("difference", key), true.value("difference", key)
             same_rules = (results[UNSEEN_ROWS] if protocol == "by_row" else true).value("difference", key)
-            share = memory_share(gain, true_gain)
+            share = memorization_share(gain, true_gain)
             low, high = _interval(own.figures["difference", key], true.figures["difference", key], confidence)
-            shares[f"memory_share_{prefix}{protocol}"] = share
+            shares[f"memorization_share_{prefix}{protocol}"] = share
             records.append(
                 {
                     "protocol": protocol,
                     "metric": key[0] if key[1] is None else f"{key[0]}@{key[1]}",
                     "gain": _number(gain),
                     "gain_held_out": _number(true_gain),
-                    "memory_share": share,
-                    "memory_share_low": low,
-                    "memory_share_high": high,
+                    "memorization_share": share,
+                    "memorization_share_low": low,
+                    "memorization_share_high": high,
                     "gain_unseen": _number(same_rules),
-                    "memory_share_same_rules": memory_share(gain, same_rules),
+                    "memorization_share_same_rules": memorization_share(gain, same_rules),
                     "seen_share": own.seen_share,
                 }
             )

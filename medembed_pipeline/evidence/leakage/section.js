@@ -12,20 +12,20 @@
 
   function leak(app) {
     const { report } = app;
-    const rows = report.table("leak_meter");
+    const rows = report.table("leakage_estimate");
     if (!rows?.length) return null;
     const known = PROTOCOLS.filter(([protocol]) => rows.some((row) => row.protocol === protocol));
-    const share = (protocol) => report.fact("leak_meter", `memory_share_${protocol}`);
+    const share = (protocol) => report.fact("leakage_estimate", `memorization_share_${protocol}`);
     return [
-      specified(app, "leak_meter", "gain_by_protocol"),
+      specified(app, "leakage_estimate", "gain_by_protocol"),
       table([
         { name: "Scored how", cell: ([, name]) => name },
         { name: "Gain in precision at 5", numeric: true, cell: ([protocol]) => signed(rows.find((row) => row.protocol === protocol && row.model === "difference" && row.metric === "precision" && row.k === 5)?.value) },
         { name: "Scored notes seen in training", numeric: true, cell: ([protocol]) => percent(rows.find((row) => row.protocol === protocol)?.seen_share) },
         { name: "Share of the gain that is memory", numeric: true, cell: ([protocol]) => (protocol === known[0][0] ? "0%" : percent(share(protocol))) },
-      ], known, { label: "Leak meter" }),
+      ], known, { label: "Leakage estimate" }),
     ];
   }
 
-  page.section({ id: "leak", title: "Leak meter", after: "labels", show: leak });
+  page.section({ id: "leak", title: "Leakage estimate", after: "labels", show: leak });
 })((globalThis.medembedPage ??= {}));

@@ -22,7 +22,7 @@ from medembed_pipeline.evidence.similarity.figures import course_values, similar
 from medembed_pipeline.evidence.similarity.settings import SimilaritySettings
 from medembed_pipeline.evidence.similarity.table import SIMILARITY_SCHEMA, similarity_table
 from medembed_pipeline.lake.publishing import (
-    AssetWork,
+    AssetIO,
     Built,
     PictureFiles,
 )
@@ -57,7 +57,7 @@ SETTINGS = load_settings()
     page=OnPage(mixed=("group", "other"), mixed_figures=("documents", "neighbors")),
     figures=similarity_figures,
 )
-def similarity_evidence(work: AssetWork, settings: SimilaritySettings) -> dg.MaterializeResult[Any]:
+def similarity_evidence(work: AssetIO, settings: SimilaritySettings) -> dg.MaterializeResult[Any]:
     """Similarity of pairs, heatmaps, example queries and the training's course, before and after, held-out notes."""
     encoder: EncoderSettings = work.context.resources.encoder
     scored = labelled(held_out(work))

@@ -207,9 +207,9 @@
     }
 
     /** Distance moved in the full space and share of neighbours kept. */
-    get movement() {
-      const stored = this.payload.movement;
-      return this.once("movement", () => ({
+    get displacement() {
+      const stored = this.payload.displacement;
+      return this.once("displacement", () => ({
         distance: stored?.distance ? floats(stored.distance) : null,
         overlap: stored?.overlap ? floats(stored.overlap) : null,
         floor: stored?.floor ?? null,
@@ -220,7 +220,7 @@
     ledgerRow(at) {
       const byNote = this.once(
         "ledger by note",
-        () => new Map((this.table("retrieval_ledger") ?? []).map((row) => [row.note_id, row])),
+        () => new Map((this.table("query_results") ?? []).map((row) => [row.note_id, row])),
       );
       return byNote.get(at) ?? null;
     }

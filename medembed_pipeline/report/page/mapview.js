@@ -96,7 +96,7 @@
         element("div", { class: "controls" },
           labelled("Map", this.method), labelled("Dimensions", this.dimensions), labelled("Colour", this.colour),
           report.slices.length ? labelled("Show", this.only) : null,
-          element("label", { class: "check" }, this.arrows, element("span", {}, "Arrows of movement")),
+          element("label", { class: "check" }, this.arrows, element("span", {}, "Arrows of displacement")),
           element("label", { class: "grow" }, element("span", {}, "Find notes"), this.box)),
         this.foundCount, this.foundList, this.selection.bar,
         element("div", { class: "canvas-and-legend" },
@@ -188,7 +188,7 @@
 
     comparableOffer() {
       const names = [...new Set(this.report.payload.maps.filter((map) => map.comparable).map((map) => METHODS[map.method]))];
-      return names.length ? `Choose ${names.join(" or ")} for true movement.` : "";
+      return names.length ? `Choose ${names.join(" or ")} for true displacement.` : "";
     }
 
     drawLegend() {
@@ -294,7 +294,7 @@
     /** Walk, by keyboard, through the notes that are lit, those that moved most first. */
     step(by) {
       const { viewer, report } = this;
-      const moved = report.movement.distance;
+      const moved = report.displacement.distance;
       const order = report.once("walk", () => {
         const all = Array.from({ length: report.size }, (_, at) => at);
         return moved ? all.sort((left, right) => moved[right] - moved[left] || left - right) : all;

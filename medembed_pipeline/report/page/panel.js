@@ -71,7 +71,7 @@
       const { at, report } = this;
       const row = report.ledgerRow(at);
       const review = report.labelRow(at);
-      const { distance, overlap, floor } = report.movement;
+      const { distance, overlap, floor } = report.displacement;
       const pair = (name, value) => (value ? [element("dt", {}, name), element("dd", {}, value)] : []);
       const moved = distance && Number.isFinite(distance[at])
         ? `${number(distance[at], 2)} of at most 2${floor !== null && distance[at] <= floor ? " (no more than an unchanged copy)" : ""}` : "";

@@ -114,10 +114,10 @@
     return [0.25, 0.5, 0.75].map((share) => above[Math.floor(share * (above.length - 1))] ?? floor);
   }
 
-  function movement(report) {
-    const { distance, floor } = report.movement;
+  function displacement(report) {
+    const { distance, floor } = report.displacement;
     const least = floor ?? 0;
-    const bounds = report.once("movement bounds", () => quartiles(distance, least));
+    const bounds = report.once("displacement bounds", () => quartiles(distance, least));
     const colours = ramp();
     const ends = [least, ...bounds];
     return {
@@ -140,7 +140,7 @@
   }
 
   function overlap(report) {
-    const kept = report.movement.overlap;
+    const kept = report.displacement.overlap;
     const colours = [...ramp()].reverse();
     const bounds = [0.2, 0.4, 0.6, 0.8];
     return {
@@ -184,8 +184,8 @@
     if (report.payload.split_names.length > 1) list.push(["split", "Split"]);
     for (const { name } of report.slices) list.push([`slice:${name}`, page.base.capital(page.base.words(name))]);
     if (report.payload.neighbors && report.payload.specialty_names.length) list.push(["outcome", "Right or wrong"], ["turned", "Won and lost"]);
-    if (report.movement.distance) list.push(["movement", "How far it moved"]);
-    if (report.movement.overlap) list.push(["overlap", "Neighbours kept"]);
+    if (report.displacement.distance) list.push(["displacement", "How far it moved"]);
+    if (report.displacement.overlap) list.push(["overlap", "Neighbours kept"]);
     if (report.payload.maps.some((map) => map.trust_tuned && map.trust_baseline)) list.push(["trust", "Trust in its place"]);
     return list;
   }
@@ -198,7 +198,7 @@
     if (known && key.startsWith("slice:")) return slice(report, report.slices.find(({ name }) => `slice:${name}` === key));
     if (known && key === "outcome") return outcome(report, model);
     if (known && key === "turned") return turned(report);
-    if (known && key === "movement") return movement(report);
+    if (known && key === "displacement") return displacement(report);
     if (known && key === "overlap") return overlap(report);
     if (known && key === "trust" && report.places(map).trust[model]) return trust(report, model, map);
     return specialty(report);

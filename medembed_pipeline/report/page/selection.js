@@ -181,7 +181,7 @@
   function means(report, notes) {
     const mean = (values) => (values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : null);
     const rows = notes.map((at) => report.ledgerRow(at)).filter(Boolean);
-    const { distance: moved } = report.movement;
+    const { distance: moved } = report.displacement;
     return {
       scored: rows.length,
       baseline: mean(rows.map((row) => row.precision_baseline)), tuned: mean(rows.map((row) => row.precision_tuned)),

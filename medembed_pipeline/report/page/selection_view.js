@@ -176,7 +176,7 @@
         ...report.slices.flatMap((slice) => pair(capital(words(slice.name)), some((at) => report.sliceValues(slice, at)))),
         ...pair("Precision at 10", found.scored
           ? `${number(found.baseline, 2)} before, ${number(found.tuned, 2)} after: mean change ${signed(found.change, 2)} over the ${plural(found.scored, "scored note")} of them`
-          : report.table("retrieval_ledger") ? "none of them is scored" : ""),
+          : report.table("query_results") ? "none of them is scored" : ""),
         ...pair("Moved", found.moved === null ? "" : `${number(found.moved, 2)} in the mean, of at most 2`));
     }
 
@@ -212,7 +212,7 @@
 
     list(notes) {
       const { app, report } = this;
-      const { distance } = report.movement;
+      const { distance } = report.displacement;
       const change = (at) => report.ledgerRow(at)?.change ?? null;
       this.table ??= page.tables.table([
         { name: "Note", cell: (at) => page.tables.noteButton(app, at), by: (at) => report.label(at) },
@@ -220,7 +220,7 @@
         ...report.slices.map((slice) => ({
           name: capital(words(slice.name)), cell: (at) => report.sliceValues(slice, at).join(", "), by: (at) => report.sliceValues(slice, at).join(", "),
         })),
-        ...(report.table("retrieval_ledger") ? [{ name: "Change", numeric: true, cell: (at) => signed(change(at), 1), by: change, about: "Of precision at 10, of scored notes" }] : []),
+        ...(report.table("query_results") ? [{ name: "Change", numeric: true, cell: (at) => signed(change(at), 1), by: change, about: "Of precision at 10, of scored notes" }] : []),
         ...(distance ? [{ name: "Moved", numeric: true, cell: (at) => number(distance[at], 2), by: (at) => distance[at] }] : []),
         { name: "Selection", cell: (at) => element("button", { type: "button", title: `Take note ${report.shortId(at)} out of the selection`, on: { click: () => this.toggle(at) } }, "take out") },
       ], [], { label: "Selected notes", first: 8, open: (at) => app.open(at) });

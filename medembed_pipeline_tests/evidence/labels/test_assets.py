@@ -10,7 +10,7 @@ import pytest
 from medembed_pipeline.evidence.labels.assets import label_review
 from medembed_pipeline.evidence.labels.checks import few_labels_look_wrong
 from medembed_pipeline_tests.evidence.labels.planted import planted_corpus
-from medembed_pipeline_tests.evidence.ledger.small_lake import SmallLake, materialize
+from medembed_pipeline_tests.evidence.queries.small_lake import SmallLake, materialize
 
 
 def small_lake(folder: Path, *, misfiled: float, classes: int = 4) -> SmallLake:

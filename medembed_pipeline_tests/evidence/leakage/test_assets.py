@@ -10,15 +10,15 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_table
-from medembed_pipeline.evidence.leakage.assets import leak_meter
-from medembed_pipeline.evidence.leakage.checks import leak_meter_agrees_with_the_metrics
+from medembed_pipeline.evidence.leakage.assets import leakage_estimate
+from medembed_pipeline.evidence.leakage.checks import leakage_estimate_agrees_with_the_metrics
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, POINTER
 from medembed_pipeline_tests.evidence.leakage.planted import Planted, plant
 
-CONFIG = {"ops": {"leak_meter": {"config": {"repeats": 3}}}}
+CONFIG = {"ops": {"leakage_estimate": {"config": {"repeats": 3}}}}
 
 
 def vectors(rows: np.ndarray) -> pa.Array:
@@ -80,7 +80,7 @@ def make_lake(folder: Path, planted: Planted) -> Lake:
 
 def materialize(lake: Lake, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     return dg.materialize(
-        [leak_meter, leak_meter_agrees_with_the_metrics],
+        [leakage_estimate, leakage_estimate_agrees_with_the_metrics],
         resources={"lake": LakeResource(url=lake.url)},
         instance=instance,
         run_config=CONFIG,
@@ -102,18 +102,18 @@ def test_it_publishes_its_table_facts_and_pictures_once(tmp_path: Path, kind: st
         again = materialize(lake, instance)
     checks = first.get_asset_check_evaluations()
     assert [check.passed for check in checks] == [True] and figures_compared(checks[0]) > 30
-    table = lake.table("leak_meter")
+    table = lake.table("leakage_estimate")
     facts = table.footer.facts
     assert facts["held_out_notes"] == len(planted.held_out) and facts["repeats"] == 3
     if kind == "memory":
-        assert facts["memory_share_by_row"] == 1.0 == facts["memory_share_training_notes"]
+        assert facts["memorization_share_by_row"] == 1.0 == facts["memorization_share_training_notes"]
     assert {"note_splits", "tuned_embeddings", "finetuned_checkpoint", "split_shares"} <= set(
         table.footer.recipe.inputs
     )
     for suffix, magic in (("png", b"\x89PNG"), ("svg", b"<?xml")):
-        path = tmp_path / "lake" / "pictures" / "leak_meter" / f"gain_by_protocol.{suffix}"
+        path = tmp_path / "lake" / "pictures" / "leakage_estimate" / f"gain_by_protocol.{suffix}"
         assert path.read_bytes().startswith(magic)
-    kept = again.asset_materializations_for_node("leak_meter")[0].metadata["kept"].value
+    kept = again.asset_materializations_for_node("leakage_estimate")[0].metadata["kept"].value
     assert kept is True
 
 
@@ -124,8 +124,8 @@ def test_where_patients_are_known_the_metrics_are_those_of_held_out_patients(tmp
     with dg.DagsterInstance.ephemeral() as instance:
         (check,) = materialize(lake, instance).get_asset_check_evaluations()
     assert check.passed and figures_compared(check) > 30
-    facts = lake.table("leak_meter").footer.facts
-    assert facts["held_out_protocol"] == "by_patient" and facts["memory_share_by_group"] == 1.0
+    facts = lake.table("leakage_estimate").footer.facts
+    assert facts["held_out_protocol"] == "by_patient" and facts["memorization_share_by_group"] == 1.0
 
 
 def test_the_check_fails_where_the_figures_differ(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The leak meter's pictures: drawn from every table that can be there, the same bytes each time."""
+"""The leakage estimate's pictures: drawn from every table that can be there, the same bytes each time."""
 
 import io
 
@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from medembed_pipeline.evidence.leakage.estimate import leakage_estimate
 from medembed_pipeline.evidence.leakage.experiment import EXPERIMENT_SCHEMA, SCORED_SETS
 from medembed_pipeline.evidence.leakage.figures import leak_figures
-from medembed_pipeline.evidence.leakage.meter import leak_meter
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import LARGEST_BYTES, Picture
 from medembed_pipeline.pictures.leakage_pictures import experiment_picture
@@ -19,7 +19,7 @@ from medembed_pipeline_tests.pictures.figures import drawn
 
 
 def meter_table(kind: str) -> pa.Table:
-    return leak_meter(
+    return leakage_estimate(
         plant(kind, count=120).notes(),
         train=0.7,
         test=0.2,
