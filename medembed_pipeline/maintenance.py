@@ -25,6 +25,7 @@ from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.keeping import KEPT
 from medembed_pipeline.lake.lake import STAGING, Lake
 from medembed_pipeline.lake.pointers import PointerError, verify_withdrawn
+from medembed_pipeline.lake.publication import PUBLICATIONS
 from medembed_pipeline.lake.tables import TableError
 from medembed_pipeline.lake.verification import Finding, verify_tables
 from medembed_pipeline.notes.earlier_splits import LEDGER
@@ -53,6 +54,14 @@ from medembed_pipeline.verdict.released import (
 
 PRECISIONS = ("float32", "bfloat16")
 LONG_NOTES = get_args(Literal["cut", "windows"])
+FORMER_TABLES = {
+    "leak_meter": "leakage_estimate",
+    "note_movement": "note_displacement",
+    "retrieval_ledger": "query_results",
+    "space_health": "embedding_diagnostics",
+    "specialty_confusions": "label_confusions",
+}
+"""Names that earlier versions gave to tables, and those that the tables have today."""
 ABANDONED_SECONDS = 24 * 3600.0
 """Age from which a half-written thing of another machine, whose processes cannot be asked about, counts as dead."""
 
@@ -236,6 +245,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_states(lake, settings.storage.keep_versions),
         *_ledger(lake),
         *_old_tables(lake, settings.storage.keep_tables),
+        *_former(lake),
         *_abandoned(lake),
     ]
 
@@ -389,6 +399,16 @@ def _old_tables(lake: Lake, keep: int) -> list[Removable]:
         for name in lake.names(*KEPT)
         for file in lake.names(*KEPT, name)
         if file.partition(".")[0] not in lake.kept_versions(name)[:keep]
+    ]
+
+
+def _former(lake: Lake) -> list[Removable]:
+    """Tables under their former names, with their pictures; the numbers go too, or `verify` would miss the table."""
+    return [
+        _found(lake, f"of a table that is called {name} today", *parts)
+        for former, name in FORMER_TABLES.items()
+        for parts in ((PUBLICATIONS, f"{former}.json"), (f"{former}.parquet",), ("pictures", former))
+        if lake.exists(*parts)
     ]
 
 

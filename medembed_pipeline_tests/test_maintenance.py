@@ -374,3 +374,17 @@ def test_a_copy_that_followed_links_is_found(tmp_path: Path) -> None:
     copy = Lake(str(tmp_path / "copy"))
     found = errors(copy)
     assert set(found) == {"checkpoints/released"} and "a folder (a copy" in found["checkpoints/released"]
+
+
+def test_tables_under_former_names_can_go_and_nothing_misses_them(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    for name in ("leak_meter", "leakage_estimate"):
+        lake.write_table(Recipe(name, "1", {}, {}), pa.table({"value": [0.5]}))
+    lake.write_bytes(b"a picture", "pictures", "leak_meter", "gain.png")
+    found = removable(lake, Settings())
+    assert {item.reason for item in found} == {"of a table that is called leakage_estimate today"}
+    remove(lake, found)
+    assert [(finding.name, finding.state) for finding in verify_lake(lake)] == [
+        ("leakage_estimate.parquet", "ok")
+    ]
+    assert lake.names("pictures") == [] and removable(lake, Settings()) == []

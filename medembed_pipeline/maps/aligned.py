@@ -46,8 +46,8 @@ class AlignedResult(NamedTuple):
     noise_floors
         a record per method and number of dimensions: `method`, `dimensions`, `noise_floor` (95th percentile of the
         motion of notes that did not move, in map units), `scale` (root mean square radius of the map), and Spearman's
-        correlation of the motion on the map with the displacement in the full space (`follows_displacement`) and with the
-        share of neighbours lost (`follows_neighbors`), None where that cannot be told.
+        correlation of the motion on the map with the displacement in the full space (`follows_displacement`) and with
+        the share of neighbours lost (`follows_neighbors`), None where that cannot be told.
     left_out
         why a method is missing; empty where none is.
     """

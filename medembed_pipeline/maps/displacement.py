@@ -75,9 +75,9 @@ def note_displacement_table(
     Returns
     -------
     tuple[pa.Table, dict[str, Any]]
-        A table with NOTE_DISPLACEMENT_SCHEMA, sorted by note_id; and the facts `displacement_floor` (see there; None where
-        dimensions differ), `median_displacement` (likewise), `mean_neighbor_overlap`, `overlap_neighbors` (the k used)
-        and `note`, which says why displacement is missing, empty where it is not.
+        A table with NOTE_DISPLACEMENT_SCHEMA, sorted by note_id; and the facts `displacement_floor` (see there; None
+        where dimensions differ), `median_displacement` (likewise), `mean_neighbor_overlap`, `overlap_neighbors` (the k
+        used) and `note`, which says why displacement is missing, empty where it is not.
 
     Raises
     ------

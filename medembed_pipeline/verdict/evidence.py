@@ -114,8 +114,8 @@ class Evidence:
     trained_on
         what of the scored notes was trained on, by kind.
     seen_shares
-        shares of scored items whose text the checkpoint was trained on, as `leakage_estimate` found them for the split by
-        duplicate group.
+        shares of scored items whose text the checkpoint was trained on, as `leakage_estimate` found them for the split
+        by duplicate group.
     health_facts
         facts of `embedding_diagnostics`.
     leak_facts

@@ -55,8 +55,8 @@ HEALTH_SCHEMA = pa.schema(
             pa.string(),
             False,
             {
-                "description": "hub: note_id; k_occurrence: how often; specialty_spread: specialty; within_class_recall: "
-                "near_duplicate or sample_name; else empty"
+                "description": "hub: note_id; k_occurrence: how often; specialty_spread: specialty; "
+                "within_class_recall: near_duplicate or sample_name; else empty"
             },
         ),
         pa.field(

@@ -1,4 +1,4 @@
-"""The notes of the lake as the leakage estimate sees them: what was trained on, what was held out, and the landed rows."""
+"""The notes of the lake as the leakage estimate sees them: trained on, held out, and the rows that landed."""
 
 from __future__ import annotations
 

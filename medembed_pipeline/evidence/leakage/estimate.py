@@ -40,9 +40,9 @@ Limits. The checkpoint is not retrained: a model trained on a leaking split woul
 seen a test item's near-duplicate or its other row, where here it has seen the very text with all its labels. So the
 share is an upper estimate for `by_text` and `by_row`, and exact for `all_notes` and `training_notes`. `by_row` also
 changes what counts as relevant, which moves the gain of both kinds of items; `gain_unseen` in the facts is the gain by
-that protocol's own rules on items none of which was seen, and `memorization_share_same_rules` the share against it. Notes
-of the splits differ by chance; the same notes serve both models, so that the gain, a paired difference, hardly feels
-it. What happens to a model that is trained on a split by row for real, `medembed experiment` shows.
+that protocol's own rules on items none of which was seen, and `memorization_share_same_rules` the share against it.
+Notes of the splits differ by chance; the same notes serve both models, so that the gain, a paired difference, hardly
+feels it. What happens to a model that is trained on a split by row for real, `medembed experiment` shows.
 """
 
 from __future__ import annotations

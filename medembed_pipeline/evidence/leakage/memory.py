@@ -52,7 +52,7 @@ def memorization_share(gain: float, true_gain: float) -> float | None:
 
 
 def memory_facts(results: Mapping[str, ProtocolResult], unseen: str, *, confidence: float) -> dict[str, Any]:
-    """`memorization_share_<protocol>` (precision@5), `memorization_share_map_<protocol>`, and `memory`, a record per share.
+    """`memorization_share_<protocol>` (precision@5), `memorization_share_map_<protocol>`, and `memory`: all shares.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The leakage estimate finds planted leaks and planted honesty, and agrees with brute force and with embedding_metrics."""
+"""The leakage estimate finds planted leaks and honesty, and agrees with brute force and with embedding_metrics."""
 
 import math
 from dataclasses import replace
