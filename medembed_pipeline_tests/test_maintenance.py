@@ -58,8 +58,8 @@ def test_a_lake_that_nobody_touched_is_clean(lake: Lake) -> None:
     findings = verify_lake(lake)
     assert {finding.state for finding in findings} == {"ok"}
     released = int((Path(lake.root) / "checkpoints" / "released").is_symlink())
-    # The tables; checkpoint, card, pointer and page; classifier and its pointer; the released link.
-    assert len(findings) == len(list(Path(lake.root).glob("*.parquet"))) + 6 + released
+    # The tables; checkpoint, card, pointer and page; classifier, triage model and their pointers; the released link.
+    assert len(findings) == len(list(Path(lake.root).glob("*.parquet"))) + 8 + released
 
 
 def test_a_removed_table_is_missing(lake: Lake) -> None:
