@@ -87,6 +87,7 @@ def test_columns_are_found_by_the_usual_names_or_set() -> None:
             "age": 61.0,
             "sex": "F",
             "drawn": False,
+            "more": [],
         }
     ]
     named = read(
