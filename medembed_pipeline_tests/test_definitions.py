@@ -20,6 +20,7 @@ HEAVY = [
     "sentence_transformers",
     "umap",
     "matplotlib",
+    "vl_convert",
     "sklearn",
     "numba",
     "ftfy",

@@ -81,7 +81,7 @@ def _course(trials: Sequence[dict[str, Any]], score: str) -> Figure:
         _points(x, None),
     ]
     return Figure(
-        "course",
+        "history",
         "The course of the search",
         f"Each trial's {score}; of one that was ended early the last on the way. The grey line is the best so far. "
         "Good: it rises, then levels off. Trial 0 has the defaults. The best of many looks better than it is: it "

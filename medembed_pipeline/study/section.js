@@ -28,7 +28,7 @@
     if (fact("settings_block")) {
       parts.push(element("p", {}, "To take it over, put this into ", element("code", {}, "medembed.toml"), "; nothing does so by itself:"), element("pre", { class: "settings-block" }, fact("settings_block")));
     }
-    parts.push(...["course", "slices", "importance"].map((one) => specified(app, name, one)));
+    parts.push(...["history", "slices", "importance"].map((one) => specified(app, name, one)));
     parts.push(table([
       { name: "Trial", numeric: true, cell: (row) => `${row.number}${row.best ? " (best)" : ""}`, by: (row) => row.number },
       { name: "Score", numeric: true, cell: (row) => (isNumber(row.score) ? number(row.score, 4) : SAID[row.state]), by: (row) => row.score },

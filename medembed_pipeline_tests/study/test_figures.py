@@ -21,15 +21,15 @@ def figures(*states: State, broken: bool = False) -> list[Figure]:
 def test_the_course_tells_what_became_of_each_trial() -> None:
     made = figures("complete", "complete", "pruned", "failed")
     assert "score of one kind" in made[0].reading and "chosen on the notes" in made[0].reading
-    assert words(made, "course", "points") == [
+    assert words(made, "history", "points") == [
         "Trial 0, complete: 0.4000",
         "Trial 1, complete: 0.4100",
         "Trial 2, ended early: 0.3000",
     ]
     assert [row["value"] for row in made[0].drawing.data["best"]] == pytest.approx([0.4, 0.41, 0.41])
-    assert ">ended early<" in drawn(made, "course").svg.decode()
+    assert ">ended early<" in drawn(made, "history").svg.decode()
     broken = figures("complete", "complete", broken=True)
-    assert words(broken, "course", "points")[1] == "Trial 1, does not keep what must be kept: 0.4100"
+    assert words(broken, "history", "points")[1] == "Trial 1, does not keep what must be kept: 0.4100"
     assert [row["value"] for row in broken[0].drawing.data["best"]] == [0.4, 0.4]
 
 

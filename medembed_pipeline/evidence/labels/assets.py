@@ -1,5 +1,6 @@
 """The asset `label_review`: notes whose label looks wrong, and how good any model could be with these labels."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -74,5 +75,6 @@ def draw(metrics: LakeTable, table: LakeTable) -> dict[str, PictureFiles]:
     rows = without_nan(metrics.read().to_pylist())
     if facts["ceilings"] and rows:
         known = Known({"label_review": facts})
-        pictures["label_ceiling"] = picture(before_and_after(finder(rows), known))
+        under = replace(before_and_after(finder(rows), known), title="The models under the label ceiling")
+        pictures["label_ceiling"] = picture(under)
     return pictures

@@ -40,7 +40,7 @@
    * when it comes near to the screen.
    * @returns {HTMLElement|null} null where the page has no such figure
    */
-  function specified(app, asset, name, ...more) {
+  function specified(app, asset, name) {
     const { figures, look } = app.report.payload;
     const given = figures?.[asset]?.[name];
     if (!given) return null;
@@ -58,7 +58,7 @@
       })));
     const plot = element("div", { class: "plot" });
     const made = element("figure", {}, element("figcaption", {}, element("h3", {}, given.title), element("p", { class: "reading" }, given.reading)),
-      pickers, plot, ...more);
+      pickers, plot);
     let [near, drawn, view] = [false, "", null];
 
     async function draw() {
