@@ -19,7 +19,7 @@ from medembed_pipeline.samples.case_plan import CaseCorpus
 from medembed_pipeline.triage.arms import NOTE, PICTURE
 from medembed_pipeline.triage.errors import TriageError
 from medembed_pipeline.triage.model import TriageModel
-from medembed_pipeline.triage.models import current_model, verify_triage_models
+from medembed_pipeline.triage.models import current_model, judged_model, verify_triage_models
 from medembed_pipeline_tests.triage.small_cases import Small, small
 from medembed_pipeline_tests.triage.small_lake import ROOM, TABLES, materialize, write_small
 
@@ -79,7 +79,9 @@ def test_from_cases_to_a_verdict_and_a_folder_that_answers_as_the_tables_say(
     note = lake.table("paired_cases").strings("note")[0]
     assert note not in "".join(str(event) for event in result.all_events)
 
-    model = TriageModel.from_folder(current_model(lake).folder)
+    judged = judged_model(lake, lake.table("triage_verdict"))
+    assert judged is not None and judged.version == current_model(lake).version
+    model = TriageModel.from_folder(judged.folder)
     count = len(drawn.cases)
     rows = {part: (np.arange(count), drawn.rows[part]) for part in (NOTE, PICTURE)}
     assert model.parts.chosen is not None and model.parts.chosen.fusion is not None
