@@ -81,12 +81,12 @@ def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: P
     )
     child = (
         "import signal, subprocess, sys, time\n"
-        f"below = subprocess.Popen([sys.executable, '-c', {grandchild!r}])\n"
         "def stop(*_):\n"
         "    time.sleep(0.5)\n"
         "    below.kill()\n"
         "    sys.exit(5)\n"
         "signal.signal(signal.SIGINT, stop)\n"
+        f"below = subprocess.Popen([sys.executable, '-c', {grandchild!r}])\n"
         "time.sleep(60)\n"
     )
     parent = (
