@@ -132,10 +132,11 @@ def write_classifier(folder: Path, parts: Parts, *, card: str, more: Mapping[str
     dict[str, Any]
         The manifest.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    save_file(_head_arrays(parts), folder / HEAD)
-    save_file(_train_arrays(parts.train), folder / TRAIN_ROWS)
+    # As bytes: a full disk is then an OSError, which says so, and no error of the library's own.
+    (folder / HEAD).write_bytes(save(_head_arrays(parts)))
+    (folder / TRAIN_ROWS).write_bytes(save(_train_arrays(parts.train)))
     _write_json(folder / TRAIN_IDS, parts.train.note_ids)
     _write_json(folder / WORDS_FILE, list(parts.words))
     (folder / CARD).write_text(card, encoding="utf-8")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from medembed_pipeline.encoder.dense import Dense
@@ -65,7 +65,8 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
             },
         )
         weights = {f"linear.{part}": _plain(value) for part, value in linear.state_dict().items()}
-        save_file(weights, folder / name / "model.safetensors", metadata={"format": "pt"})
+        # As bytes: a full disk is then an OSError, which says so, and no error of the library's own.
+        (folder / name / "model.safetensors").write_bytes(save(weights, metadata={"format": "pt"}))
     _write_json(
         folder / "sentence_bert_config.json", {"max_seq_length": spec.max_tokens, "do_lower_case": False}
     )

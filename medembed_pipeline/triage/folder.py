@@ -73,7 +73,7 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
     more
         further entries of the manifest, JSON-able.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     arms = parts.arms
     arrays: dict[str, FloatArray] = {}
@@ -87,7 +87,9 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
         else:
             heads[arm] = {"kind": head.kind}
             arrays |= {f"arm/{arm}/{name}": values for name, values in head.weights.items()}
-    save_file({name: np.ascontiguousarray(values) for name, values in arrays.items()}, folder / ARRAYS)
+    # As bytes: a full disk is then an OSError, which says so, and no error of the library's own.
+    content = save({name: np.ascontiguousarray(values) for name, values in arrays.items()})
+    (folder / ARRAYS).write_bytes(content)
     (folder / CARD).write_text(card, encoding="utf-8")
     about = {
         "levels": asdict(parts.levels),

@@ -27,6 +27,7 @@ from medembed_pipeline_tests.classification.small_notes import (
     small_notes,
     write_small_classifier,
 )
+from medembed_pipeline_tests.faults.harness import file_size_limit
 
 CHEST = "The patient was seen today with chest pain, angina and a murmur."
 
@@ -260,3 +261,10 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(
         with pytest.raises(ClassificationError, match=expected):
             classify.classify_file(source, tmp_path / output, classifier)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_full_disk_is_said_to_be_one(folder: Path, small: SmallNotes, tmp_path: Path) -> None:
+    largest = max(path.stat().st_size for path in folder.glob("*.safetensors"))
+    for limit in (100, largest // 2):
+        with file_size_limit(limit), pytest.raises(OSError, match="File too large"):
+            write_small_classifier(tmp_path / str(limit), small)
