@@ -90,7 +90,9 @@ def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: P
         "time.sleep(60)\n"
     )
     parent = (
-        "import sys, pathlib\n"
+        "import signal, sys, pathlib\n"
+        # As at a terminal: what a script starts in the background ignores it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from medembed_pipeline.automation.supervision import run_dagster_dev\n"
         f"sys.exit(run_dagster_dev([sys.executable, '-c', {child!r}], pathlib.Path('/nowhere'), 1))\n"
     )
