@@ -94,7 +94,7 @@ def test_every_alteration_is_found_and_mended(lake: Lake) -> None:
     damaged = {
         "a figure": whole.replace(b"| MAP | 0.", b"| MAP | 1.", 1),
         "cut": whole[: len(whole) // 2],
-        "the last line": whole[:-40] + b"0" + whole[-39:],
+        "the last line": whole[:-40] + (b"1" if whole[-40:-39] == b"0" else b"0") + whole[-39:],
         "something after it": whole + b"more",
         "somebody else's": b"# My own card\n",
         "empty": b"",
