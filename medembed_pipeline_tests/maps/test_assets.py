@@ -73,9 +73,11 @@ def test_maps_displacement_pictures_and_checks(tmp_path: Path, count: int, width
         assert table.schema.remove_metadata().equals(schema.remove_metadata())
         assert len(table) == rows[name]
         (event,) = result.asset_materializations_for_node(name)
-        pictures = {"projections": ["umap_map"], "note_displacement": ["displacement", "neighbors_kept"]}.get(
-            name, ["aligned_umap_map", "arrows", *(["joint_pca_map"] if same else [])]
-        )
+        pictures = {
+            "projections": ["umap_map"],
+            "aligned_projections": ["aligned_umap_map", "arrows", *(["joint_pca_map"] if same else [])],
+            "note_displacement": ["neighbors_kept", *(["displacement"] if same else [])],
+        }[name]
         for picture in pictures:
             assert str(event.metadata[picture].value).startswith("![")
             assert (tmp_path / "pictures" / name / f"{picture}.png").stat().st_size < 200_000
