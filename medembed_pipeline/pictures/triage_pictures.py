@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.pictures.errors import PictureError
-from medembed_pipeline.pictures.figure import Picture, drawn, interval_row, named_rows, new_figure, quiet_grid
+from medembed_pipeline.pictures.figure import Picture, drawn, interval_row, named_rows, new_figure
 from medembed_pipeline.pictures.palette import (
     BASELINE_COLOR,
     MUTED_TEXT,
@@ -19,7 +19,7 @@ from medembed_pipeline.pictures.palette import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    pass
 
 Record = Mapping[str, Any]
 _FIGURES = (("auc", "AUC"), ("weighted_f1", "weighted F1"), ("under_triage", "under-triage"))
@@ -166,50 +166,3 @@ def shortcuts_picture(meter: pa.Table, figure_name: str) -> Picture:
             ],
         )
         return drawn(figure)
-
-
-def reliability_picture(reliability: Sequence[Record]) -> Picture:
-    """What the probability of the likeliest level said, and how often it was right; a panel per arm.
-
-    Parameters
-    ----------
-    reliability
-        the fact `reliability` of `triage_metrics`.
-
-    Raises
-    ------
-    PictureError
-        there is nothing to draw.
-    """
-    arms = list(dict.fromkeys(record["arm"] for record in reliability))
-    if not arms:
-        raise PictureError("triage_metrics: there is no probability to draw.")
-    across = min(3, len(arms))
-    down = math.ceil(len(arms) / across)
-    height = 1.1 + 2.7 * down
-    with new_figure(
-        height=height,
-        title="Are the probabilities right?",
-        subtitle="Of the likeliest level, on held-out cases. On the diagonal they are as often right as they say.",
-    ) as figure:
-        panels = np.atleast_1d(figure.subplots(down, across)).reshape(-1)
-        figure.subplots_adjust(
-            left=0.07, right=0.98, top=1 - 1.0 / height, bottom=0.5 / height, wspace=0.25, hspace=0.45
-        )
-        largest = max(record["n"] for record in reliability)
-        for axes, arm in zip(panels, arms, strict=False):
-            _reliability(axes, [record for record in reliability if record["arm"] == arm], largest)
-            axes.set_title(arm.replace("_", " "))
-        for axes in panels[len(arms) :]:
-            axes.set_visible(False)
-        return drawn(figure)
-
-
-def _reliability(axes: Axes, records: Sequence[Record], largest: int) -> None:
-    axes.plot([0, 1], [0, 1], color=MUTED_TEXT, linewidth=1)
-    for record in records:
-        size = 3 + 12 * math.sqrt(record["n"] / largest)
-        axes.plot(record["said"], record["true"], "o", color=TUNED_COLOR, alpha=0.8, markersize=size)
-    quiet_grid(axes, axis="both")
-    axes.set_xlim(0.25, 1.04)
-    axes.set_ylim(-0.05, 1.06)

@@ -21,6 +21,7 @@ from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.triage import REVISION
 from medembed_pipeline.triage.cases import TriageCases, triage_cases
+from medembed_pipeline.triage.figures import triage_figures
 from medembed_pipeline.triage.folder import MANIFEST
 from medembed_pipeline.triage.inputs import encoders_part, masked_pictures, part_rows, said_by_arm
 from medembed_pipeline.triage.ledger import MODALITY_LEDGER_SCHEMA, ledger_table
@@ -132,6 +133,7 @@ if SETTINGS.images.enabled:
         settings=SETTINGS.triage,
         kinds=["numpy"],
         page=OnPage(),
+        figures=triage_figures,
     )
     def triage_metrics(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm on held-out cases, over all and by slice, with intervals by patient; none that can't be had."""
@@ -146,13 +148,9 @@ if SETTINGS.images.enabled:
             return table, {**cases.facts, **facts, **about}
 
         def describe(table: LakeTable) -> dict[str, Any]:
-            from medembed_pipeline.pictures.triage_pictures import arms_picture, reliability_picture
+            from medembed_pipeline.pictures.triage_pictures import arms_picture
 
-            if not table.rows:
-                return {}
-            drawn = {"arms": arms_picture(table.read())}
-            drawn["reliability"] = reliability_picture(table.footer.facts["reliability"])
-            return work.publish_pictures(drawn)
+            return work.publish_pictures({"arms": arms_picture(table.read())} if table.rows else {})
 
         return work.publish(build, TRIAGE_METRICS_SCHEMA, describe)
 

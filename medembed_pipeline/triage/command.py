@@ -210,16 +210,17 @@ def _write_model(folder: Path, parts: Any, cases: TriageCases) -> None:
 
 
 def _draw(output: Path, tables: dict[str, pa.Table], facts: dict[str, Any], metric: str, single: str) -> None:
+    from medembed_pipeline.pictures.drawing import picture as drawing
     from medembed_pipeline.pictures.triage_pictures import (
         arms_picture,
         ledger_picture,
-        reliability_picture,
         shortcuts_picture,
     )
+    from medembed_pipeline.triage.figures import reliability_figures
 
     drawn = {
         "arms": arms_picture(tables["triage_metrics"]),
-        "reliability": reliability_picture(facts["reliability"]),
+        **{figure.name: drawing(figure) for figure in reliability_figures(facts["reliability"])},
         "ledger": ledger_picture(tables["modality_ledger"], metric, single),
         "shortcuts": shortcuts_picture(tables["shortcut_meter"], metric),
     }

@@ -2,7 +2,7 @@
 (function (page) {
   "use strict";
   const { element, number, signed, percent, count, isNumber, words, capital, plural, interval } = page.base;
-  const { figure, lines, key } = page.charts;
+  const { specified } = page.charts;
   const { table } = page.tables;
 
   const FIGURES = [["auc", "AUC"], ["accuracy", "Accuracy"], ["weighted_f1", "Weighted F1"], ["macro_f1", "Macro-F1"], ["kappa", "Kappa"],
@@ -63,15 +63,6 @@
     ], rows.filter((row) => row.figure === figureName), { label: "What tells the level by itself", first: 14 });
   }
 
-  function reliability(records, shown) {
-    const kinds = ["tuned", "lexical", "baseline"];
-    const drawn = shown.map((arm, at) => ({ name: words(arm), kind: kinds[at], points: records.filter((row) => row.arm === arm).map((row) => [row.said, row.true]) }));
-    return figure("Are the probabilities right?", "Along: what was said of the likeliest level. Up: how often it was right. Good: on the straight line.",
-      (width) => lines(width, [{ name: "perfect", kind: "baseline", points: [[0, 0], [1, 1]] }, ...drawn],
-        { label: "Reliability of the triage probabilities", axis: "said", domain: [0, 1] }),
-      key(["baseline square", "perfect"], ...drawn.map((one) => [one.kind, one.name])));
-  }
-
   function slices(rows, figureName, shown) {
     const found = new Map();
     for (const row of rows) {
@@ -115,7 +106,7 @@
       ledger(report.table("modality_ledger") ?? [], figureName, words(single)),
       element("h3", {}, "What tells the level without being a reason for it"),
       shortcuts(report.table("shortcut_meter") ?? [], figureName),
-      reliability(of("reliability") ?? [], shown),
+      specified(app, "triage_metrics", "reliability"),
       slices(rows, figureName, shown),
       rules.length ? table([
         { name: "Rule", cell: (row) => capital(words(row.rule)) },

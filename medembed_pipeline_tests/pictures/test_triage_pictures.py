@@ -6,14 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from medembed_pipeline.pictures.drawing import picture
 from medembed_pipeline.pictures.errors import PictureError
 from medembed_pipeline.pictures.figure import LARGEST_BYTES
 from medembed_pipeline.pictures.triage_pictures import (
     arms_picture,
     ledger_picture,
-    reliability_picture,
     shortcuts_picture,
 )
+from medembed_pipeline.triage.figures import reliability_figures
 from medembed_pipeline.triage.ledger import MODALITY_LEDGER_SCHEMA
 from medembed_pipeline.triage.metrics import TRIAGE_METRICS_SCHEMA
 from medembed_pipeline.triage.shortcuts import SHORTCUT_METER_SCHEMA
@@ -32,9 +33,9 @@ def test_each_shows_its_table_and_is_small() -> None:
             pa.Table.from_pylist(tables["modality_ledger"], schema=MODALITY_LEDGER_SCHEMA), "auc", "note"
         ),
         shortcuts_picture(pa.Table.from_pylist(meter, schema=SHORTCUT_METER_SCHEMA), "auc"),
-        reliability_picture(facts["triage_metrics"]["reliability"]),
+        *(picture(figure) for figure in reliability_figures(facts["triage_metrics"]["reliability"])),
     ]
-    assert all(0 < len(picture.png) <= LARGEST_BYTES for picture in drawn)
+    assert len(drawn) == 4 and all(0 < len(one.png) <= LARGEST_BYTES for one in drawn)
     ledger, shortcuts = drawn[1].svg.decode(), drawn[2].svg.decode()
     assert "beside the note alone" in ledger and "gated, others&#x27; pictures" in ledger.replace(
         "'", "&#x27;"
@@ -49,5 +50,4 @@ def test_nothing_to_draw_is_refused() -> None:
         ledger_picture(MODALITY_LEDGER_SCHEMA.empty_table(), "auc", "note")
     with pytest.raises(PictureError, match="shortcut_meter: there is no auc"):
         shortcuts_picture(SHORTCUT_METER_SCHEMA.empty_table(), "auc")
-    with pytest.raises(PictureError, match="no probability"):
-        reliability_picture([])
+    assert reliability_figures([]) == []
