@@ -42,7 +42,7 @@ def project(
 
 
 def objects() -> dict[str, str]:
-    """ETag of every object of the lake but the publication numbers and the pictures, which are others each time here."""
+    """ETag of every object of the lake but publication numbers, and pictures, which are others each time here."""
     found = s3_filesystem().find(LAKE, detail=True)
     left_out = ("/.publications/", "/pictures/")
     return {name: info["ETag"] for name, info in found.items() if not any(part in name for part in left_out)}
