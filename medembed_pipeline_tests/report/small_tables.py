@@ -217,7 +217,14 @@ def evidence(count: int = NOTES) -> dict[str, pa.Table]:
         "similarity_evidence": pa.Table.from_pylist(similarity),
         "query_results": pa.table(ledger),
         "label_confusions": pa.table(
-            {"model": ["tuned"], "specialty": ["Urology"], "wrong_specialty": ["Neurology"], "weight": [1.5]}
+            {
+                "model": ["tuned"],
+                "specialty": ["Urology"],
+                "wrong_specialty": ["Neurology"],
+                "weight": [1.5],
+                "share": [0.3],
+                "queries": [5],
+            }
         ),
         "embedding_diagnostics": pa.table(health),
         "label_review": pa.table(labels),

@@ -123,7 +123,8 @@ def _specialties(rows: Sequence[Row]) -> list[Figure]:
     cells: dict[str, list[Row]] = {model: [] for model in _MODELS}
     for (model, one, other), row in pairs.items():
         if is_number(row["value"]):
-            said = f"{one} \N{MULTIPLICATION SIGN} {other}: {number(row['value'])} ({row['n']:,} pairs)"
+            pairs_said = "" if row["n"] is None else f" ({row['n']:,} pairs)"
+            said = f"{one} \N{MULTIPLICATION SIGN} {other}: {number(row['value'])}{pairs_said}"
             cells[model].append({"row": one, "column": other, "value": row["value"], "words": said})
     readings = {
         "baseline": "Mean similarity of the notes of two specialties. Before and after have the same scale.",
