@@ -212,6 +212,7 @@ def evidence(count: int = NOTES) -> dict[str, pa.Table]:
         "specialties": pa.array([["Urology"]], pa.list_(pa.string())),
         "suggested": pa.array([None], pa.string()),
         "label_quality": pa.array([0.1], pa.float32()),
+        "judgement": ["looks_wrong"],
     }
     return {
         "similarity_evidence": pa.Table.from_pylist(similarity),
@@ -228,7 +229,9 @@ def evidence(count: int = NOTES) -> dict[str, pa.Table]:
         ),
         "embedding_diagnostics": pa.table(health),
         "label_review": pa.table(labels),
-        "leakage_estimate": pa.table({"protocol": ["by_row"], "model": ["tuned"], "value": [0.7]}),
+        "leakage_estimate": pa.table(
+            {"protocol": ["by_row"], "model": ["tuned"], "metric": ["precision"], "k": [5], "value": [0.7]}
+        ),
         "release_verdict": pa.table({"rule": ["main_metric"], "passed": [True], "reason": ["It is better."]}),
     }
 
