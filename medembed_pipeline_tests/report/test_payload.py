@@ -153,6 +153,7 @@ def test_tables_are_verbatim_but_for_positions(payload: dict[str, Any]) -> None:
         "specialties": [["Urology"]],
         "suggested": [None],
         "label_quality": [0.1],
+        "judgement": ["looks_wrong"],
     }
     assert tables["release_verdict"]["passed"] == [True]
     metrics = small.all_tables()["embedding_metrics"].rows
