@@ -25,8 +25,8 @@ from medembed_pipeline.automation.state import GraphState, state_of_tick
 TUNED = dg.AssetKey("tuned_embeddings")
 
 
-class _AssetCondition(dg.AutomationCondition[dg.AssetKey]):
-    """A condition that is either true or false of an asset, and says so in a few words."""
+class _InWords(dg.AutomationCondition[dg.AssetKey]):
+    """A condition that says in a few words what it asks."""
 
     words = ""
 
@@ -36,6 +36,10 @@ class _AssetCondition(dg.AutomationCondition[dg.AssetKey]):
 
     def get_label(self) -> str | None:
         return self.words
+
+
+class _AssetCondition(_InWords):
+    """One that is either true or false of an asset."""
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         holds = self.holds(_state(context), context.key, context)
@@ -164,7 +168,7 @@ def _is_requested(requested: Any, key: dg.AssetKey) -> bool:
     return key in requested and not requested[key].is_empty
 
 
-class NotAlreadyFailed(_AssetCondition):
+class NotAlreadyFailed(_InWords):
     """Making it again can change something: it did not fail, and was not cancelled, on these very inputs and code.
 
     Nor was it made, at this rule's request, without getting the code version that is loaded here. That happens when
@@ -205,9 +209,6 @@ class NotAlreadyFailed(_AssetCondition):
             context.get_empty_subset() if why_not else context.candidate_subset,
             cursor=json.dumps({**seen, "code": code}),
         )
-
-    def holds(self, state: GraphState, key: dg.AssetKey, context: Any) -> bool:
-        raise NotImplementedError
 
 
 def _has_other_source(state: GraphState, key: dg.AssetKey, seen: dict[str, Any]) -> bool:
