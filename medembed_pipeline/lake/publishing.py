@@ -21,6 +21,7 @@ import pydantic
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.settings import KEEP_TABLES
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 from medembed_pipeline.section import Section, SettingsError, validate
@@ -298,7 +299,9 @@ class AssetIO:
                 for suffix, content in (("png", picture.png), ("svg", picture.svg)):
                     self.lake.write_bytes(content, "pictures", name_of_asset, f"{name}.{suffix}")
 
-        self.lake.publish(name_of_asset, place)
+        # An older run whose table is the one that stands must not fail: the newer run's pictures are of it, too.
+        with contextlib.suppress(OutdatedWorkError):
+            self.lake.publish(name_of_asset, place)
         return {
             name: inline_picture(picture.png, name.replace("_", " ").capitalize())
             for name, picture in pictures.items()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import fsspec
 import pyarrow as pa
@@ -18,9 +19,11 @@ from medembed_pipeline.lake.keeping import KEPT
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.pointers import Folders, PointerError
 from medembed_pipeline.lake.publication import OutdatedWorkError
+from medembed_pipeline.lake.publishing import AssetIO
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 from medembed_pipeline.lake.verification import altered
 from medembed_pipeline.lake.versions import VersionError, put_back
+from medembed_pipeline.pictures.figure import Picture
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -207,6 +210,14 @@ def test_pictures_and_all_else_of_older_work_are_refused_like_its_table(url: str
     newer.publish("notes", lambda: newer.write_bytes(b"new", "pictures", "notes", "a.png"))
     with pytest.raises(OutdatedWorkError):
         older.publish("notes", lambda: older.write_bytes(b"old", "pictures", "notes", "a.png"))
+    assert Lake(url).read_bytes("pictures", "notes", "a.png") == b"new"
+
+
+def test_older_work_on_the_table_that_stands_does_not_fail_by_its_pictures(url: str) -> None:
+    older, newer = work(url, "notes"), work(url, "notes")
+    for lake, drawn in ((newer, b"new"), (older, b"old")):
+        write(lake, "same")
+        AssetIO(cast(Any, None), lake, "1").publish_pictures({"a": Picture(drawn, drawn)}, "notes")
     assert Lake(url).read_bytes("pictures", "notes", "a.png") == b"new"
 
 
