@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from medembed_pipeline.card.card_file import NAME as CARD
 from medembed_pipeline.card.verification import verify_cards
-from medembed_pipeline.classification.classifiers import FOLDER as CLASSIFIERS
+from medembed_pipeline.classification.folder import FOLDER as CLASSIFIERS
 from medembed_pipeline.classification.verification import (
     checkpoints_of_classifiers,
     used_classifiers,
@@ -42,7 +42,7 @@ from medembed_pipeline.training.checkpoints import (
     checkpoint_of,
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
-from medembed_pipeline.triage.models import FOLDER as TRIAGE_MODELS
+from medembed_pipeline.triage.folder import FOLDER as TRIAGE_MODELS
 from medembed_pipeline.triage.models import used_triage_models, verify_triage_models
 from medembed_pipeline.verdict.released import (
     RELEASED,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from medembed_pipeline.classification.classifiers import ASSET as CLASSIFIER
 from medembed_pipeline.classification.classifiers import CLASSIFIERS, IN_SERVICE, can_answer, published
+from medembed_pipeline.classification.folder import ASSET as CLASSIFIER
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.table import NAME as HISTORY
 from medembed_pipeline.lake import versions

@@ -6,8 +6,6 @@ import dagster as dg
 
 from medembed_pipeline.classification import REVISION
 from medembed_pipeline.classification.classifiers import (
-    ASSET,
-    FOLDER,
     IN_SERVICE,
     PublishedClassifier,
     can_answer,
@@ -18,7 +16,7 @@ from medembed_pipeline.classification.classifiers import (
 )
 from medembed_pipeline.classification.errors_table import ERRORS_SCHEMA
 from medembed_pipeline.classification.figures import classifier_figures, ladder_figures
-from medembed_pipeline.classification.folder import MANIFEST
+from medembed_pipeline.classification.folder import ASSET, FOLDER
 from medembed_pipeline.classification.inputs import INPUTS, checkpoint_of_vectors, read_notes, read_rows
 from medembed_pipeline.classification.metrics import METRICS_SCHEMA
 from medembed_pipeline.classification.probabilities import PROBABILITIES_SCHEMA
@@ -29,6 +27,7 @@ from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import measured_checkpoint
 from medembed_pipeline.evaluation.settings import SliceSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.lake.model_folder import MANIFEST
 from medembed_pipeline.lake.publishing import (
     AssetIO,
     Built,

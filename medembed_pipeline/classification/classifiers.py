@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from medembed_pipeline.classification.errors import ClassificationError
-from medembed_pipeline.classification.folder import MANIFEST, read_manifest
+from medembed_pipeline.classification.folder import ASSET, FOLDER, read_manifest
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.model_folder import MANIFEST
 from medembed_pipeline.lake.pointers import Folders, InUse
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.training.checkpoints import CHECKPOINTS
 
-FOLDER = "classifiers"
-ASSET = "specialty_classifier"
 CLASSIFIERS = Folders(ASSET, FOLDER, MANIFEST, "classifier")
 IN_SERVICE = InUse(
     CLASSIFIERS,

@@ -26,10 +26,13 @@ from medembed_pipeline.classification.heads import Head, LinearHead, NeighborHea
 from medembed_pipeline.classification.serving import Decision
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.lake.model_folder import MANIFEST, ModelFormat, write_arrays
 from medembed_pipeline.training.verification import file_names, verify_checkpoint
 
-FORMAT = 1
-MANIFEST, CARD = "manifest.json", "README.md"
+FOLDER = "classifiers"
+ASSET = "specialty_classifier"
+FORMAT = ModelFormat(1, "classifier", ASSET, FOLDER, ClassificationError)
+CARD = "README.md"
 HEAD, WORDS_FILE, TRAIN_ROWS, TRAIN_IDS = (
     "head.safetensors",
     "words.json",
@@ -132,16 +135,13 @@ def write_classifier(folder: Path, parts: Parts, *, card: str, more: Mapping[str
     dict[str, Any]
         The manifest.
     """
-    from safetensors.numpy import save
-
-    # As bytes: a full disk is then an OSError, which says so, and no error of the library's own.
-    (folder / HEAD).write_bytes(save(_head_arrays(parts)))
-    (folder / TRAIN_ROWS).write_bytes(save(_train_arrays(parts.train)))
+    write_arrays(folder / HEAD, _head_arrays(parts))
+    write_arrays(folder / TRAIN_ROWS, _train_arrays(parts.train))
     _write_json(folder / TRAIN_IDS, parts.train.note_ids)
     _write_json(folder / WORDS_FILE, list(parts.words))
     (folder / CARD).write_text(card, encoding="utf-8")
     manifest = {
-        "format": FORMAT,
+        "format": FORMAT.number,
         "rung": parts.rung,
         "labels": parts.labels,
         "model": parts.features.model,
@@ -158,27 +158,8 @@ def write_classifier(folder: Path, parts: Parts, *, card: str, more: Mapping[str
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a classifier.
-
-    Raises
-    ------
-    ClassificationError
-        there is none, or it is of a later format.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        found = int(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ClassificationError(
-            f"{folder}: no manifest of a classifier can be read there ({type(error).__name__}). Give the folder that "
-            "specialty_classifier has made, in classifiers/ of the data lake."
-        ) from None
-    if found != FORMAT:
-        raise ClassificationError(
-            f"{folder}: a classifier of format {found}, and this version reads format {FORMAT}. Materialize "
-            "specialty_classifier with this version."
-        )
-    return manifest
+    """The manifest of a classifier; ClassificationError where there is none, or it is of another format."""
+    return FORMAT.manifest(folder)
 
 
 def read_classifier(folder: Path) -> tuple[Parts, dict[str, Any]]:

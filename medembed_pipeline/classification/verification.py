@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from medembed_pipeline.classification.classifiers import CLASSIFIERS, FOLDER, IN_SERVICE
-from medembed_pipeline.classification.folder import MANIFEST
+from medembed_pipeline.classification.classifiers import CLASSIFIERS, IN_SERVICE
+from medembed_pipeline.classification.folder import FOLDER
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.model_folder import MANIFEST
 from medembed_pipeline.lake.pointers import Folders, verify_withdrawn
 from medembed_pipeline.lake.verification import Finding
 from medembed_pipeline.training.verification import verify_checkpoint

@@ -8,6 +8,7 @@ import dagster as dg
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.lake.model_folder import MANIFEST
 from medembed_pipeline.lake.publishing import (
     AssetIO,
     Built,
@@ -22,15 +23,13 @@ from medembed_pipeline.stage import stage
 from medembed_pipeline.triage import REVISION
 from medembed_pipeline.triage.cases import TriageCases, triage_cases
 from medembed_pipeline.triage.figures import triage_figures
-from medembed_pipeline.triage.folder import MANIFEST
+from medembed_pipeline.triage.folder import ASSET, FOLDER
 from medembed_pipeline.triage.inputs import encoders_part, masked_pictures, part_rows, said_by_arm
 from medembed_pipeline.triage.ledger import MODALITY_LEDGER_SCHEMA, ledger_table
 from medembed_pipeline.triage.making import cases_of_model, compared_arm, make_parts, verdict_of
 from medembed_pipeline.triage.metadata import MetadataColumn
 from medembed_pipeline.triage.metrics import TRIAGE_METRICS_SCHEMA, metrics_table
 from medembed_pipeline.triage.models import (
-    ASSET,
-    FOLDER,
     MODELS,
     PublishedTriageModel,
     current_model,

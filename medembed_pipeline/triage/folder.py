@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.fingerprint import file_sha256
+from medembed_pipeline.lake.model_folder import MANIFEST, ModelFormat, write_arrays
 from medembed_pipeline.training.verification import file_names, verify_checkpoint
 from medembed_pipeline.triage.arms import Arms, LateFusion
 from medembed_pipeline.triage.cases import Levels
@@ -27,8 +26,10 @@ from medembed_pipeline.triage.metadata import MetadataColumn
 from medembed_pipeline.triage.predictions import Chosen
 from medembed_pipeline.triage.projection import Projection
 
-FORMAT: Final = 2
-MANIFEST, ABOUT, ARRAYS, CARD = "manifest.json", "arms.json", "arms.safetensors", "README.md"
+FOLDER: Final = "triage_models"
+ASSET: Final = "triage_model"
+FORMAT: Final = ModelFormat(2, "triage model", ASSET, FOLDER, TriageError)
+ABOUT, ARRAYS, CARD = "arms.json", "arms.safetensors", "README.md"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,6 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
     more
         further entries of the manifest, JSON-able.
     """
-    from safetensors.numpy import save
-
     arms = parts.arms
     arrays: dict[str, FloatArray] = {}
     heads: dict[str, dict[str, Any]] = {}
@@ -87,9 +86,7 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
         else:
             heads[arm] = {"kind": head.kind}
             arrays |= {f"arm/{arm}/{name}": values for name, values in head.weights.items()}
-    # As bytes: a full disk is then an OSError, which says so, and no error of the library's own.
-    content = save({name: np.ascontiguousarray(values) for name, values in arrays.items()})
-    (folder / ARRAYS).write_bytes(content)
+    write_arrays(folder / ARRAYS, arrays)
     (folder / CARD).write_text(card, encoding="utf-8")
     about = {
         "levels": asdict(parts.levels),
@@ -104,7 +101,7 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
     }
     _write_json(folder / ABOUT, about)
     files = {name: file_sha256(folder / name) for name in file_names(folder) if name != CARD}
-    _write_json(folder / MANIFEST, {"format": FORMAT, **more, "files": files})
+    _write_json(folder / MANIFEST, {"format": FORMAT.number, **more, "files": files})
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -112,27 +109,8 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a triage model.
-
-    Raises
-    ------
-    TriageError
-        there is none, or it is of another format.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        found = int(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TriageError(
-            f"{folder}: no manifest of a triage model can be read there ({type(error).__name__}). Give the folder that "
-            "triage_model has made, in triage_models/ of the data lake."
-        ) from None
-    if found != FORMAT:
-        raise TriageError(
-            f"{folder}: a triage model of format {found}, and this version reads format {FORMAT}. Materialize "
-            "triage_model with this version."
-        )
-    return manifest
+    """The manifest of a triage model; TriageError where there is none, or it is of another format."""
+    return FORMAT.manifest(folder)
 
 
 def read_model(folder: Path) -> tuple[Parts, dict[str, Any]]:

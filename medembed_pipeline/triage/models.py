@@ -10,14 +10,13 @@ from typing import Final
 from medembed_pipeline.classification.verification import verify_model_folders
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.model_folder import MANIFEST
 from medembed_pipeline.lake.pointers import Folders
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.lake.verification import Finding
 from medembed_pipeline.triage.errors import TriageError
-from medembed_pipeline.triage.folder import MANIFEST, Parts, read_manifest, read_model
+from medembed_pipeline.triage.folder import ASSET, FOLDER, Parts, read_manifest, read_model
 
-FOLDER: Final = "triage_models"
-ASSET: Final = "triage_model"
 MODELS: Final = Folders(ASSET, FOLDER, MANIFEST, "triage model")
 VERDICT: Final = "triage_verdict"
 

@@ -30,12 +30,12 @@ from medembed_pipeline.serving.classifier import Prediction
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, Checkpoint, checkpoint_of, point_to
 from medembed_pipeline.triage.arms import CONCATENATED, LATE, METADATA, NOTE, PICTURE, Arms, LateFusion
 from medembed_pipeline.triage.cases import Levels
+from medembed_pipeline.triage.folder import FOLDER as TRIAGE_MODELS
 from medembed_pipeline.triage.folder import Parts as TriageParts
 from medembed_pipeline.triage.folder import write_model
 from medembed_pipeline.triage.heads import Head
 from medembed_pipeline.triage.inputs import encoders_part
 from medembed_pipeline.triage.metadata import MetadataColumn
-from medembed_pipeline.triage.models import FOLDER as TRIAGE_MODELS
 from medembed_pipeline.triage.models import published
 from medembed_pipeline.triage.predictions import Chosen
 from medembed_pipeline.triage.projection import Projection as TriageProjection

@@ -20,11 +20,12 @@ LABELS = ["Cardiology", "Orthopedic", "Radiology"]
 def put_classifier_in_service(small: SmallLake, version: str, encoder: dict[str, Any]) -> Path:
     """A classifier of random weights."""
     from medembed_pipeline.classification.calibration import Calibration
-    from medembed_pipeline.classification.classifiers import FOLDER, IN_SERVICE
+    from medembed_pipeline.classification.classifiers import IN_SERVICE
     from medembed_pipeline.classification.features import Features, WordWeights
-    from medembed_pipeline.classification.folder import MANIFEST, Guards, Parts, TrainRows, write_classifier
+    from medembed_pipeline.classification.folder import FOLDER, Guards, Parts, TrainRows, write_classifier
     from medembed_pipeline.classification.heads import LinearHead
     from medembed_pipeline.classification.serving import Decision
+    from medembed_pipeline.lake.model_folder import MANIFEST
 
     random = np.random.default_rng(1)
     words = ("chest", "fever", "heart", "pain", "seen", "valve", "with")
