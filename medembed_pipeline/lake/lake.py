@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake import local_disk
 from medembed_pipeline.lake.keeping import keep_replaced
 from medembed_pipeline.lake.publication import (
     PUBLICATIONS,
@@ -293,10 +294,7 @@ class Lake:
     def _publish_file(self, staged: Path, target: str) -> None:
         self._order.check_locks()
         if self.is_local:
-            _sync(staged)
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(target)
-            _sync(Path(target).parent)
+            local_disk.place_file(staged, Path(target))
         else:
             self.filesystem.put_file(str(staged), target)
 
@@ -312,7 +310,7 @@ class Lake:
             yield staged
             self.before_publishing()
             if self.is_local:
-                self._publish_local_folder(staged, Path(self.path(*parts)))
+                local_disk.place_folder(staged, Path(self.path(*parts)))
                 return
             files = sorted(path for path in staged.rglob("*") if path.is_file())
             for file in sorted(files, key=lambda path: path.name == last):
@@ -324,17 +322,6 @@ class Lake:
         with self.staging(name) as folder:
             folder.mkdir()
             yield folder
-
-    def _publish_local_folder(self, staged: Path, target: Path) -> None:
-        for file in staged.rglob("*"):
-            _sync(file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            staged.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        _sync(target.parent)
 
     @contextlib.contextmanager
     def staging(self, name: str) -> Iterator[Path]:
@@ -487,18 +474,8 @@ class Lake:
         """
         if not self.is_local:
             return False
-        link = Path(self.path(*parts))
         with self.staging(parts[-1]) as staged:
-            try:
-                staged.symlink_to(target)
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
-                    raise
-                return False
-            link.parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(link)
-            _sync(link.parent)
-        return True
+            return local_disk.place_link(staged, target, Path(self.path(*parts)))
 
     def leftovers(self) -> list[Path]:
         """What killed processes of this machine left where files are written before they are published."""
@@ -523,15 +500,3 @@ class Lake:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True) + "\n"
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or a folder to the disk, so that a power cut cannot undo the rename that follows."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    finally:
-        os.close(descriptor)

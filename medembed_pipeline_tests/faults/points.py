@@ -33,7 +33,7 @@ def functions() -> dict[str, tuple[Any, str]]:
 
     import medembed_pipeline.card.assets as card_assets
     import medembed_pipeline.classification.assets as classification_assets
-    import medembed_pipeline.lake.lake as lake_module
+    import medembed_pipeline.lake.local_disk as local_disk
     import medembed_pipeline.lake.store as store_module
     import medembed_pipeline.notes.landing as landing_module
     import medembed_pipeline.report.writing as report_writing
@@ -46,14 +46,16 @@ def functions() -> dict[str, tuple[Any, str]]:
 
     return {
         "Lake._publish_file": (Lake, "_publish_file"),
-        "Lake._publish_local_folder": (Lake, "_publish_local_folder"),
+        "local_disk.place_file": (local_disk, "place_file"),
+        "local_disk.place_folder": (local_disk, "place_folder"),
+        "local_disk.place_link": (local_disk, "place_link"),
         "Lake.lock": (Lake, "lock"),
         "card.publish_card": (card_assets, "publish_card"),
         "Lake.write_json": (Lake, "write_json"),
         "Lake.change_json": (Lake, "change_json"),
         "Lake.confirm": (Lake, "confirm"),
         "Lake.publish": (Lake, "publish"),
-        "lake._sync": (lake_module, "_sync"),
+        "local_disk.sync": (local_disk, "sync"),
         "PublicationOrder.begin": (PublicationOrder, "begin"),
         "PublicationOrder.record": (PublicationOrder, "record"),
         "PublicationOrder._write": (PublicationOrder, "_write"),
