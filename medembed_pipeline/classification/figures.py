@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medembed_pipeline.pictures.charts import dumbbells
-from medembed_pipeline.pictures.curves import curves
+from medembed_pipeline.pictures.curves import reliability
 from medembed_pipeline.pictures.grids import heatmap
 from medembed_pipeline.pictures.numbers import words
 from medembed_pipeline.pictures.specification import Choice, Drawing, Figure, Known, Row
@@ -123,20 +123,12 @@ def _confusions(confusions: Sequence[Row]) -> Figure:
 
 
 def _reliability(pooled: Sequence[Row], top: Sequence[Row]) -> Figure:
-    found = {"every pair of note and label": pooled, "likeliest label of each note": top}
-    counts = {
-        (name, row["said"]): f" ({row['n']:,} predictions)" for name, rows in found.items() for row in rows
-    }
-    series: dict[str, list[tuple[float, float | None]]] = {
-        name: [(row["said"], row["true"]) for row in rows] for name, rows in found.items()
-    }
-    series["perfect"] = [(0, 0), (1, 1)]
     return Figure(
         "reliability",
         "Are the probabilities right?",
         "Along: what was said. Up: how often it was true. Good: on the straight line.",
         "Reliability of the probabilities",
-        curves(
-            series, axis="said", whole=False, digits=2, beside=lambda name, at: counts.get((name, at), "")
+        reliability(
+            {"every pair of note and label": pooled, "likeliest label of each note": top}, "predictions"
         ),
     )

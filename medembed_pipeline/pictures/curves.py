@@ -120,6 +120,28 @@ def curves(
     return Drawing(data, spec(False), spec(True))
 
 
+def reliability(found: Mapping[str, Sequence[Row]], counted: str) -> Drawing:
+    """What probabilities said, and how often they were right, beside the straight line.
+
+    Parameters
+    ----------
+    found
+        by series, a record per bin: `said`, `true`, and how many (`n`).
+    counted
+        what they are of, in the plural.
+    """
+    counts = {
+        (name, row["said"]): f" ({row['n']:,} {counted})" for name, rows in found.items() for row in rows
+    }
+    series: dict[str, list[tuple[float, float | None]]] = {
+        name: [(row["said"], row["true"]) for row in rows] for name, rows in found.items()
+    }
+    series["perfect"] = [(0, 0), (1, 1)]
+    return curves(
+        series, axis="said", whole=False, digits=2, beside=lambda name, at: counts.get((name, at), "")
+    )
+
+
 def distribution(
     series: Mapping[str, tuple[str, Sequence[float]]],
     edges: Sequence[float],

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medembed_pipeline.pictures.curves import LOOKS, curves
+from medembed_pipeline.pictures.curves import LOOKS, reliability
 from medembed_pipeline.pictures.specification import Figure, Known, Row
-
-PERFECT = "perfect"
 
 
 def triage_figures(_rows: Sequence[Row], known: Known) -> list[Figure]:
@@ -26,30 +24,19 @@ def triage_figures(_rows: Sequence[Row], known: Known) -> list[Figure]:
     )
 
 
-def reliability_figures(reliability: Sequence[Row], compared: Sequence[str] = ()) -> list[Figure]:
+def reliability_figures(rows: Sequence[Row], compared: Sequence[str] = ()) -> list[Figure]:
     """See `triage_figures`; none where nothing was said."""
-    arms = list(dict.fromkeys(row["arm"] for row in reliability))
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
     shown = [arm for arm in arms if arm in compared] or arms[: len(LOOKS) - 1]
     if not shown:
         return []
-    found = {arm.replace("_", " "): [row for row in reliability if row["arm"] == arm] for arm in shown}
-    counts = {(name, row["said"]): f" ({row['n']:,} cases)" for name, rows in found.items() for row in rows}
-    series: dict[str, list[tuple[float, float | None]]] = {
-        name: [(row["said"], row["true"]) for row in rows] for name, rows in found.items()
-    }
-    series[PERFECT] = [(0, 0), (1, 1)]
+    found = {arm.replace("_", " "): [row for row in rows if row["arm"] == arm] for arm in shown}
     return [
         Figure(
             "reliability",
             "Are the probabilities right?",
             "Along: what was said of the likeliest level. Up: how often it was right. Good: on the straight line.",
             "Reliability of the triage probabilities",
-            curves(
-                series,
-                axis="said",
-                whole=False,
-                digits=2,
-                beside=lambda name, at: counts.get((name, at), ""),
-            ),
+            reliability(found, "cases"),
         )
     ]
