@@ -156,8 +156,7 @@ def image_text_job(
         raise no_image_text(snapshot)
     refuse_too_many_pictures(len(asked.pictures), settings)
     limits = picture_limits(settings, model.kept_side)
-    pairs = [(whole_characters(one.positive), whole_characters(one.negative)) for one in asked.pairs]
-    pairs = pairs or [(one.positive, one.negative) for one in model.prompts.pairs]
+    pairs = [(one.positive, one.negative) for one in asked.pairs or model.prompts.pairs]
 
     def unpack() -> Job:
         pictures = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from medembed_pipeline.notes.cleaning import whole_characters
 from medembed_pipeline.serving import schemas
 from medembed_pipeline.serving.schemas import Answered, Asked, Text
 
@@ -13,6 +14,8 @@ Picture = Annotated[str, Field(description="base64 of a PNG or JPEG file.")]
 _MOST_CASES = 4096
 _MOST_PAIRS = 64
 _LONGEST_PROMPT = 2000
+# Mended before its length is measured: pydantic refuses to measure half a character.
+Prompt = Annotated[str, AfterValidator(whole_characters), Field(min_length=1, max_length=_LONGEST_PROMPT)]
 
 
 class CaseRequest(Asked):
@@ -109,8 +112,8 @@ class PromptPairRequest(Asked):
     """Two texts that say the opposite."""
 
     pair_id: str = Field("", max_length=200, description="Its name; else it is numbered.")
-    positive: str = Field(min_length=1, max_length=_LONGEST_PROMPT)
-    negative: str = Field(min_length=1, max_length=_LONGEST_PROMPT)
+    positive: Prompt
+    negative: Prompt
 
 
 class ImageTextRequest(Asked):

@@ -27,7 +27,7 @@ def test_the_section_shows_arms_ledger_and_shortcuts_and_no_table_is_cut_at_1280
         "Cases that an arm cannot see: picture 10.",
     ):
         assert words in said
-    assert one.page.query_selector("#triage svg[aria-label='Reliability of the triage probabilities']")
+    one.page.wait_for_selector("#triage svg[aria-label='Reliability of the triage probabilities']")
     cut = one.ask(
         "[...document.querySelectorAll('#triage .scroll')].filter((one) => one.scrollWidth > one.clientWidth).length"
     )
