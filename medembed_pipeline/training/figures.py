@@ -123,6 +123,6 @@ def trade_off_figures(rows: Sequence[Row]) -> list[Figure]:
         return [Figure(name, title, f"{reading} {average}", f"{title}, by share of the tuned model", drawing)]
 
     return [
-        *drawn("gained", "Gained", "What the training is judged by, on validation notes.", gained),
-        *drawn("kept", "Kept", "Good: they stay high as the share grows.", _KEPT),
+        *drawn("gained_by_share", "Gained", "What the training is judged by, on validation notes.", gained),
+        *drawn("kept_by_share", "Kept", "Good: they stay high as the share grows.", _KEPT),
     ]

@@ -28,7 +28,7 @@
       element("p", { class: "reading" }, `The tuned weights are averaged with the base model's: ${share(taken)} of the tuned model was taken. It is the share with the best figure (${main}) ` +
         "on the validation notes, among those that keep what the base model knew of them. No task of the verdict takes part in the choice."),
       element("div", { class: "pair" },
-        specified(app, "finetuned_checkpoint", "gained"), specified(app, "finetuned_checkpoint", "kept")),
+        specified(app, "finetuned_checkpoint", "gained_by_share"), specified(app, "finetuned_checkpoint", "kept_by_share")),
       table([
         { name: "Share", cell: (row) => `${share(row)}${row.taken ? " (taken)" : ""}`, by: (row) => row.share },
         { name: page.base.capital(main), ...cell("validation_score") }, ...(recorded("validation_map") ? [{ name: "MAP", ...cell("validation_map") }] : []),

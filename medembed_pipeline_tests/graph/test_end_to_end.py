@@ -196,6 +196,12 @@ def test_every_map_is_made_and_pictures_are_in_the_metadata_and_small(
             assert len(text) < 200_000 * 4 / 3
 
 
+def test_a_first_run_makes_everything_and_says_so(finished_project: Project) -> None:
+    for asset in GROUPS:
+        materialization = finished_project.materializations(asset)[-1].asset_materialization
+        assert materialization is not None and materialization.metadata["kept"].value is False, asset
+
+
 def test_a_second_run_keeps_everything_and_says_so(finished_project: Project, tmp_path: Path) -> None:
     project = finished_project.copy(tmp_path / "project")
     before = {path: path.stat().st_mtime_ns for path in Path(project.lake_url).glob("*.parquet")}

@@ -47,15 +47,15 @@ def test_the_trade_off_marks_the_share_that_was_taken() -> None:
     ]
     figures = trade_off_figures(rows)
     assert [one.name for one in figures] == [
-        "gained",
-        "kept",
+        "gained_by_share",
+        "kept_by_share",
     ] and "50% of the tuned model was taken" in figures[0].reading
-    text = drawn(figures, "gained").svg.decode()
+    text = drawn(figures, "gained_by_share").svg.decode()
     assert ">main metric<" in text and ">taken<" in text
     assert "similarities of phrases (correlation), percent of the tuned model 100: 0.9000" in words(
-        figures, "kept", "points"
+        figures, "kept_by_share", "points"
     )
-    assert "passage" not in drawn(figures, "kept").svg.decode()
+    assert "passage" not in drawn(figures, "kept_by_share").svg.decode()
     without_labels = trade_off_figures([{**row, "validation_map": None} for row in rows])
-    assert ">passages, MRR<" in drawn(without_labels, "gained").svg.decode()
+    assert ">passages, MRR<" in drawn(without_labels, "gained_by_share").svg.decode()
     assert trade_off_figures([]) == []
