@@ -48,10 +48,11 @@ lint: .venv/installed-test ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Two processes with a thread each: with more threads than cores they wait for one another.
+# Two processes with a thread each: with more threads than cores they wait for one another. Hundreds of processes are
+# started, which would each compile the package anew where bytecode is not written.
 .PHONY: tests
 tests: .venv/installed-test ## tests alone
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
 format: .venv/installed-test ## format the code and mend what the linter can

@@ -171,7 +171,23 @@ def orphaned_texts(lake: Lake) -> Sequence[str]:
 
 
 def sweep_texts(lake: Lake) -> None:
-    """Remove texts files that no page reads."""
+    """Remove earlier pages that show more of the notes than the page that stands, and texts files that no page reads.
+
+    Who has the notes masked, or leaves them out, does not want them in `store/versions/`.
+    """
     with lake.lock(NAME):
+        try:
+            standing = find_page(lake)
+            kept = {name: find_page(lake, *KEPT, NAME, name) for name in lake.names(*KEPT, NAME)}
+        except ReportError:
+            return
+        for name, footer in kept.items():
+            if standing is not None and footer is not None and _openness(footer) > _openness(standing):
+                lake.remove(*KEPT, NAME, name)
         for name in orphaned_texts(lake):
             lake.remove(name)
+
+
+def _openness(page: PageFooter) -> int:
+    shown = page.recipe.settings.get("ReportSettings", {}).get("note_text")
+    return ("none", "masked", "full").index(shown or "full")

@@ -11,7 +11,7 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
 from medembed_pipeline.lake.settings import KEEP_TABLES
 from medembed_pipeline.lake.tables import Recipe
-from medembed_pipeline.lake.versions import put_back
+from medembed_pipeline.lake.versions import put_back, versions_of
 from medembed_pipeline.report.errors import ReportError
 from medembed_pipeline.report.page_file import (
     NAME,
@@ -29,8 +29,8 @@ from medembed_pipeline_tests.report.small_lake import make_lake
 BODY = b"<!doctype html><title>x</title>\n<p>body</p>"
 
 
-def recipe(**inputs: str) -> Recipe:
-    return Recipe("report", "1", {"note_text": "full"}, inputs)
+def recipe(note_text: str = "full", **inputs: str) -> Recipe:
+    return Recipe("report", "1", {"ReportSettings": {"note_text": note_text}}, inputs)
 
 
 def publish(lake: Lake, made_from: Recipe, *, texts: bytes | None = None, body: bytes = BODY) -> PageFooter:
@@ -156,6 +156,20 @@ def test_older_work_does_not_replace_the_page(tmp_path: Path) -> None:
     again = Lake(str(tmp_path))
     again.begin_work("report")
     assert publish(again, recipe(notes="2"), texts=b"two") == standing
+
+
+def test_a_page_that_shows_less_of_the_notes_takes_earlier_ones_that_show_more_away(lake: Lake) -> None:
+    for number, shown in enumerate(["none", "masked", "full", "masked"]):
+        lake.begin_work(NAME)
+        publish(lake, recipe(shown, notes=str(number)), texts=str(number).encode(), body=b"%d" % number)
+        if shown == "full":
+            assert len(lake.names("store", "versions", NAME)) == 2
+    left = [find_page(lake, "store", "versions", NAME, one) for one in lake.names("store", "versions", NAME)]
+    shown = {page.recipe.settings["ReportSettings"]["note_text"] for page in left if page is not None}
+    assert shown == {"none", "masked"} and texts_file_name(b"2") not in texts_in(lake)
+    assert {one.version for one in versions_of(lake, NAME) if not one.stands} == {
+        page.data_version[:16] for page in left if page is not None
+    }
 
 
 def test_texts_swept_by_older_work_before_the_page_stands_are_written_again(tmp_path: Path) -> None:
