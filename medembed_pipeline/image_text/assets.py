@@ -7,6 +7,7 @@ import dagster as dg
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.image_text import REVISION
 from medembed_pipeline.image_text.examples import IMAGE_TEXT_EXAMPLES_SCHEMA, examples_table
+from medembed_pipeline.image_text.figures import image_text_figures
 from medembed_pipeline.image_text.inputs import (
     Cases,
     cases_of,
@@ -102,6 +103,7 @@ if SETTINGS.images.enabled:
         settings=SETTINGS.image_text,
         kinds=["scikitlearn"],
         page=OnPage(),
+        figures=image_text_figures,
     )
     def image_text_metrics(work: AssetIO, settings: ImageTextSettings) -> dg.MaterializeResult[Any]:
         """AUC, accuracy, margins and likeness on held-out pictures, with controls and intervals by patient."""
@@ -125,7 +127,7 @@ if SETTINGS.images.enabled:
             label = str(about.get("label", ""))
             belongs = {pair.pair_id: sides_of(pair, pictures) for pair in prompts.pairs}
             drawn = image_text_pictures(
-                table.read(), prompts.pairs, prompts.sides, belongs, spaces(), label=label, seed=settings.seed
+                prompts.pairs, prompts.sides, belongs, spaces(), label=label, seed=settings.seed
             )
             return work.publish_pictures(drawn)
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from medembed_pipeline.image_text.contrast import CONFIG, Projection, load_projection
 from medembed_pipeline.image_text.errors import ImageTextError
+from medembed_pipeline.image_text.figures import image_text_figures
 from medembed_pipeline.image_text.margins import (
     ShownPicture,
     Space,
@@ -28,6 +29,7 @@ from medembed_pipeline.image_text.spaces import BUNDLED, hub_space, text_vectors
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.pictures.numbers import without_nan
+from medembed_pipeline.pictures.specification import Known
 from medembed_pipeline.settings import Settings, load_settings
 
 MATRIX_AT_MOST = 500
@@ -176,18 +178,22 @@ def _write(
     facts: dict[str, Any],
     settings: Settings,
 ) -> None:
+    from medembed_pipeline.pictures.drawing import picture
     from medembed_pipeline.pictures.image_text_pictures import image_text_pictures
 
     margins = margins_table(prompts, pictures, spaces)
     for name, rows in (("image_text_metrics", table), ("preference_margins", margins)):
         pq.write_table(rows, output / f"{name}.parquet", compression="zstd")
     belongs = {pair.pair_id: sides_of(pair, pictures) for pair in prompts.pairs}
-    drawn = image_text_pictures(
-        table, prompts.pairs, prompts.sides, belongs, spaces, label="", seed=settings.image_text.seed
-    )
-    for name, picture in drawn.items():
-        (output / f"{name}.png").write_bytes(picture.png)
-        (output / f"{name}.svg").write_bytes(picture.svg)
+    drawn = {
+        **{one.name: picture(one) for one in image_text_figures(without_nan(table.to_pylist()), Known())},
+        **image_text_pictures(
+            prompts.pairs, prompts.sides, belongs, spaces, label="", seed=settings.image_text.seed
+        ),
+    }
+    for name, made in drawn.items():
+        (output / f"{name}.png").write_bytes(made.png)
+        (output / f"{name}.svg").write_bytes(made.svg)
     results = {
         "experiment": prompts.experiment,
         "sides": list(prompts.sides),

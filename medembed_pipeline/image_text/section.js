@@ -2,6 +2,7 @@
 (function (page) {
   "use strict";
   const { element, number, signed, count, isNumber, words, capital, plural } = page.base;
+  const { specified } = page.charts;
   const { table } = page.tables;
 
   const ENDS = { highest: "Highest margins", middle: "Least certain", lowest: "Lowest margins" };
@@ -95,6 +96,7 @@
         label ? ` The projection is ${label}: trained on ${count(of("trained_on"))} pictures of the train split and their readings.` : ""),
       element("p", { class: "reading" }, "Each picture is compared with two prompts that say the opposite; the margin is the difference of the two cosines. " +
         "Every picture and every prompt counts once. Intervals are by patient."),
+      specified(app, "image_text_metrics", "auc"),
       figureTable(rows),
       likeness(rows),
       ...absent.map((one) => element("p", { class: "reading" }, `${capital(words(one.pair_id))}: no figure by labels (${one.why}).`)),

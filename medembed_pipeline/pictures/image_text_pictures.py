@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from medembed_pipeline.pictures.figure import Picture, drawn, new_figure, quiet_grid
-from medembed_pipeline.pictures.palette import (
-    BASELINE_COLOR,
-    BLUE,
-    GRID,
-    MUTED_TEXT,
-    ORANGE,
-    TEXT,
-    TUNED_COLOR,
-)
+from medembed_pipeline.pictures.palette import BLUE, GRID, MUTED_TEXT, ORANGE, TEXT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +44,6 @@ class Seen(Protocol):
 
 
 def image_text_pictures(
-    metrics: pa.Table,
     pairs: Sequence[Pair],
     sides: tuple[str, str],
     belongs: Mapping[str, FloatArray],
@@ -62,12 +52,10 @@ def image_text_pictures(
     label: str,
     seed: int,
 ) -> dict[str, Picture]:
-    """All pictures by name.
+    """The pictures that need vectors, by name.
 
     Parameters
     ----------
-    metrics
-        the table `image_text_metrics`.
     pairs
         of prompts.
     sides
@@ -83,52 +71,10 @@ def image_text_pictures(
     """
     last = "finetuned" if "finetuned" in spaces else "base"
     return {
-        "auc": auc_picture(metrics, pairs, label),
         "margins": margins_picture(pairs, sides, belongs, spaces, label),
         "likeness": likeness_picture(pairs, belongs, spaces[last], label),
         "map": map_picture(pairs, sides, belongs, spaces[last], label, seed),
     }
-
-
-def auc_picture(metrics: pa.Table, pairs: Sequence[Pair], label: str) -> Picture:
-    """AUC of each pair with its interval, before and after, and of the controls."""
-    rows = [row for row in metrics.to_pylist() if row["figure"] == "auc" and row["model"] != "difference"]
-    names: list[str | None] = [
-        pair.pair_id for pair in pairs if any(row["pair_id"] == pair.pair_id for row in rows)
-    ]
-    lines: list[tuple[str, str | None, str]] = [("as_written", name, _words(name)) for name in names]
-    if names:
-        lines += [("as_written", None, "mean of all pairs"), ("paraphrased", None, "control: in other words")]
-        lines += [
-            ("sides_swapped", None, "control: sides swapped"),
-            ("shuffled", None, "control: prompts shuffled"),
-        ]
-    height = 1.9 + 0.42 * max(len(lines), 1)
-    with new_figure(
-        height=height,
-        title="Can the prompts tell held-out pictures apart?",
-        subtitle="AUC of the margin, with intervals by patient; of the shuffled prompts the range of the deals. "
-        f"{_said(label)}",
-    ) as figure:
-        axes = figure.subplots()
-        figure.subplots_adjust(left=0.30, right=0.96, top=1 - 1.0 / height, bottom=0.75 / height)
-        _plain(axes)
-        axes.axvline(0.5, color=MUTED_TEXT, linewidth=1)
-        for place, (arm, pair, _) in enumerate(lines):
-            for offset, (model, color) in zip(
-                (-0.14, 0.14), (("base", BASELINE_COLOR), ("finetuned", TUNED_COLOR)), strict=True
-            ):
-                for row in rows:
-                    if (row["arm"], row["pair_id"], row["model"]) == (arm, pair, model):
-                        axes.plot(
-                            [row["ci_low"], row["ci_high"]], [place + offset] * 2, color=color, linewidth=2
-                        )
-                        axes.plot(row["value"], place + offset, "o", color=color, markersize=5.5)
-        axes.set_yticks(range(len(lines)), [text for _, _, text in lines])
-        axes.set_ylim(len(lines) - 0.4, -0.6)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("AUC (grey: before, blue: after)")
-        return drawn(figure)
 
 
 def margins_picture(

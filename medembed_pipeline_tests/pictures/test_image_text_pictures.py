@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from medembed_pipeline.image_text.margins import ShownPicture, Space, all_texts, sides_of
-from medembed_pipeline.image_text.metrics import IMAGE_TEXT_METRICS_SCHEMA, metrics_table
 from medembed_pipeline.image_text.prompts import built_in_prompts
-from medembed_pipeline.image_text.settings import ImageTextSettings
 from medembed_pipeline.pictures.figure import LARGEST_BYTES, Picture
-from medembed_pipeline.pictures.image_text_pictures import auc_picture, image_text_pictures
-from medembed_pipeline.pictures.palette import BLUE, ORANGE, TUNED_COLOR
+from medembed_pipeline.pictures.image_text_pictures import image_text_pictures
+from medembed_pipeline.pictures.palette import BLUE, ORANGE
 from medembed_pipeline_tests.pictures.test_pictures import shows
 
 PROMPTS = built_in_prompts()
@@ -28,36 +25,22 @@ def drawn(count: int) -> dict[str, Picture]:
         rows = random.standard_normal((count + len(texts), 6))
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         spaces[name] = Space.of(rows[:count], texts, rows[count:])
-    table, _ = metrics_table(PROMPTS, shown, spaces, ImageTextSettings(deals=20))
     belongs = {pair.pair_id: sides_of(pair, shown) for pair in PROMPTS.pairs}
     return image_text_pictures(
-        table, PROMPTS.pairs, PROMPTS.sides, belongs, spaces, label="not a medical model", seed=1
+        PROMPTS.pairs, PROMPTS.sides, belongs, spaces, label="not a medical model", seed=1
     )
 
 
 def test_each_picture_says_what_the_model_is_not_and_shows_both_sides() -> None:
     pictures = drawn(80)
-    assert set(pictures) == {"auc", "margins", "likeness", "map"}
+    assert set(pictures) == {"margins", "likeness", "map"}
     for name, picture in pictures.items():
         assert "not a medical model" in picture.svg.decode(), name
         assert len(picture.png) <= LARGEST_BYTES
-    for text in (
-        "opacity",
-        "large heart",
-        "mean of all pairs",
-        "control: sides swapped",
-        "control: prompts shuffled",
-    ):
-        assert text in pictures["auc"].svg.decode(), text
-    assert shows(pictures["auc"], TUNED_COLOR) > 20
     assert shows(pictures["map"], ORANGE) > 20 and shows(pictures["map"], BLUE) > 20
     assert "t-SNE" in pictures["map"].svg.decode() and "before" in pictures["margins"].svg.decode()
 
 
 @pytest.mark.parametrize("count", [1, 6])
 def test_a_handful_of_pictures_can_be_drawn(count: int) -> None:
-    assert set(drawn(count)) == {"auc", "margins", "likeness", "map"}
-
-
-def test_without_figures_by_labels_there_is_an_empty_frame() -> None:
-    assert auc_picture(pa.Table.from_pylist([], schema=IMAGE_TEXT_METRICS_SCHEMA), PROMPTS.pairs, "").png
+    assert set(drawn(count)) == {"margins", "likeness", "map"}

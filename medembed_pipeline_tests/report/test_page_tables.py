@@ -85,3 +85,14 @@ def test_on_a_phone_a_wide_table_shows_that_it_goes_on(opened: Opener, wide_page
     region.evaluate("(region) => region.scrollTo(region.scrollWidth, 0)")
     left, right = edges()
     assert right > 250 > left
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_pairs_of_prompts_are_drawn_beside_chance(opened: Opener, wide_page: Path, width: int) -> None:
+    one = opened(wide_page, "#at=image-text", viewport={"width": width, "height": 900})
+    one.page.query_selector("#image-text figure").scroll_into_view_if_needed()
+    chart = one.page.wait_for_selector(
+        "#image-text svg[aria-label='AUC of each pair of prompts, and of the controls']"
+    )
+    assert "Mean of all pairs" in chart.text_content() and one.is_clean()
+    assert chart.bounding_box()["width"] <= width
