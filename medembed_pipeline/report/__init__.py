@@ -1,3 +1,3 @@
 """The page that a person opens: the verdict, its evidence, and every note behind it."""
 
-REVISION = "1"
+REVISION = "2"

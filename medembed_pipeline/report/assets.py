@@ -20,6 +20,7 @@ from medembed_pipeline.notes.slices import SliceError
 from medembed_pipeline.report.inputs import (
     open_tables,
     outdated_tables,
+    read_cases,
     read_sources,
     shown_facts,
     shown_slices,
@@ -105,12 +106,17 @@ def _images(lake: Lake, tables: Mapping[str, LakeTable], settings: ReportSetting
     return lake.find_table("raw_images") if named and settings.note_text != "none" else None
 
 
-def _pictures(shown: Mapping[str, ShownTable], images: LakeTable | None) -> dict[str, str] | None:
+def _pictures(
+    shown: Mapping[str, ShownTable], cases: Mapping[str, Any] | None, images: LakeTable | None
+) -> dict[str, str] | None:
     from medembed_pipeline.report.pictures_part import named_pictures, small_pictures
 
     if images is None:
         return None
-    return small_pictures(images, named_pictures({name: table.rows for name, table in shown.items()}))
+    of_cases = cases["image"] if cases else ()
+    return small_pictures(
+        images, named_pictures({name: table.rows for name, table in shown.items()}, of_cases)
+    )
 
 
 def _unchanged(work: AssetIO) -> PageFooter | None:
@@ -141,6 +147,7 @@ def _build(
     from medembed_pipeline.report.writing import write_page
 
     shown = {name: shown_table(table) for name, table in tables.items()}
+    cases = read_cases(tables, settings.note_text)
     manifest = checkpoint.manifest()
     payload = build_payload(
         shown,
@@ -158,6 +165,7 @@ def _build(
         slices=slices,
         history=checkpoint.history(),
         trade_off=checkpoint.trade_off(),
-        pictures=_pictures(shown, images),
+        cases=cases,
+        pictures=_pictures(shown, cases, images),
     )
     return write_page(work.lake, work.recipe(), payload, tables["cleaned_notes"].strings("text"), settings)

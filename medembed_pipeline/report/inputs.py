@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medembed_pipeline.described import described_tables
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.notes.slices import read_slices
 from medembed_pipeline.report.arrays_part import first_neighbors
-from medembed_pipeline.report.notes_part import Place, source_places
+from medembed_pipeline.report.cases_part import (
+    CASE_COLUMNS,
+    CASE_TABLES,
+    CASES,
+    PREDICTIONS,
+    cases_part,
+    rows_of_cases,
+    shown_cases,
+)
+from medembed_pipeline.report.notes_part import NoteText, Place, source_places
 from medembed_pipeline.report.shown_table import ShownTable
 from medembed_pipeline.report.tables_part import page_tables
 
@@ -30,7 +40,10 @@ _COLUMNS = {
 
 def shown_tables() -> list[str]:
     """Every table that the page shows; those that are not NEEDED are left out where they are not there."""
-    return list(dict.fromkeys([*NEEDED, *MAPS, *page_tables()]))
+    described = described_tables()
+    return list(
+        dict.fromkeys([*NEEDED, *MAPS, *page_tables(), *(name for name in CASE_TABLES if name in described)])
+    )
 
 
 def open_tables(lake: Lake) -> dict[str, LakeTable]:
@@ -53,10 +66,35 @@ def shown_table(table: LakeTable) -> ShownTable:
     """A table of the lake, as the payload takes it; of the large ones what the page needs."""
     if table.name == "neighbors":
         rows = first_neighbors(table.batches(rows=131_072), table.schema)
+    elif table.name in CASE_TABLES:
+        rows = table.schema.empty_table()
     else:
         rows = table.read(_COLUMNS.get(table.name))
     footer = table.footer
     return ShownTable(rows, footer.facts, footer.recipe.settings, footer.recipe.inputs, table.data_version)
+
+
+def read_cases(tables: Mapping[str, LakeTable], note_text: NoteText) -> dict[str, Any] | None:
+    """The cases of triage as `cases_part` gives them; None where there are none.
+
+    Parameters
+    ----------
+    tables
+        opened.
+    note_text
+        how the page shows their notes.
+    """
+    if any(name not in tables for name in CASE_TABLES):
+        return None
+    predictions, cases = tables[PREDICTIONS], tables[CASES]
+    case_ids = shown_cases(predictions.read(["case_id", "split"]))
+    return cases_part(
+        rows_of_cases(predictions.batches(rows=65_536), case_ids),
+        rows_of_cases(cases.batches([*CASE_COLUMNS], rows=8_192), case_ids),
+        case_ids,
+        predictions.footer.facts,
+        note_text,
+    )
 
 
 def read_sources(lake: Lake) -> dict[str, list[Place]]:

@@ -37,6 +37,9 @@ SCRIPTS = (
     "tables.js",
     "selection.js",
     "selection_view.js",
+    "cases.js",
+    "cases_view.js",
+    "case_panel.js",
     "figures.js",
     "main.js",
 )

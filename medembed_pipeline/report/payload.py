@@ -35,10 +35,11 @@ def build_payload(
     history: Sequence[Mapping[str, Any]] = (),
     trade_off: Sequence[Mapping[str, Any]] = (),
     comparison: Sequence[Mapping[str, Any]] | None = None,
+    cases: Mapping[str, Any] | None = None,
     pictures: Mapping[str, str] | None = None,
     title: str = TITLE,
 ) -> dict[str, Any]:
-    """Turn the tables into the data of the page. No text of a note is in it.
+    """Turn the tables into the data of the page. No text of a note is in it, but those that `cases` brings.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ def build_payload(
         a row per share of the average with the base model.
     comparison
         further models, each `name` and `metrics` (columns of `embedding_metrics`).
+    cases
+        of `cases_part`; None for none.
     pictures
         small ones by image id (`small_pictures`); None for none.
     title
@@ -113,6 +116,7 @@ def build_payload(
         "history": list(history),
         "trade_off": list(trade_off),
         "comparison": list(comparison) if comparison is not None else None,
+        **({"cases": dict(cases)} if cases else {}),
         **({"pictures": dict(pictures)} if pictures else {}),
     }
     clean: dict[str, Any] = without_nan(payload)

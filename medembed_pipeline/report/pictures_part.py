@@ -12,19 +12,19 @@ from medembed_pipeline.lake.tables import LakeTable
 
 SIDE = 112
 """Pixels of the longer side: enough to see what a margin is about, too few to read what is written on a film."""
-MOST = 600
+MOST = 1_500
 """Pictures in a page; 2 to 3 KB each."""
 _QUALITY = 72
 
 
-def named_pictures(tables: Mapping[str, pa.Table]) -> list[str]:
-    """Ids of the pictures that the page's tables name, each once, sorted; at most MOST."""
+def named_pictures(tables: Mapping[str, pa.Table], more: Iterable[str | None] = ()) -> list[str]:
+    """Ids of the pictures of a page, each once, at most MOST: first those that its tables name, sorted, then more."""
     found: set[str] = set()
     for name in sorted(tables):
         rows = tables[name]
         if "image_id" in rows.column_names:
             found.update(image for image in rows.column("image_id").to_pylist() if image is not None)
-    return sorted(found)[:MOST]
+    return list(dict.fromkeys([*sorted(found), *(image for image in more if image is not None)]))[:MOST]
 
 
 def small_pictures(images: LakeTable, image_ids: Iterable[str]) -> dict[str, str]:

@@ -116,9 +116,13 @@ class Arms:
         head = self.heads[arm]
         if isinstance(head, LateFusion):
             return head.logits({part: self.logits(part, seen) for part in head.weights})
+        return head.logits(self.inputs(arm, seen))
+
+    def inputs(self, arm: str, seen: Mapping[str, FloatArray]) -> list[FloatArray]:
+        """What an arm sees of each of its parts: its vectors, or log probabilities by the part's own arm."""
         if arm in OVER_ARMS:
-            return head.logits([log_softmax(self.logits(part, seen)) for part in parts_of(arm)])
-        return head.logits([seen[part] for part in parts_of(arm)])
+            return [log_softmax(self.logits(part, seen)) for part in parts_of(arm)]
+        return [seen[part] for part in parts_of(arm)]
 
     def probabilities(self, arm: str, logits: FloatArray) -> FloatArray:
         """float64 [n, levels], calibrated."""

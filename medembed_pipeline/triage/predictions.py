@@ -11,13 +11,16 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.triage.arms import ARMS, FUSIONS, SINGLE, Arms, parts_of
-from medembed_pipeline.triage.cases import TEST, VALIDATION, TriageCases
+from medembed_pipeline.triage.case_map import BLANKS, blanked, case_places
+from medembed_pipeline.triage.cases import TEST, TRAIN, VALIDATION, TriageCases
 from medembed_pipeline.triage.scoring import numbered, triage_figures
 from medembed_pipeline.triage.settings import TriageSettings
 
 LOG_LOSS = "log_loss"
 DECIMALS = 9
 """Probabilities are rounded here: further down, a matrix product depends on the number of threads."""
+PLACE_DECIMALS = 6
+"""So are places on the map, whose directions depend on all cases."""
 
 
 def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
@@ -36,6 +39,22 @@ TRIAGE_PREDICTIONS_SCHEMA = pa.schema(
             pa.list_(pa.float64()),
             "of every level, in the order of the fact `levels`; calibrated on validation cases. Of train cases they "
             "are too good: the arm has learned from them",
+        ),
+        _field(
+            "x",
+            pa.float64(),
+            "place on a flat map of what the arm sees: along its direction of largest spread",
+        ),
+        _field("y", pa.float64(), "the same, along the second"),
+        *(
+            _field(
+                name,
+                pa.float64(),
+                f"of a fusion, the probability of the predicted level without {without}: the mean of the train cases "
+                "stands in its place; null for arms of one part",
+                nullable=True,
+            )
+            for name, without in zip(BLANKS, ("the note", "the picture", "both"), strict=True)
         ),
     ]
 )
@@ -109,16 +128,24 @@ def _probabilities(arms: Arms, arm: str, seen: Mapping[str, FloatArray], rows: A
 def predictions_table(
     cases: TriageCases, arms: Arms, seen: Mapping[str, FloatArray]
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """A row per arm and case that it can see, by arm and case; and how many cases each arm lacks."""
-    tables, lacking = [], []
+    """A row per arm and case that it can see, by arm and case; and facts.
+
+    `answered` tells how many cases each arm lacks, `map_spread` what share of the spread of what it sees its map holds.
+    """
+    tables, lacking, spread = [], [], []
     names = np.array(cases.levels.names, dtype=object)
     for arm in (arm for arm in ARMS if arm in arms.heads):
         can_see = np.ones(len(cases), dtype=np.bool_)
         for part in parts_of(arm):
             can_see &= cases.has(part)
         rows = np.flatnonzero(can_see)
-        found = np.round(_probabilities(arms, arm, seen, rows), DECIMALS)
+        own = {part: seen[part][rows] for part in parts_of(arm)}
+        found = np.round(arms.probabilities(arm, arms.logits(arm, own)), DECIMALS)
+        given = found.argmax(axis=1)
         lacking.append({"arm": arm, "cases": len(rows), "lacking": len(cases) - len(rows)})
+        places, share = case_places(arms.inputs(arm, own), np.flatnonzero(cases.split[rows] == TRAIN))
+        spread.append({"arm": arm, "share": round(share, PLACE_DECIMALS)})
+        left = blanked(arms, arm, own, given) or dict.fromkeys(BLANKS)
         tables.append(
             pa.table(
                 [
@@ -126,11 +153,22 @@ def predictions_table(
                     pa.array([arm] * len(rows), pa.string()),
                     pa.array(cases.split[rows].tolist(), pa.string()),
                     pa.array(names[cases.level[rows]].tolist(), pa.string()),
-                    pa.array(names[found.argmax(axis=1)].tolist(), pa.string()),
+                    pa.array(names[given].tolist(), pa.string()),
                     pa.array(found.tolist(), pa.list_(pa.float64())),
+                    *(pa.array(_plain(places[:, axis], PLACE_DECIMALS)) for axis in (0, 1)),
+                    *(_nullable(left[name], len(rows)) for name in BLANKS),
                 ],
                 schema=TRIAGE_PREDICTIONS_SCHEMA,
             )
         )
     table = pa.concat_tables(tables) if tables else TRIAGE_PREDICTIONS_SCHEMA.empty_table()
-    return table, {"answered": lacking}
+    return table, {"answered": lacking, "map_spread": spread}
+
+
+def _plain(values: FloatArray, decimals: int) -> FloatArray:
+    """Rounded, and without a zero that has a sign."""
+    return np.asarray(np.round(values, decimals) + 0.0)
+
+
+def _nullable(values: FloatArray | None, count: int) -> pa.Array:
+    return pa.nulls(count, pa.float64()) if values is None else pa.array(_plain(values, DECIMALS))

@@ -116,5 +116,12 @@
     ];
   }
 
+  function cases(app) {
+    if (!app.report.payload.cases) return null;
+    app.cases = new page.casesView.CasesView(app);
+    return app.cases.root;
+  }
+
   page.section({ id: "triage", title: "From note and picture to a level", short: "Triage", after: "image-text", show: triage });
+  page.section({ id: "cases", title: "The cases", short: "Cases", after: "triage", show: cases });
 })((globalThis.medembedPage ??= {}));

@@ -26,6 +26,7 @@ SECTIONS = [
     "tasks",
     "classification",
     "triage",
+    "cases",
     "ledger",
     "confusions",
     "distributions",

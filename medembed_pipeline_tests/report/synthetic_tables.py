@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline_tests.report.synthetic_cases import small_picture, synthetic_cases
 from medembed_pipeline_tests.report.synthetic_classifier import classifier_tables
 from medembed_pipeline_tests.report.synthetic_triage import triage_tables
 
@@ -17,7 +18,7 @@ MODELS = ("baseline", "tuned")
 
 
 def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, seed: int) -> None:
-    """Fill `tables`, `facts` and `history`.
+    """Fill `tables`, `facts`, `history`, `cases` and `pictures`.
 
     Parameters
     ----------
@@ -75,6 +76,10 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
     classified, told = classifier_tables(payload, scored, np.random.default_rng((seed, 1)))
     payload["tables"] |= {name: columns(rows) for name, rows in classified.items()}
     payload["facts"] |= told
+    payload["cases"] = synthetic_cases()
+    payload["pictures"] = {
+        image: small_picture(place) for place, image in enumerate(payload["cases"]["image"]) if image
+    }
     triaged, told = triage_tables(np.random.default_rng((seed, 2)))
     payload["tables"] |= {name: columns(rows) for name, rows in triaged.items()}
     payload["facts"] |= told

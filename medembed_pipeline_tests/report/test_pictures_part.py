@@ -42,3 +42,5 @@ def test_only_tables_with_pictures_name_any_and_not_too_many() -> None:
     tables = {"one": pa.table({"image_id": pa.array(["z", None, "a"])}), "two": pa.table({"note_id": ["n"]})}
     assert named_pictures(tables) == ["a", "z"] and named_pictures({}) == []
     assert len(named_pictures({"many": many})) == MOST
+    assert named_pictures(tables, ["q", "a", None, "b", "q"]) == ["a", "z", "q", "b"]
+    assert named_pictures({"many": many}, ["first of more"]) == named_pictures({"many": many})

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from medembed_pipeline.evaluation.settings import SliceSettings
 from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA
 from medembed_pipeline.history.table import note_figures, with_judgement
+from medembed_pipeline.images.pairing import PAIRED_CASES_SCHEMA
+from medembed_pipeline.images.pixels import png_bytes
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource
 from medembed_pipeline.lake.tables import Recipe
@@ -20,6 +23,7 @@ from medembed_pipeline.report.assets import report
 from medembed_pipeline.report.inputs import shown_tables
 from medembed_pipeline.report.page_file import PAGE
 from medembed_pipeline.report.verification import verify_report
+from medembed_pipeline.triage.predictions import TRIAGE_PREDICTIONS_SCHEMA
 from medembed_pipeline_tests.history.small_history import judgement, metric_rows
 from medembed_pipeline_tests.report import small_tables as small
 from medembed_pipeline_tests.report.small_lake import (
@@ -31,6 +35,7 @@ from medembed_pipeline_tests.report.small_lake import (
     write,
     write_raw,
 )
+from medembed_pipeline_tests.report.synthetic_cases import answer_rows, case_facts, case_rows
 
 
 def materialize(folder: Path, **config: Any) -> dict[str, Any]:
@@ -191,6 +196,45 @@ def _unpacked(content: bytes) -> list[bytes]:
         if decoded[:2] == b"\x1f\x8b":
             found.append(zlib.decompress(decoded, 31))
     return found
+
+
+@pytest.mark.parametrize("note_text", ["full", "masked", "none"])
+def test_cases_of_triage_are_shown_as_the_settings_say(folder: Path, note_text: str) -> None:
+    without = materialize(folder, note_text=note_text)
+    lake = Lake(str(folder))
+    more = {
+        "patient": "p",
+        "label": "urgent",
+        "findings": [],
+        "reading": "kestrel",
+        "drawn": True,
+        "more": [],
+    }
+    places = {"source_file": "cases.csv", "source_row": 1}
+    cases = sorted(({**row, **more, **places} for row in case_rows()), key=lambda row: row["case_id"])
+    cases[0]["note"] = f"{small.SECRET} {small.PHONE}"
+    write(lake, "paired_cases", pa.Table.from_pylist(cases, schema=PAIRED_CASES_SCHEMA))
+    answers = pa.Table.from_pylist(answer_rows(), schema=TRIAGE_PREDICTIONS_SCHEMA)
+    write(lake, "triage_predictions", answers, facts=case_facts())
+    picture = png_bytes(np.arange(300, dtype=np.uint8).reshape(15, 20))
+    write(lake, "raw_images", pa.table({"image_id": ["picture-4"], "picture": [picture]}))
+    made = materialize(folder, note_text=note_text)
+    assert made["data_version"] != without["data_version"]
+    page = (folder / PAGE).read_bytes()
+    payload = json.loads(packed_parts(page)["payload"])
+    found = payload["cases"]
+    assert sorted(found["id"]) == [case["case_id"] for case in cases] and len(found["arms"]) == 7
+    assert set(payload.get("pictures", {})) == (set() if note_text == "none" else {"picture-4"})
+    shown = json.dumps(found["note"])
+    assert (small.SECRET in shown) == (note_text != "none") and (small.PHONE in shown) == (
+        note_text == "full"
+    )
+    assert note_text == "full" or small.PHONE not in everything_in(page)
+    assert note_text != "none" or small.SECRET not in everything_in(page)
+    assert "kestrel" not in everything_in(page)
+    assert {"triage_predictions", "paired_cases"} <= set(payload["made"]["versions"])
+    assert not {"triage_predictions", "paired_cases"} & set(payload["tables"])
+    assert materialize(folder, note_text=note_text)["kept"]
 
 
 def test_many_notes_have_their_text_beside_the_page(folder: Path) -> None:

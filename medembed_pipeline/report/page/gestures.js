@@ -7,8 +7,9 @@
    * @param {HTMLElement} stage @param {any} viewer
    * @param {{view: (view: any) => void, point: (at: number, x: number, y: number) => void, open: (at: number) => void,
    *   step: (by: number) => void, mix: (by: number) => void, close: () => void, tool: () => string,
-   *   enclose: (places: number[][], event: PointerEvent) => void, toggle: (at: number) => void, inView: () => void}} act
-   * `tool` says what a drag does: "move", "lasso" or "box"; with Shift held it selects in any case.
+   *   enclose?: (places: number[][], event: PointerEvent) => void, toggle: (at: number) => void, inView: () => void}} act
+   * `tool` says what a drag does: "move", "lasso" or "box"; with Shift held it selects in any case, where
+   * there is something to select for.
    */
   function listen(stage, viewer, act) {
     const fingers = new Map();
@@ -54,7 +55,7 @@
       fingers.set(event.pointerId, inside(event));
       last = middle();
       if (fingers.size === 1) travelled = 0;
-      tool = event.shiftKey && act.tool() === "move" ? "lasso" : act.tool();
+      tool = event.shiftKey && act.enclose && act.tool() === "move" ? "lasso" : act.tool();
       line = null;
       if (fingers.size === 1 && event.button === 0 && tool !== "move") line = [[last.x, last.y]];
       draw();

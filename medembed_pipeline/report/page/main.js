@@ -23,15 +23,25 @@
       const maps = report.payload.maps;
       this.store = new page.state.Store(page.state.defaults(maps.length ? page.mapview.firstMap(maps).key : ""));
       this.mapview = null;
+      this.cases = null;
     }
 
     /** Open a note by its place in the report. */
     open(at) {
-      this.store.set({ note: this.report.notes.id[at] }, true);
+      this.store.set({ note: this.report.notes.id[at], case: "" }, true);
     }
 
     close() {
       if (this.store.state.note) this.store.set({ note: "" }, true);
+    }
+
+    /** Open a case by its id. */
+    openCase(id) {
+      this.store.set({ case: id, note: "" }, true);
+    }
+
+    closeCase() {
+      if (this.store.state.case) this.store.set({ case: "" }, true);
     }
 
     goTo(id) {
@@ -102,6 +112,7 @@
       view.viewer.paint(page.schemes.scheme(app.report, state.colour, view.viewer.model, view.chosen()));
       view.drawLegend();
     }
+    app.cases?.repaint();
     for (const figure of document.querySelectorAll("figure")) figure.redraw?.();
   }
 

@@ -4,24 +4,26 @@
 
   /**
    * @typedef {{map: string, colour: string, t: number, note: string, find: string, lit: string, arrows: boolean,
-   *   view: string, at: string, only: string, select: string, slice: string, figure: string, task: string}} State
+   *   view: string, at: string, only: string, select: string, slice: string, figure: string, task: string, case: string,
+   *   case_arm: string, case_colour: string}} State
    * map: key of the map; t: 0 baseline to 1 tuned; note: id; lit: key of the legend entry shown alone;
    * view: yaw, pitch, zoom and shift of the camera; at: the section; only: `slice=value` whose notes are shown alone;
-   * select: the selected notes (selection.js); slice, figure: what the section of slices shows; task: what the history shows.
+   * select: the selected notes (selection.js); slice, figure: what the section of slices shows; task: what the history shows;
+   * case: id of the opened case; case_arm, case_colour: whose map of the cases it is, and how it is coloured.
    */
 
   /** @returns {State} */
   const defaults = (map) => ({
     map, colour: "specialty", t: 1, note: "", find: "", lit: "", arrows: false, view: "", at: "",
-    only: "", select: "", slice: "", figure: "", task: "",
+    only: "", select: "", slice: "", figure: "", task: "", case: "", case_arm: "", case_colour: "level",
   });
 
   /** @param {State} base @param {string} hash @returns {State} */
   function parsed(base, hash) {
     const given = new URLSearchParams(hash.replace(/^#/, ""));
     const state = { ...base };
-    for (const name of ["map", "colour", "note", "find", "lit", "view", "at", "only", "select", "slice", "figure", "task"]) {
-      if (given.has(name)) state[name] = given.get(name);
+    for (const name of Object.keys(base)) {
+      if (typeof base[name] === "string" && given.has(name)) state[name] = given.get(name);
     }
     const mix = Number(given.get("t") ?? NaN);
     if (mix >= 0 && mix <= 1) state.t = mix;
