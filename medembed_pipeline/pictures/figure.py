@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -91,46 +90,6 @@ def quiet_grid(axes: Axes, *, axis: str) -> None:
     """Light grid lines behind the data, along one axis."""
     axes.set_axisbelow(True)
     axes.grid(visible=True, axis=axis, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
-
-
-def interval_row(axes: Axes, place: int, row: Mapping[str, Any], color: str, *, signed: bool = False) -> None:
-    """A figure as a dot on its interval, with its number above.
-
-    Parameters
-    ----------
-    axes
-        with a row per figure, see `named_rows`.
-    place
-        which row.
-    row
-        `value`, `ci_low` and `ci_high`; what is no finite number is left out.
-    color
-        of dot and line.
-    signed
-        whether the number shows its sign.
-    """
-    value, low, high = row["value"], row["ci_low"], row["ci_high"]
-    if _is_number(low) and _is_number(high):
-        axes.plot([low, high], [place] * 2, color=color, linewidth=2)
-    if _is_number(value):
-        axes.plot(value, place, "o", color=color, markersize=7, markeredgecolor="white", zorder=3)
-        shown = f"{value:+.3f}" if signed else f"{value:.3f}"
-        axes.annotate(
-            shown, (value, place), textcoords="offset points", xytext=(0, 6), ha="center", fontsize=8
-        )
-
-
-def named_rows(axes: Axes, names: Sequence[str]) -> None:
-    """A row for each name, the first on top."""
-    quiet_grid(axes, axis="x")
-    axes.set_yticks(range(len(names)), names, color=TEXT, fontsize=9)
-    axes.set_ylim(len(names) - 0.45, -0.7)
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.locator_params(axis="x", nbins=5)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def drawn(figure: Figure) -> Picture:

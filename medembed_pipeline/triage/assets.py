@@ -22,7 +22,7 @@ from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
 from medembed_pipeline.triage import REVISION
 from medembed_pipeline.triage.cases import TriageCases, triage_cases
-from medembed_pipeline.triage.figures import triage_figures
+from medembed_pipeline.triage.figures import arm_figures, ledger_figures, shortcut_figures
 from medembed_pipeline.triage.folder import ASSET, FOLDER
 from medembed_pipeline.triage.inputs import encoders_part, masked_pictures, part_rows, said_by_arm
 from medembed_pipeline.triage.ledger import MODALITY_LEDGER_SCHEMA, ledger_table
@@ -132,7 +132,7 @@ if SETTINGS.images.enabled:
         settings=SETTINGS.triage,
         kinds=["numpy"],
         page=OnPage(),
-        figures=triage_figures,
+        figures=arm_figures,
     )
     def triage_metrics(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm on held-out cases, over all and by slice, with intervals by patient; none that can't be had."""
@@ -146,12 +146,7 @@ if SETTINGS.images.enabled:
             about = {name: predictions.footer.facts[name] for name in ("answered", "absent")}
             return table, {**cases.facts, **facts, **about}
 
-        def describe(table: LakeTable) -> dict[str, Any]:
-            from medembed_pipeline.pictures.triage_pictures import arms_picture
-
-            return work.publish_pictures({"arms": arms_picture(table.read())} if table.rows else {})
-
-        return work.publish(build, TRIAGE_METRICS_SCHEMA, describe)
+        return work.publish(build, TRIAGE_METRICS_SCHEMA)
 
     @stage(
         group="triage",
@@ -164,6 +159,7 @@ if SETTINGS.images.enabled:
         kinds=["numpy"],
         resources=["encoder"],
         page=OnPage(),
+        figures=ledger_figures,
     )
     def modality_ledger(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm against the best single one, and fusions with another's partner, with none, and adding up alone."""
@@ -186,17 +182,7 @@ if SETTINGS.images.enabled:
             }
             return table, {**facts, **named, "validation": validation}
 
-        def describe(table: LakeTable) -> dict[str, Any]:
-            from medembed_pipeline.pictures.triage_pictures import ledger_picture
-
-            facts = table.footer.facts
-            if not table.rows:
-                return {}
-            return work.publish_pictures(
-                {"ledger": ledger_picture(table.read(), facts["figure"], facts["single"])}
-            )
-
-        return work.publish(build, MODALITY_LEDGER_SCHEMA, describe)
+        return work.publish(build, MODALITY_LEDGER_SCHEMA)
 
     @stage(
         group="triage",
@@ -209,6 +195,7 @@ if SETTINGS.images.enabled:
         kinds=["scikitlearn"],
         resources=["encoder"],
         page=OnPage(),
+        figures=shortcut_figures,
     )
     def shortcut_meter(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """What words, numbers, source, view, and the picture's border tell alone, against shuffled levels."""
@@ -225,16 +212,7 @@ if SETTINGS.images.enabled:
             table, facts = shortcut_table(cases, pictures, compared, settings)
             return table, {**facts, "figure": settings.main_metric}
 
-        def describe(table: LakeTable) -> dict[str, Any]:
-            from medembed_pipeline.pictures.triage_pictures import shortcuts_picture
-
-            if not table.rows:
-                return {}
-            return work.publish_pictures(
-                {"shortcuts": shortcuts_picture(table.read(), table.footer.facts["figure"])}
-            )
-
-        return work.publish(build, SHORTCUT_METER_SCHEMA, describe)
+        return work.publish(build, SHORTCUT_METER_SCHEMA)
 
     @stage(
         group="triage",

@@ -16,6 +16,8 @@ from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable, Recipe
+from medembed_pipeline.pictures.numbers import without_nan
+from medembed_pipeline.pictures.specification import Known
 from medembed_pipeline.settings import Settings, load_settings
 from medembed_pipeline.triage.cases import TriageCases, triage_cases
 from medembed_pipeline.triage.errors import TriageError
@@ -210,23 +212,26 @@ def _write_model(folder: Path, parts: Any, cases: TriageCases) -> None:
 
 
 def _draw(output: Path, tables: dict[str, pa.Table], facts: dict[str, Any], metric: str, single: str) -> None:
-    from medembed_pipeline.pictures.drawing import picture as drawing
-    from medembed_pipeline.pictures.triage_pictures import (
-        arms_picture,
-        ledger_picture,
-        shortcuts_picture,
-    )
-    from medembed_pipeline.triage.figures import reliability_figures
+    from medembed_pipeline.pictures.drawing import picture
+    from medembed_pipeline.triage.figures import arm_figures, ledger_figures, shortcut_figures
 
+    known = Known(
+        {
+            "triage_metrics": facts,
+            "modality_ledger": {"figure": metric, "single": single},
+            "shortcut_meter": {"figure": metric},
+        }
+    )
     drawn = {
-        "arms": arms_picture(tables["triage_metrics"]),
-        **{figure.name: drawing(figure) for figure in reliability_figures(facts["reliability"])},
-        "ledger": ledger_picture(tables["modality_ledger"], metric, single),
-        "shortcuts": shortcuts_picture(tables["shortcut_meter"], metric),
+        "triage_metrics": arm_figures,
+        "modality_ledger": ledger_figures,
+        "shortcut_meter": shortcut_figures,
     }
-    for name, picture in drawn.items():
-        (output / f"{name}.png").write_bytes(picture.png)
-        (output / f"{name}.svg").write_bytes(picture.svg)
+    for table, figures in drawn.items():
+        for figure in figures(without_nan(tables[table].to_pylist()), known):
+            made = picture(figure)
+            (output / f"{figure.name}.png").write_bytes(made.png)
+            (output / f"{figure.name}.svg").write_bytes(made.svg)
 
 
 def _lines(tables: dict[str, pa.Table], metric: str) -> list[str]:

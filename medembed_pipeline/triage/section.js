@@ -100,11 +100,12 @@
         `${(of("levels") ?? []).map((one) => `${one.level} (${count(one.cases)})`).join(", ")}. Heads on frozen vectors, all tuned with the same effort; intervals are by patient.` +
         (lacking.length ? ` Cases that an arm cannot see: ${lacking.join(", ")}.` : "") +
         (of("absent") ?? []).map((one) => ` Not made: ${words(one.arm)} (${one.why}).`).join("")),
-      element("h3", {}, "What each arm reaches"), arms(rows),
+      specified(app, "triage_metrics", "arms"), arms(rows),
       element("h3", {}, "What the picture is worth"),
       element("p", { class: "reading" }, `On the ${plural(compared("complete_cases"), "held-out case")} that every arm can see. The best arm of one part on validation cases is the ${words(single)}.`),
+      specified(app, "modality_ledger", "ledger"),
       ledger(report.table("modality_ledger") ?? [], figureName, words(single)),
-      element("h3", {}, "What tells the level without being a reason for it"),
+      specified(app, "shortcut_meter", "shortcuts"),
       shortcuts(report.table("shortcut_meter") ?? [], figureName),
       specified(app, "triage_metrics", "reliability"),
       slices(rows, figureName, shown),

@@ -110,6 +110,7 @@ def triage_tables(generator: np.random.Generator) -> tuple[dict[str, list[Row]],
                 for at in range(4, 10)
             ],
         },
+        "shortcut_meter": {"figure": "auc"},
         "modality_ledger": {
             "figure": "auc",
             "single": "note",

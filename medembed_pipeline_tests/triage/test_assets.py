@@ -33,9 +33,7 @@ def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are of no bytes from now on."""
-    for name in ("arms_picture", "ledger_picture", "shortcuts_picture"):
-        drawing = f"medembed_pipeline.pictures.triage_pictures.{name}"
-        monkeypatch.setattr(drawing, lambda *values: Picture(b"", b""))
+    monkeypatch.setattr("medembed_pipeline.pictures.drawing.picture", lambda figure: Picture(b"", b""))
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@
       }));
       if (!all.length) body.append(element("tr", {}, element("td", { colspan: columns.length, class: "reading" }, empty)));
       more.hidden = shown >= all.length;
-      more.textContent = `Show 50 more of ${count(all.length)}`;
+      more.textContent = `Show ${count(Math.min(50, all.length - shown))} more of ${count(all.length)}`;
     }
 
     const made = element("div", {}, element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
