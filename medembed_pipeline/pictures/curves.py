@@ -126,7 +126,10 @@ def _whole_ticks(places: Sequence[float]) -> Spec:
     if not places:
         return {}
     first, last = math.floor(min(places)), math.ceil(max(places))
-    return {"values": list(range(first, last + 1, max(1, math.ceil((last - first) / 8))))}
+    least = max(1, (last - first) / 8)
+    power = 10 ** math.floor(math.log10(least))
+    step = next(round(times * power) for times in (1, 2, 5, 10) if times * power >= least)
+    return {"values": list(range(math.ceil(first / step) * step, last + 1, step))}
 
 
 def reliability(found: Mapping[str, Sequence[Row]], counted: str) -> Drawing:
