@@ -3,7 +3,7 @@
   "use strict";
   const { element, number, signed, count, isNumber, words, capital, plural } = page.base;
   const { specified } = page.charts;
-  const { table } = page.tables;
+  const { table, ranged } = page.tables;
 
   const ENDS = { highest: "Highest margins", middle: "Least certain", lowest: "Lowest margins" };
   const ARMS = {
@@ -27,20 +27,16 @@
     return [...found.values()].filter((one) => one.arm === "as_written" || !one.pair);
   }
 
-  /** A figure, and its interval below it. */
-  const cell = (row, shown) => (row
-    ? element("span", {}, shown(row.value), isNumber(row.ci_low) ? element("span", { class: "range" }, `${shown(row.ci_low)} to ${shown(row.ci_high)}`) : null) : "–");
-
   function figureTable(rows) {
     const all = figures(rows);
     const both = all.some((one) => one.finetuned);
-    const model = (name, title) => ({ name: title, numeric: true, cell: (one) => cell(one[name], number), by: (one) => one[name]?.value ?? null });
+    const model = (name, title) => ({ name: title, numeric: true, cell: (one) => ranged(one[name], number), by: (one) => one[name]?.value ?? null });
     return table([
       { name: "Question", cell: (one) => (one.pair ? capital(words(one.pair)) : "All pairs"), by: (one) => one.pair ?? "" },
       { name: "Figure", cell: (one) => FIGURES[one.figure], by: (one) => one.figure },
       { name: "Prompts", cell: (one) => ARMS[one.arm] ?? words(one.arm), by: (one) => one.arm },
       ...(both ? [model("base", "Before"), model("finetuned", "After"),
-        { name: "Change", numeric: true, cell: (one) => cell(one.difference, signed), by: (one) => one.difference?.value ?? null }] : [model("base", "Value")]),
+        { name: "Change", numeric: true, cell: (one) => ranged(one.difference, signed), by: (one) => one.difference?.value ?? null }] : [model("base", "Value")]),
       { name: "Pictures", numeric: true, cell: (one) => count((one.finetuned ?? one.base)?.n) },
       { name: "Patients", numeric: true, cell: (one) => count((one.finetuned ?? one.base)?.groups) },
     ], all, { label: "Pictures against prompts", first: 14 });

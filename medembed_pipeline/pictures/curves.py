@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from medembed_pipeline.pictures.numbers import is_number, number, percent
@@ -63,7 +64,7 @@ def curves(
     x: Spec = {"field": "at", "type": "quantitative", "scale": {"nice": False, "padding": 10, "zero": False}}
     x["axis"] = {"title": axis, "grid": False, "tickCount": {"expr": "clamp(width / 60, 2, 8)"}}
     if whole:
-        x["axis"] |= {"format": "d", "tickMinStep": 1}
+        x["axis"] |= {"format": "d", **_whole_ticks([point["at"] for point in points])}
     y = {"field": "value", "type": "quantitative", "axis": _GRID, "scale": {"zero": False, "padding": 8}}
 
     def spec(narrow: bool) -> Spec:
@@ -118,6 +119,17 @@ def curves(
     if marked is not None:
         data["marked"] = [{"at": marked[0], "name": marked[1]}]
     return Drawing(data, spec(False), spec(True))
+
+
+def _whole_ticks(places: Sequence[float]) -> Spec:
+    """Whole numbers, at most nine: a number of ticks that goes by the width brings halves."""
+    if not places:
+        return {}
+    first, last = math.floor(min(places)), math.ceil(max(places))
+    least = max(1, (last - first) / 8)
+    power = 10 ** math.floor(math.log10(least))
+    step = next(round(times * power) for times in (1, 2, 5, 10) if times * power >= least)
+    return {"values": list(range(math.ceil(first / step) * step, last + 1, step))}
 
 
 def reliability(found: Mapping[str, Sequence[Row]], counted: str) -> Drawing:

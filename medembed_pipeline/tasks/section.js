@@ -3,7 +3,7 @@
   "use strict";
   const { element, number, signed, count, isNumber, words, capital, plural } = page.base;
   const { specified } = page.charts;
-  const { table } = page.tables;
+  const { table, ranged } = page.tables;
 
   const ASKED = {
     passages: "A passage of a held-out note, from beyond what the model reads of it, has to find its note among all held-out notes.",
@@ -19,7 +19,6 @@
   const METRICS = { mrr: "MRR", ndcg: "nDCG", map: "MAP", accuracy: "accuracy", spearman: "Spearman correlation", precision: "precision" };
 
   const metricName = (row) => `${METRICS[row.metric] ?? words(row.metric)}${isNumber(row.k) ? ` at ${row.k}` : ""}`;
-  const interval = (row) => (isNumber(row?.ci_low) ? ` (${signed(row.ci_low)} to ${signed(row.ci_high)})` : "");
 
   function judgement(row) {
     if (!isNumber(row.ci_low)) return "unclear";
@@ -75,7 +74,7 @@
       { name: "Task", cell: (one) => element("span", { title: ASKED[one.difference.family] ?? "" }, title(one)), by: (one) => one.difference.task },
       { name: "Metric", cell: (one) => `${metricName(one.difference)}${one.difference.is_main ? ", judged" : ""}`, by: (one) => metricName(one.difference) },
       value("Word matching", "lexical"), value("Before", "baseline"), value("After", "tuned"),
-      { name: "Change", numeric: true, cell: (one) => `${signed(one.difference.value)}${interval(one.difference)}`, by: (one) => one.difference.value },
+      { name: "Change", numeric: true, cell: (one) => ranged(one.difference, signed), by: (one) => one.difference.value },
       { name: "Tolerated", numeric: true, cell: (one) => (one.difference.is_main ? number(one.difference.tolerance, 2) : "–") },
       {
         name: "Judgement",
@@ -85,9 +84,11 @@
           return element("span", { title: SAID[said] }, `${said}${one.difference.decides ? "" : " (informs)"}`);
         },
       },
-      { name: "Over word matching", numeric: true, cell: (one) => `${signed(one.tuned_over_lexical?.value)}${interval(one.tuned_over_lexical)}`, by: (one) => one.tuned_over_lexical?.value ?? null },
-      { name: "Items", numeric: true, cell: (one) => count(one.difference.n), by: (one) => one.difference.n },
-      { name: "Groups", numeric: true, cell: (one) => count(one.difference.groups), by: (one) => one.difference.groups },
+      { name: "Over word matching", numeric: true, cell: (one) => ranged(one.tuned_over_lexical, signed), by: (one) => one.tuned_over_lexical?.value ?? null },
+      {
+        name: "Items", numeric: true, by: (one) => one.difference.n,
+        cell: (one) => element("span", { title: `in ${plural(one.difference.groups, "independent group")}` }, count(one.difference.n)),
+      },
     ], [...all].sort((left, right) => Number(right.difference.is_main) - Number(left.difference.is_main)), { label: "What the model kept", first: 12 });
   }
 

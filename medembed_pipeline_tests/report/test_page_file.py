@@ -165,8 +165,8 @@ def test_a_page_that_shows_less_of_the_notes_takes_earlier_ones_that_show_more_a
         if shown == "full":
             assert len(lake.names("store", "versions", NAME)) == 2
     left = [find_page(lake, "store", "versions", NAME, one) for one in lake.names("store", "versions", NAME)]
-    shown = {page.recipe.settings["ReportSettings"]["note_text"] for page in left if page is not None}
-    assert shown == {"none", "masked"} and texts_file_name(b"2") not in texts_in(lake)
+    modes = {page.recipe.settings["ReportSettings"]["note_text"] for page in left if page is not None}
+    assert modes == {"none", "masked"} and texts_file_name(b"2") not in texts_in(lake)
     assert {one.version for one in versions_of(lake, NAME) if not one.stands} == {
         page.data_version[:16] for page in left if page is not None
     }

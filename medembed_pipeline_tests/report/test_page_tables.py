@@ -15,7 +15,7 @@ from medembed_pipeline_tests.report.opened_page import Opener, needs_chromium
 
 pytestmark = needs_chromium
 
-SECTIONS = ("classification", "image-text")
+SECTIONS = ("classification", "image-text", "tasks")
 WIDTHS = "[...document.querySelectorAll('#{0} .scroll')].map((one) => [one.clientWidth, one.scrollWidth])"
 
 

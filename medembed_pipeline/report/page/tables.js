@@ -81,6 +81,10 @@
       relevant.map((one) => (one ? "●" : "○")).join(""));
   }
 
+  /** A figure, and its interval below it. */
+  const ranged = (row, shown) => (isNumber(row?.value)
+    ? element("span", {}, shown(row.value), isNumber(row.ci_low) ? element("span", { class: "range" }, `${shown(row.ci_low)} to ${shown(row.ci_high)}`) : null) : "–");
+
   /** A row of buttons of which one is pressed. */
   function choice(label, options, chosen, choose) {
     const root = element("div", { class: "choice", role: "group", "aria-label": label });
@@ -101,5 +105,5 @@
 
   const folded = (name, ...children) => element("details", {}, element("summary", {}, name), ...children);
 
-  page.tables = { table, noteButton, dots, choice, folded };
+  page.tables = { table, noteButton, dots, ranged, choice, folded };
 })((globalThis.medembedPage ??= {}));
