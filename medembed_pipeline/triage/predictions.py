@@ -50,8 +50,8 @@ TRIAGE_PREDICTIONS_SCHEMA = pa.schema(
             _field(
                 name,
                 pa.float64(),
-                f"of a fusion, the probability of the predicted level without {without}: the mean of the train cases "
-                "stands in its place; null for arms of one part",
+                f"of a fusion, the probability of the predicted level without {without}, with the mean of the train "
+                "cases instead; null for arms of one part",
                 nullable=True,
             )
             for name, without in zip(BLANKS, ("the note", "the picture", "both"), strict=True)

@@ -20,6 +20,18 @@ from typing import Any
 from medembed_pipeline_tests.graph.undrawn import stub_pictures
 
 STEPS = [
+    ["raw_images", "case_rows", "rejected_images"],
+    ["paired_cases", "case_splits"],
+    ["image_embeddings"],
+    [
+        "prompt_pairs",
+        "image_text_vectors",
+        "preference_margins",
+        "image_text_metrics",
+        "image_text_examples",
+    ],
+    ["triage_model"],
+    ["triage_predictions", "triage_metrics", "modality_ledger", "shortcut_meter", "triage_verdict"],
     ["raw_transcriptions", "rejected_rows"],
     ["cleaned_notes"],
     ["note_splits"],
@@ -28,20 +40,14 @@ STEPS = [
     ["finetuned_checkpoint"],
     ["tuned_embeddings"],
     ["neighbors"],
-    ["embedding_metrics"],
-    ["slice_metrics"],
+    ["embedding_metrics", "slice_metrics"],
     ["task_metrics"],
     ["projections"],
     ["aligned_projections"],
-    ["recipe_study"],
-    ["classifier_study"],
-    ["classifier_adapters_study"],
+    ["recipe_study", "classifier_study", "classifier_adapters_study"],
     ["note_displacement"],
-    ["similarity_evidence"],
-    ["query_results"],
-    ["label_confusions"],
-    ["embedding_diagnostics"],
-    ["label_review"],
+    ["similarity_evidence", "query_results", "label_confusions"],
+    ["embedding_diagnostics", "label_review"],
     ["leakage_estimate"],
     ["label_probabilities"],
     ["specialty_classifier"],
@@ -54,6 +60,9 @@ STEPS = [
     ["report"],
     ["served_snapshot"],
 ]
+"""What is disturbed together, by its first asset. Most trials are made of every step, so tables that are written alike
+stand together; and what lies before a step is not made anew after it, so pictures, whose steps take long, come first.
+"""
 SETTINGS = """
 [encoder]
 base = "{model}"
@@ -78,12 +87,23 @@ dimensions = [2]
 repeats = 1
 [tasks]
 families = ["passages"]
+[image_encoder]
+base = "{image_model}"
 [images]
-enabled = false
+kept_side = 128
+[triage]
+tries = 2
+folds = 2
+deals = 1
+shuffles = 2
+components = 8
+smallest_level_patients = 2
 [leakage]
 repeats = 1
 """
 LIMIT_SECONDS = 1200.0
+PATIENTS = 24
+"""Drawn patients at first, each of two cases; six more come with the new notes."""
 
 
 def prepare(folder: Path) -> None:
@@ -93,7 +113,8 @@ def prepare(folder: Path) -> None:
         OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MEDEMBED_SETTINGS=str(folder / "medembed.toml")
     )
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
-    (folder / "medembed.toml").write_text(SETTINGS.format(model=folder / "model"))
+    settings = SETTINGS.format(model=folder / "model", image_model=folder / "image_model")
+    (folder / "medembed.toml").write_text(settings)
     import cleanlab.multilabel_classification.filter  # noqa: F401
     import scipy.stats  # noqa: F401
     import sentence_transformers  # noqa: F401
@@ -104,9 +125,11 @@ def prepare(folder: Path) -> None:
     stub_pictures()
 
     def make_model() -> None:
+        from medembed_pipeline_tests.encoder.small_image_models import make_resnet
         from medembed_pipeline_tests.encoder.small_models import make_bert
 
         make_bert(folder / "model")
+        make_resnet(folder / "image_model")
 
     assert in_child(make_model) == 0
 
@@ -199,6 +222,7 @@ def versions(lake: Path) -> dict[str, str]:
     from medembed_pipeline.report.page_file import find_page
     from medembed_pipeline.training.checkpoints import CHECKPOINTS, FOLDER
     from medembed_pipeline.training.verification import CARD_FILE
+    from medembed_pipeline.triage.models import MODELS
 
     opened = Lake(str(lake))
     found = {}
@@ -209,7 +233,7 @@ def versions(lake: Path) -> dict[str, str]:
         found[path.stem] = (
             footer.data_version if timeless else f"{footer.data_version} {footer.content_sha256}"
         )
-    for folders in (CHECKPOINTS, CLASSIFIERS):
+    for folders in (CHECKPOINTS, CLASSIFIERS, MODELS):
         pointer = opened.read_json(folders.file)
         if pointer:
             found[folders.asset] = pointer["data_version"]
@@ -280,6 +304,17 @@ class Stages:
         return to
 
 
+def land(lake: Path, name: str, *, notes: int, patients: int, seed: int) -> None:
+    """Put a file of notes and a folder of drawn cases into the landing folders. In children only."""
+    from medembed_pipeline.samples.case_plan import CaseCorpus
+    from medembed_pipeline.samples.cases import write_drawn_cases
+    from medembed_pipeline.samples.corpus import write_sample_corpus
+
+    (lake / "landing").mkdir(parents=True, exist_ok=True)
+    write_sample_corpus(lake / "landing" / f"{name}.csv", notes=notes, seed=seed)
+    write_drawn_cases(lake / "landing_images" / name, CaseCorpus(patients=patients, seed=seed))
+
+
 def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = range(len(STEPS))) -> Stages:
     """Fill a lake, change the landing folder, and update step by step, keeping a copy before each of `steps`.
 
@@ -288,21 +323,15 @@ def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = rang
     folder
         where the copies lie.
     notes
-        in the first file; a quarter as many come with the second.
+        in the first file; a quarter as many come with the second, and new cases.
     steps
         those that are disturbed, of `STEPS`; what lies between them is made together.
     """
-    from medembed_pipeline.samples.corpus import write_sample_corpus
-
+    folder.mkdir(parents=True, exist_ok=True)
     lake = folder / "lake"
-
-    def write(name: str, count: int, seed: int) -> Callable[[], None]:
-        (lake / "landing").mkdir(parents=True, exist_ok=True)
-        return lambda: write_sample_corpus(lake / "landing" / name, notes=count, seed=seed)
-
-    assert in_child(write("first.csv", notes, 1)) == 0
+    _succeed(lambda: land(lake, "first", notes=notes, patients=PATIENTS, seed=1), folder)
     _succeed(lambda: materialize(lake), folder)
-    assert in_child(write("second.csv", notes // 4, 2)) == 0
+    _succeed(lambda: land(lake, "second", notes=notes // 4, patients=PATIENTS // 4, seed=2), folder)
     seconds = {}
     waiting: list[str] = []
 

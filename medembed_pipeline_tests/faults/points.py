@@ -41,6 +41,7 @@ def functions() -> dict[str, tuple[Any, str]]:
     import medembed_pipeline.training.checkpoint as checkpoint_module
     import medembed_pipeline.training.run as run_module
     from medembed_pipeline.lake.lake import Lake
+    from medembed_pipeline.lake.pointers import Folders
     from medembed_pipeline.lake.publication import PublicationOrder
     from medembed_pipeline.lake.tables import TableWriter
 
@@ -71,6 +72,7 @@ def functions() -> dict[str, tuple[Any, str]]:
         "checkpoint._write_json": (checkpoint_module, "_write_json"),
         "training.point_to": (training_assets, "point_to"),
         "classification.point_to": (classification_assets, "point_to"),
+        "Folders.point_to": (Folders, "point_to"),
         "report.publish_page": (report_writing, "publish_page"),
         "Lake.write_bytes": (Lake, "write_bytes"),
         "Lake.write_link": (Lake, "write_link"),

@@ -20,6 +20,7 @@ from medembed_pipeline_tests.faults.harness import (
     ask,
     file_size_limit,
     in_child,
+    land,
     materialize,
     start_child,
     temporary_files,
@@ -272,6 +273,7 @@ def _steps_resumed(lake: Path) -> int:
 HELD_AT = {
     "finetuned_checkpoint": "training.point_to",
     "specialty_classifier": "classification.point_to",
+    "triage_model": "Folders.point_to",
     "model_card": "card.publish_card",
     "report": "report.publish_page",
     # These two publish inside a lock of their own: stopped in there, they hold up everybody else, rightly.
@@ -293,9 +295,7 @@ def leave_an_orphan(stages: Stages, folder: Path) -> Count:
             materialize(lake, assets)
 
         def later(lake: Path = lake) -> dict[str, str]:
-            from medembed_pipeline.samples.corpus import write_sample_corpus
-
-            write_sample_corpus(lake / "landing" / "third.csv", notes=25, seed=3)
+            land(lake, "third", notes=25, patients=4, seed=3)
             materialize(lake)
             return versions(lake)
 

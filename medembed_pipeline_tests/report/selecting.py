@@ -27,7 +27,7 @@ def selected(one: Opened) -> list[int]:
 
 def draw(one: Opened, shares: Corners, *, close: bool = True) -> Corners:
     """Drag along corners given in shares of the stage; returns them in pixels of the stage."""
-    one.page.locator(".stage").scroll_into_view_if_needed()
+    one.page.locator("#map .stage").scroll_into_view_if_needed()
     left, top, width, height = one.ask(FREE)
     corners = [(round(x * width), round(y * height)) for x, y in shares]
     mouse = one.page.mouse

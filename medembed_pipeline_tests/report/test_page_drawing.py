@@ -160,7 +160,7 @@ def test_a_drag_that_is_failed_attempt_selects_nothing_and_a_click_still_opens(
 ) -> None:
     one = opened(page_path, "#map=umap-2")
     one.page.click('.select-bar button:text-is("lasso")')
-    one.page.locator(".stage").scroll_into_view_if_needed()
+    one.page.locator("#map .stage").scroll_into_view_if_needed()
     left, top, width, height = one.ask(FREE)
     view = one.ask(f"{VIEWER}.view")
     one.page.mouse.move(left + 0.3 * width, top + 0.3 * height)
@@ -177,7 +177,7 @@ def test_a_drag_that_is_failed_attempt_selects_nothing_and_a_click_still_opens(
     one.page.keyboard.press("Escape")
     one.wait("medembedPage.app.store.state.note === ''")
     # With the note closed the map may lie elsewhere.
-    one.page.locator(".stage").scroll_into_view_if_needed()
+    one.page.locator("#map .stage").scroll_into_view_if_needed()
     spot = one.ask(ALONE)
     one.page.keyboard.down("Shift")
     one.page.mouse.click(spot["x"], spot["y"])

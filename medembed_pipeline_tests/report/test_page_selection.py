@@ -78,7 +78,7 @@ def test_every_colour_can_be_selected_by(opened: Opener, page_path: Path) -> Non
     colours = one.ask("[...document.querySelectorAll('#colour option')].map((one) => one.value)")
     for colour in colours:
         one.page.select_option("#colour", colour)
-        entries = one.page.locator(".entry")
+        entries = one.page.locator("#map .entry")
         entries.nth(0).click(modifiers=["Shift"])
         own = one.ask(
             f"Array.from({{length: {NOTES}}}, (_, at) => at).filter((at) => {VIEWER}.belongs(at, "

@@ -28,7 +28,7 @@ def test_notes_are_coloured_and_filtered_by_any_slice(
     one = opened(page_path)
     one.page.select_option("#colour", "slice:site")
     assert one.page.inner_text(".side h3") == "Site"
-    counts = [int(text) for text in one.page.locator(".legend .number").all_inner_texts()]
+    counts = [int(text) for text in one.page.locator("#map .legend .number").all_inner_texts()]
     assert counts == [len(of(shown_payload, "site", value)) for value in ("East", "North", "South")]
     one.page.click('.legend [data-entry="South"]')
     assert one.ask(LIT) == of(shown_payload, "site", "South")

@@ -211,7 +211,7 @@
               element("strong", {}, cases.shortId(at))),
           },
           { name: "Level", cell: (at) => cases.level(at), by: (at) => cases.given.level[at] },
-          { name: "Answer", cell: (at) => `${answer(at).level === cases.given.level[at] ? "✓" : "✗"} ${cases.levels[answer(at).level]}`, by: (at) => answer(at).level },
+          { name: "Answer", cell: (at) => `${answer(at).level === cases.given.level[at] ? "✓" : "✗"}\u00a0${cases.levels[answer(at).level]}`, by: (at) => answer(at).level },
           { name: "Its probability", numeric: true, cell: (at) => number(answer(at).said[answer(at).level], 2), by: (at) => answer(at).said[answer(at).level] },
           ...(fusion ? [
             { name: "Note adds", numeric: true, about: "Less what is left of it with the mean note", cell: (at) => signed(answer(at).noteAdds, 2), by: (at) => answer(at).noteAdds },
