@@ -13,14 +13,12 @@ from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.triage.arms import ARMS, FUSIONS, SINGLE, Arms, parts_of
 from medembed_pipeline.triage.case_map import BLANKS, blanked, case_places
 from medembed_pipeline.triage.cases import TEST, TRAIN, VALIDATION, TriageCases
-from medembed_pipeline.triage.scoring import numbered, triage_figures
+from medembed_pipeline.triage.scoring import DECIMALS, numbered, triage_figures
 from medembed_pipeline.triage.settings import TriageSettings
 
 LOG_LOSS = "log_loss"
-DECIMALS = 9
-"""Probabilities are rounded here: further down, a matrix product depends on the number of threads."""
 PLACE_DECIMALS = 6
-"""So are places on the map, whose directions depend on all cases."""
+"""Places on the map are rounded, too: their directions depend on all cases."""
 
 
 def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:

@@ -41,6 +41,8 @@ SHOWN: Final = {
     "calibration_error": "calibration error",
     "log_loss": "log loss",
 }
+DECIMALS: Final = 9
+"""Probabilities are rounded here: further down, a matrix product depends on the number of threads."""
 RANGES: Final[Mapping[str, tuple[float, float]]] = {"kappa": (-1.0, 1.0), "log_loss": (0.0, float("inf"))}
 """Lowest and highest value, of the figures that are no shares."""
 
@@ -75,7 +77,9 @@ def triage_figures(
     if not len(level):
         return {}
     count = int(groups.max()) + 1
-    given = np.round(probabilities, 12).argmax(axis=1)
+    # As they are published: what differs further down is no order.
+    probabilities = np.round(probabilities, DECIMALS)
+    given = probabilities.argmax(axis=1)
     size = len(levels.names)
     counts = np.zeros((count, size, size))
     np.add.at(counts, (groups, level, given), 1.0)
