@@ -149,6 +149,21 @@ def test_a_result_that_is_cut_off_is_none(lake: Lake, call: Call) -> None:
     assert read_rows(lake, *result_place(call.key)) is None
 
 
+def test_an_object_store_holds_shards_and_results_too(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lake = Lake(f"memory://{tmp_path.name}")
+    write_rows(lake, pa.table({"number": [3]}), *call.inputs[0])
+    assert run_shard(changed(call, lake=lake.url)) == ""
+    table = read_rows(lake, *result_place(call.key))
+    assert table is not None and table.column("number").to_pylist() == [6]
+    assert lake.parts_of(str(lake.local_work_folder("checkpoints", "one"))) == ["checkpoints", "one"]
+    assert lake.parts_of("bundled") == lake.parts_of("/elsewhere/model") == []
+    lake.remove(*SHARDS)
+    assert read_rows(lake, *result_place(call.key)) is None
+
+
 def test_a_worker_with_another_model_is_refused(lake: Lake, small_model: Path) -> None:
     spec = EncoderSpec(base=str(small_model), max_tokens=32)
     how = encoder_settings(
