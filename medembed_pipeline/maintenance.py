@@ -18,6 +18,7 @@ from medembed_pipeline.classification.verification import (
     verify_classifiers,
 )
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
+from medembed_pipeline.engine.shard_files import RESULTS, SHARDS
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
 from medembed_pipeline.history.table import NAME as HISTORY
@@ -246,6 +247,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_ledger(lake),
         *_old_tables(lake, settings.storage.keep_tables),
         *_former(lake),
+        *_shards(lake),
         *_abandoned(lake),
     ]
 
@@ -409,6 +411,17 @@ def _former(lake: Lake) -> list[Removable]:
         for former, name in FORMER_TABLES.items()
         for parts in ((PUBLICATIONS, f"{former}.json"), (f"{former}.parquet",), ("pictures", former))
         if lake.exists(*parts)
+    ]
+
+
+def _shards(lake: Lake) -> list[Removable]:
+    """Shards of runs on Ray that were lost, and their results, once it is unlikely that the run is started again."""
+    places: list[tuple[str, ...]] = [(*SHARDS, name) for name in lake.names(*SHARDS) if name != RESULTS[-1]]
+    places += [(*RESULTS, name) for name in lake.names(*RESULTS)]
+    return [
+        _found(lake, "a shard of a run that was lost", *place)
+        for place in places
+        if _age(lake, *place) > ABANDONED_SECONDS
     ]
 
 

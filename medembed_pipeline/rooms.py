@@ -35,6 +35,7 @@ ORDER = (
     "tracking",
     "serving",
     "lake",
+    "engine",
     "automation",
 )
 """In which order they are shown; a room that is not named here comes last."""

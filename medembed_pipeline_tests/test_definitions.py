@@ -30,6 +30,7 @@ HEAVY = [
     "optuna",
     "mlflow",
     "wandb",
+    "ray",
 ]
 
 

@@ -8,6 +8,7 @@ from medembed_pipeline.embeddings import REVISION
 from medembed_pipeline.embeddings.vectors import embeddings_schema, encoded_texts
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.engine import open_engine
 from medembed_pipeline.lake.publishing import AssetIO, column_schema
 from medembed_pipeline.settings import load_settings
 from medembed_pipeline.stage import stage
@@ -69,14 +70,16 @@ def publish_embeddings(
     table = work.unchanged()
     if table is not None:
         return work.result(table, kept=True, more=more)
-    rows, facts = encoded_texts(
-        work.lake,
-        notes.strings("note_id"),
-        notes.strings("text"),
-        spec,
-        settings,
-        on_load=work.context.log.info,
-    )
-    schema = embeddings_schema(facts["dimensions"])
-    table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
+    with open_engine(work.lake, SETTINGS.engine, work.context.log.info) as engine:
+        rows, facts = encoded_texts(
+            work.lake,
+            notes.strings("note_id"),
+            notes.strings("text"),
+            spec,
+            settings,
+            engine=engine,
+            on_load=work.context.log.info,
+        )
+        schema = embeddings_schema(facts["dimensions"])
+        table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
     return work.result(table, kept=False, more={**column_schema(schema), **(more or {})})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +11,8 @@ import pyarrow as pa
 
 from medembed_pipeline.encoder import EncoderSpec, Role, encoder_fingerprint
 from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.encoder.shards import ENCODE_TEXTS, encoder_settings, text_shard
+from medembed_pipeline.engine import Engine, LocalEngine
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vector_column, vectors
@@ -72,6 +73,10 @@ def embeddings_table(
         return pa.table({"embedding": vector_column(matrix)})
 
     rows, encoded = store.get_or_compute([text_key(text, role) for text in texts], encode, block=BLOCK_NOTES)
+    return _table(note_ids, rows, encoded)
+
+
+def _table(note_ids: Sequence[str], rows: pa.Table, encoded: int) -> tuple[pa.Table, dict[str, Any]]:
     matrix = vectors(rows.column("embedding"))
     table = pa.table({"note_id": pa.array(note_ids, pa.string()), "embedding": vector_column(matrix)})
     facts = {"dimensions": matrix.shape[1], "encoded_notes": encoded, "known_notes": len(note_ids) - encoded}
@@ -85,6 +90,7 @@ def encoded_texts(
     spec: EncoderSpec,
     settings: EncoderSettings,
     *,
+    engine: Engine | None = None,
     on_load: Callable[[str], object] = lambda line: None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A vector for every text by a model; texts that it has seen before are taken from the lake.
@@ -99,8 +105,10 @@ def encoded_texts(
         the model; it is loaded only when a text has no vector yet.
     settings
         where and how it runs.
+    engine
+        where texts are encoded; None for this process.
     on_load
-        told when it is loaded.
+        told when it is needed.
 
     Returns
     -------
@@ -110,30 +118,28 @@ def encoded_texts(
     import torch
 
     from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
-    from medembed_pipeline.encoder.model import load_encoder
 
     device: torch.device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
+    how = encoder_settings(
+        lake,
+        spec,
+        device=settings.device,
+        precision=precision,
+        token_budget=settings.token_budget,
+        fingerprint=store.version,
+    )
 
-    def load() -> TextEncoder:
-        encoder = load_encoder(spec, device=settings.device, precision=settings.precision)
-        on_load(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
-        return _WithBudget(encoder, settings.token_budget)
+    def encode(blocks: Sequence[list[int]]) -> Iterator[pa.Table]:
+        if blocks:
+            on_load(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
+        shards = (text_shard([texts[position] for position in block], how) for block in blocks)
+        return (engine or LocalEngine(lake)).map(ENCODE_TEXTS, shards, device=settings.device)
 
-    table, facts = embeddings_table(ids, texts, load_encoder=load, store=store)
+    rows, encoded = store.get_or_map([text_key(text) for text in texts], encode, block=BLOCK_NOTES)
+    table, facts = _table(ids, rows, encoded)
     return table, {**facts, "precision": precision, "vectors_kept_as": store.version}
-
-
-class _WithBudget:
-    """An encoder with its token budget."""
-
-    def __init__(self, encoder: Any, token_budget: int) -> None:
-        self._encoder = encoder
-        self._token_budget = token_budget
-
-    def encode(self, texts: Any) -> Any:
-        return self._encoder.encode(texts, token_budget=self._token_budget, progress=sys.stderr.isatty())
 
 
 def embeddings_schema(dimensions: int) -> pa.Schema:

@@ -1,11 +1,13 @@
 """Assets of the group `evaluation`: nearest neighbours and the metrics on held-out notes."""
 
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.described import OnPage
+from medembed_pipeline.engine import LocalEngine, open_engine
 from medembed_pipeline.evaluation import REVISION
 from medembed_pipeline.evaluation.figures import metrics_figures, slice_figures
 from medembed_pipeline.evaluation.inputs import (
@@ -20,6 +22,7 @@ from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_t
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
 from medembed_pipeline.evaluation.settings import EvaluationSettings, NeighborSettings, SliceSettings
+from medembed_pipeline.evaluation.sharded_neighbors import sharded_neighbors
 from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA, slice_metrics_table
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.publishing import (
@@ -56,10 +59,17 @@ def neighbors(work: AssetIO, settings: NeighborSettings) -> dg.MaterializeResult
         parts = []
         for model, table in embeddings.items():
             ids, matrix = read_embeddings(table)
-            parts.append(neighbors_table(model, ids, matrix, scored_note_ids=labelled, k=settings.neighbors))
+            parts.append(
+                neighbors_table(
+                    model, ids, matrix, scored_note_ids=labelled, k=settings.neighbors, nearest=nearest
+                )
+            )
         return pa.concat_tables(parts), {"scored_notes": len(labelled)}
 
-    return work.publish(build, NEIGHBORS_SCHEMA)
+    with open_engine(work.lake, SETTINGS.engine, work.context.log.info) as engine:
+        # In one process a block of queries among all candidates is the quickest.
+        nearest = None if isinstance(engine, LocalEngine) else partial(sharded_neighbors, engine)
+        return work.publish(build, NEIGHBORS_SCHEMA)
 
 
 @stage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,11 @@ float64 products of the same vectors differ by about 1e-16 from one thread count
 and float32 embeddings carry no information below 1e-8: in between, equal means equal on every machine.
 """
 
-_BYTES_PER_CANDIDATE = 40  # similarity, key, partition copy and the temporaries between them
+BYTES_PER_CANDIDATE = 40
+"""Similarity, key, partition copy and the temporaries between them."""
+
+Nearest = Callable[[npt.ArrayLike, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]
+"""Rows, k -> indices and similarities, as `nearest_neighbors`."""
 
 NEIGHBORS_SCHEMA = pa.schema(
     [
@@ -49,7 +53,9 @@ NEIGHBORS_SCHEMA = pa.schema(
 )
 
 
-def ranking_keys(similarity: FloatArray, *, own: IntArray | None = None) -> IntArray:
+def ranking_keys(
+    similarity: FloatArray, *, own: IntArray | None = None, first: int = 0, count: int | None = None
+) -> IntArray:
     """One integer per candidate; ascending order is the ranking of each query's candidates.
 
     The key holds the similarity, in steps of 1 / SIMILARITY_STEPS, and in its lowest bits the candidate's number. So
@@ -60,19 +66,24 @@ def ranking_keys(similarity: FloatArray, *, own: IntArray | None = None) -> IntA
     similarity
         float64 [q, c] cosine similarities, overwritten.
     own
-        int64 [q], the candidate that is the query itself, which sorts last; None for none.
+        int64 [q], the column of the candidate that is the query itself, which sorts last; None for none.
+    first
+        number of the first of these candidates, where they are some of many.
+    count
+        how many candidates there are in all; None for these.
 
     Returns
     -------
     IntArray
         int64 [q, c]; `candidates_of` and `similarities_of` read them.
     """
-    count = similarity.shape[1]
+    columns = similarity.shape[1]
+    count = columns if count is None else count
     similarity *= -SIMILARITY_STEPS
     np.rint(similarity, out=similarity)
     # Below 2**53 for up to four million candidates, so that float64 arithmetic on these integers is exact.
     similarity *= 1 << _bits(count)
-    similarity += np.arange(count) + float(SIMILARITY_STEPS << _bits(count))
+    similarity += np.arange(first, first + columns) + float(SIMILARITY_STEPS << _bits(count))
     keys = similarity.astype(np.int64)
     if own is not None:
         keys[np.arange(len(keys)), own] = np.iinfo(np.int64).max
@@ -136,7 +147,7 @@ def nearest_neighbors(
     similarities = np.empty((count, width), dtype=np.float32)
     if width == 0:
         return indices, similarities
-    step = block_rows or rows_per_block(count * _BYTES_PER_CANDIDATE)
+    step = block_rows or rows_per_block(count * BYTES_PER_CANDIDATE)
     for start in range(0, count, step):
         stop = min(start + step, count)
         keys = ranking_keys(rows[start:stop] @ rows.T, own=np.arange(start, stop))
@@ -154,6 +165,7 @@ def neighbors_table(
     *,
     scored_note_ids: Collection[str],
     k: int = NEIGHBORS,
+    nearest: Nearest | None = None,
 ) -> pa.Table:
     """Neighbours of one model: of every note among all notes, and of the scored test notes among themselves.
 
@@ -169,6 +181,8 @@ def neighbors_table(
         the held-out test notes that carry a specialty (see `held_out_notes`).
     k
         neighbours per note and pool, fewer where the pool is smaller.
+    nearest
+        finds them; by default `nearest_neighbors`.
 
     Returns
     -------
@@ -193,7 +207,7 @@ def neighbors_table(
         )
     parts = []
     for pool, members in (("all", np.arange(len(ids))), ("test", np.flatnonzero(is_scored))):
-        indices, similarities = nearest_neighbors(rows[members], k)
+        indices, similarities = (nearest or nearest_neighbors)(rows[members], k)
         count, width = indices.shape
         names = pa.array([ids[row] for row in members], type=pa.string())
         parts.append(

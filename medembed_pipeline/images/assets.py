@@ -12,6 +12,7 @@ from medembed_pipeline.encoder.image_spec import (
     image_spec_of_settings,
 )
 from medembed_pipeline.encoder.settings import ImageEncoderSettings
+from medembed_pipeline.engine import open_engine
 from medembed_pipeline.images import REVISION
 from medembed_pipeline.images.case_groups import CASE_SPLITS_SCHEMA, split_cases
 from medembed_pipeline.images.case_rows import CASE_ROWS_SCHEMA
@@ -165,9 +166,9 @@ if SETTINGS.images.enabled:
         table = work.unchanged()
         if table is not None:
             return work.result(table, kept=True)
-        rows, facts = image_embeddings_table(
-            images, spec, settings, KeyedStore(work.lake, "image_vectors", fingerprint)
-        )
-        schema = image_embeddings_schema(facts["dimensions"])
-        table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
+        store = KeyedStore(work.lake, "image_vectors", fingerprint)
+        with open_engine(work.lake, SETTINGS.engine, work.context.log.info) as engine:
+            rows, facts = image_embeddings_table(images, spec, settings, store, engine)
+            schema = image_embeddings_schema(facts["dimensions"])
+            table = work.lake.write_table(work.recipe(), rows.cast(schema), schema=schema, facts=facts)
         return work.result(table, kept=False, more=column_schema(schema))

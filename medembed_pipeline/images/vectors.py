@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
-from medembed_pipeline.encoder.image_spec import BUNDLED_IMAGE_DIMENSIONS, ImageEncoderSpec
+from medembed_pipeline.encoder.image_spec import (
+    BUNDLED_IMAGE_DIMENSIONS,
+    IMAGE_ENCODER_REVISION,
+    ImageEncoderSpec,
+    image_encoder_fingerprint,
+)
 from medembed_pipeline.encoder.settings import ImageEncoderSettings
+from medembed_pipeline.encoder.shards import refuse_another_model
 from medembed_pipeline.encoder.spec import BUNDLED
+from medembed_pipeline.engine import Engine, Shard, ShardRows, ShardWork, Worker
+from medembed_pipeline.images import REVISION
 from medembed_pipeline.images.pixels import pixels_of
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable, vector_column, vectors
@@ -35,7 +44,11 @@ def image_embeddings_schema(dimensions: int) -> pa.Schema:
 
 
 def image_embeddings_table(
-    images: LakeTable, spec: ImageEncoderSpec, settings: ImageEncoderSettings, store: KeyedStore
+    images: LakeTable,
+    spec: ImageEncoderSpec,
+    settings: ImageEncoderSettings,
+    store: KeyedStore,
+    engine: Engine,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A vector for every different picture.
 
@@ -49,6 +62,8 @@ def image_embeddings_table(
         device and batch.
     store
         vectors of this very encoder, by picture.
+    engine
+        where pictures are encoded.
 
     Returns
     -------
@@ -61,13 +76,21 @@ def image_embeddings_table(
         dimensions = BUNDLED_IMAGE_DIMENSIONS if spec.base == BUNDLED else 1
         empty = image_embeddings_schema(dimensions).empty_table()
         return empty, {"dimensions": dimensions, "encoded_pictures": 0, "known_pictures": 0}
-    encode = picture_encoder(spec, settings)
+    how = {
+        "spec": asdict(spec),
+        "device": settings.device,
+        "batch_size": settings.batch_size,
+        "fingerprint": store.version,
+    }
 
-    def compute(positions: list[int]) -> pa.Table:
-        found = packed_pictures(images, [ids[position] for position in positions])
-        return pa.table({"embedding": vector_column(encode([pixels_of(png) for png in found]))})
+    def encode(blocks: Sequence[list[int]]) -> Iterator[pa.Table]:
+        shards = (
+            Shard((ShardRows(_pictures(images, [ids[position] for position in block])),), how)
+            for block in blocks
+        )
+        return engine.map(ENCODE_PICTURES, shards, device=settings.device)
 
-    rows, encoded = store.get_or_compute(ids, compute, block=BLOCK_PICTURES)
+    rows, encoded = store.get_or_map(ids, encode, block=BLOCK_PICTURES)
     matrix = vectors(rows.column("embedding"))
     table = pa.table({"image_id": pa.array(ids, pa.string()), "embedding": vector_column(matrix)})
     facts = {
@@ -77,6 +100,29 @@ def image_embeddings_table(
         "vectors_kept_as": store.version,
     }
     return table, facts
+
+
+def _pictures(images: LakeTable, image_ids: Sequence[str]) -> pa.Table:
+    return pa.table({"picture": pa.array(packed_pictures(images, image_ids), pa.large_binary())})
+
+
+def encode_pictures(tables: Sequence[pa.Table], settings: Mapping[str, Any], worker: Worker) -> pa.Table:
+    """Column embedding (fixed-size list of float32, L2-normalised) of the column picture (PNG), in its order."""
+    encoder = worker.once(settings["fingerprint"], lambda: _loaded(settings, worker))
+    pictures = [pixels_of(png) for png in tables[0].column("picture").to_pylist()]
+    return pa.table({"embedding": vector_column(encoder.encode(pictures, batch_size=settings["batch_size"]))})
+
+
+ENCODE_PICTURES = ShardWork(encode_pictures, f"{REVISION}-{IMAGE_ENCODER_REVISION}", has_model=True)
+
+
+def _loaded(settings: Mapping[str, Any], worker: Worker) -> Any:
+    from medembed_pipeline.encoder.image_model import load_image_encoder
+
+    spec = ImageEncoderSpec(**settings["spec"])
+    if worker.is_remote:
+        refuse_another_model(spec.base, settings["fingerprint"], image_encoder_fingerprint(spec))
+    return load_image_encoder(spec, device=settings["device"])
 
 
 def picture_encoder(spec: ImageEncoderSpec, settings: ImageEncoderSettings) -> Callable[[Sequence[Any]], Any]:

@@ -374,6 +374,13 @@ class Lake:
                     copied.rename(target)
         return target
 
+    def parts_of(self, path: str) -> list[str]:
+        """The path in the lake of a folder that `local_copy` gave; nothing for what lies elsewhere."""
+        try:
+            return list(Path(path).relative_to(self.local_work_folder()).parts)
+        except ValueError:
+            return []
+
     @contextlib.contextmanager
     def fetched_folder(self, *parts: str) -> Iterator[Path]:
         """A folder of the lake as it is now: itself, or a fresh copy that is removed afterwards."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -116,6 +116,33 @@ class KeyedStore:
         tuple[pa.Table, int]
             The rows, with the `key` column, and how many had to be computed.
         """
+        return self.get_or_map(keys, lambda blocks: map(compute, blocks), block=block)
+
+    def get_or_map(
+        self,
+        keys: Sequence[str],
+        compute: Callable[[Sequence[list[int]]], Iterable[pa.Table]],
+        *,
+        block: int,
+    ) -> tuple[pa.Table, int]:
+        """As `get_or_compute`, of several blocks at once.
+
+        Parameters
+        ----------
+        keys
+            one per wanted row; repeated keys are computed once.
+        compute
+            takes blocks of positions in `keys`, gives the rows of each block in that order; each is written as it
+            comes.
+        block
+            rows of a block. A block that is known leaves the others as they are, so that what a killed run has
+            written changes no other block.
+
+        Returns
+        -------
+        tuple[pa.Table, int]
+            The rows, with the `key` column, and how many had to be computed.
+        """
         stored = self.get(keys)
         tables = [] if stored is None else [stored]
         known: set[Any] = set() if stored is None else set(stored.column("key").to_pylist())
@@ -124,16 +151,15 @@ class KeyedStore:
             if key not in known:
                 known.add(key)
                 missing.append(position)
-        for start in range(0, len(missing), block):
-            positions = missing[start : start + block]
-            rows = compute(positions)
+        blocks = [missing[start : start + block] for start in range(0, len(missing), block)]
+        if not blocks and not tables:
+            blocks.append([])
+        for positions, rows in zip(blocks, compute(blocks), strict=True):
             rows = rows.append_column(
                 "key", pa.array([keys[position] for position in positions], pa.string())
             )
             self.add(rows)
             tables.append(rows.select(stored.column_names) if stored is not None else rows)
-        if not tables:
-            tables.append(compute([]).append_column("key", pa.array([], pa.string())))
         rows = pa.concat_tables(tables)
         order = {key: row for row, key in enumerate(rows.column("key").to_pylist())}
         return rows.take(pa.array([order[key] for key in keys], pa.int64())), len(missing)

@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.described import DescribedTable, describe_table
+from medembed_pipeline.engine import Engine, LocalEngine, open_engine
 from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
@@ -51,10 +52,10 @@ from medembed_pipeline.notes.memory import (
 from medembed_pipeline.notes.merging import (
     CLEANED_NOTES_SCHEMA,
     merge_notes,
-    prepare_texts,
     prepared_version,
     text_keys,
 )
+from medembed_pipeline.notes.preparing import prepared_blocks
 from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
@@ -154,7 +155,8 @@ def cleaned_notes(work: AssetIO, settings: CleaningSettings) -> dg.MaterializeRe
     """Different notes: cleaned text, set of specialties, source rows, near-duplicate group, identifier counts."""
     raw = work.input("raw_transcriptions")
     refuse_unusable_slices(raw, slices_of_run(work.context))
-    result = work.publish(lambda: clean(raw, settings, work.lake), CLEANED_NOTES_SCHEMA)
+    with open_engine(work.lake, SETTINGS.engine, work.context.log.info) as engine:
+        result = work.publish(lambda: clean(raw, settings, work.lake, engine), CLEANED_NOTES_SCHEMA)
     for line in identity_lines(work.lake.table("cleaned_notes").footer.facts):
         work.context.log.info(line)
     return result
@@ -166,8 +168,8 @@ def slices_of_run(context: dg.AssetExecutionContext) -> list[str]:
     return slices
 
 
-def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
-    """Rows to notes; what a text was cleaned to before is taken from the store."""
+def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake, engine: Engine | None = None) -> Built:
+    """Rows to notes; what a text was cleaned to before is taken from the store. None: cleaned in this process."""
     wanted = named_columns(raw.footer.recipe)
     rows = raw.read(["row_id", "text", "label", *raw_columns(raw.schema, wanted)])
     identity = read_identity_columns(rows, wanted)
@@ -181,11 +183,11 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake) -> Built:
     texts = rows.column("text")
     version = prepared_version(redact=settings.redact)
 
-    def prepare(positions: list[int]) -> pa.Table:
-        return prepare_texts(texts.take(pa.array(positions, pa.int64())).to_pylist(), redact=settings.redact)
+    def prepare(blocks: Sequence[list[int]]) -> Iterator[pa.Table]:
+        return prepared_blocks(texts, blocks, redact=settings.redact, engine=engine or LocalEngine(lake))
 
     keys = text_keys(text.as_py() for text in texts)
-    prepared, fresh = KeyedStore(lake, "prepared_texts", version).get_or_compute(
+    prepared, fresh = KeyedStore(lake, "prepared_texts", version).get_or_map(
         keys, prepare, block=TEXTS_PER_BLOCK
     )
     merged = merge_notes(

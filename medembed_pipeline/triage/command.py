@@ -112,6 +112,7 @@ def read_folder(folder: Path, output: Path, settings: Settings) -> Folder:
     """
     from medembed_pipeline.encoder.image_spec import image_encoder_fingerprint, image_spec_of_settings
     from medembed_pipeline.encoder.precision import with_resolved_precision
+    from medembed_pipeline.engine import open_engine
     from medembed_pipeline.images.case_groups import split_cases
     from medembed_pipeline.images.folder import cases_of_folder, hashes_of
     from medembed_pipeline.images.vectors import image_embeddings_schema, image_embeddings_table
@@ -126,11 +127,12 @@ def read_folder(folder: Path, output: Path, settings: Settings) -> Folder:
     splits, _ = split_cases(paired, hashes_of(images), {}, settings.case_splits)
     spec = image_spec_of_settings(settings.image_encoder)
     store = KeyedStore(lake, "image_vectors", image_encoder_fingerprint(spec))
-    rows, facts = image_embeddings_table(images, spec, settings.image_encoder, store)
-    schema = image_embeddings_schema(facts["dimensions"])
-    embeddings = lake.write_table(
-        Recipe("image_embeddings", "command", {}, {}), rows.cast(schema), schema=schema
-    )
+    with open_engine(lake, settings.engine) as engine:
+        rows, facts = image_embeddings_table(images, spec, settings.image_encoder, store, engine)
+        schema = image_embeddings_schema(facts["dimensions"])
+        embeddings = lake.write_table(
+            Recipe("image_embeddings", "command", {}, {}), rows.cast(schema), schema=schema
+        )
     encoder = with_resolved_precision(settings.encoder)
     return Folder(lake, images, embeddings, paired, splits, encoder, settings.image_encoder)
 

@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medembed_pipeline.engine import LocalEngine
+from medembed_pipeline.evaluation import sharded_neighbors as sharded
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, nearest_neighbors, neighbors_table
+from medembed_pipeline.evaluation.sharded_neighbors import sharded_neighbors
+from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline_tests.evaluation.corpus import make_corpus, unit
 
 
@@ -38,6 +42,29 @@ def test_agrees_with_a_full_sort_also_where_rows_repeat(
     np.testing.assert_array_equal(indices, by_full_sort(rows, k))
     expected = np.einsum("id,ikd->ik", rows.astype(np.float64), rows.astype(np.float64)[indices])
     np.testing.assert_allclose(similarities, expected, atol=3e-7)
+
+
+@given(
+    st.integers(2, 40),
+    st.integers(1, 45),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_blocks_of_queries_and_candidates_give_the_same(
+    count: int, k: int, query_rows: int, candidate_rows: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    different = unit(random.normal(size=(max(1, count // 2), 5)))
+    rows = different[random.integers(len(different), size=count)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sharded, "QUERY_ROWS", query_rows)
+        patch.setattr(sharded, "CANDIDATE_ROWS", candidate_rows)
+        indices, similarities = sharded_neighbors(LocalEngine(Lake("unused")), rows, k)
+    expected = nearest_neighbors(rows, k)
+    np.testing.assert_array_equal(indices, expected[0])
+    np.testing.assert_array_equal(similarities, expected[1])
 
 
 def test_agrees_with_scikit_learn() -> None:
