@@ -32,26 +32,24 @@ class Unchanged(Comparison):
     title = "Nothing changed, the whole graph"
 
     def rows(self, options: Options) -> list[Row]:
-        notes = 150 if options.quick else 400
-        return [Row("unchanged", f"{notes} sample notes", 3, {"notes": notes})]
+        if options.quick:
+            return [Row("unchanged", "100 sample notes", 1, {"notes": 100, "pictures": False})]
+        return [Row("unchanged", "400 sample notes and drawn pictures", 3, {"notes": 400, "pictures": True})]
 
     def prepare(self, row: Row, folder: Path) -> None:
         from medembed_pipeline_tests.encoder.small_models import make_bert
-        from medembed_pipeline_tests.graph.project import WHOLE, Project
+        from medembed_pipeline_tests.graph.project import NOTES_ALONE, WHOLE, Project
 
-        project = Project(folder / "project", make_bert(folder / "model"), parts=WHOLE)
-        for arguments in (["samples", "--notes", str(row.values["notes"])], ["run"]):
-            done = project.medembed(*arguments)
-            if done.returncode:
-                raise BenchError(f"medembed {' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+        parts = WHOLE if row.values["pictures"] else NOTES_ALONE
+        project = Project(folder / "project", make_bert(folder / "model"), parts=parts)
+        project.land_samples(row.values["notes"])
+        Command(
+            [sys.executable, "-m", "medembed_pipeline.cli", "run"], project.folder, _environ(folder)
+        ).measure()
 
     def contenders(self, row: Row, folder: Path) -> Mapping[str, Contender]:
-        project = folder / "project"
-        environ = environment(
-            MEDEMBED_DATA_LAKE=str(project / "data_lake"), DAGSTER_HOME=str(project / ".dagster_home")
-        )
         return {
-            what: Command([sys.executable, "-m", *command], project, environ)
+            what: Command([sys.executable, "-m", *command], folder / "project", _environ(folder))
             for what, command in COMMANDS.items()
         }
 
@@ -73,6 +71,13 @@ class Unchanged(Comparison):
         return [
             Result(OURS, f"{row.what}, {what}", measured, agreement=same) for what, measured in found.items()
         ]
+
+
+def _environ(folder: Path) -> dict[str, str]:
+    project = folder / "project"
+    return environment(
+        MEDEMBED_DATA_LAKE=str(project / "data_lake"), DAGSTER_HOME=str(project / ".dagster_home")
+    )
 
 
 def _tables(folder: Path) -> dict[str, tuple[int, int]]:
