@@ -74,14 +74,17 @@ faults: .venv/installed-test ## kill, fill the disk and run twice at once; count
 incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per asset (ten minutes)
 	$(BIN)/python -m medembed_pipeline_tests.measure_incremental
 
-# The peer's OpenVINO backend takes other versions than ours.
+# The peer's OpenVINO backend takes other versions than ours. Texts need no torchvision, and transformers cannot be loaded
+# beside one that was built for another torch.
 .venv-openvino/installed: medembed_pipeline_tests/bench/openvino.txt
 	$(PYTHON) -m venv .venv-openvino
 	.venv-openvino/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	.venv-openvino/bin/python -m pip uninstall --quiet --yes torchvision
 	@touch $@
 
 .PHONY: bench
 bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (25 minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
 
 .PHONY: bench-serving

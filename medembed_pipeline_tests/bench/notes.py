@@ -14,7 +14,7 @@ REPEATED = 1 / 3
 
 
 def different_notes(data: Path, number: int) -> list[str]:
-    """So many different notes, cleaned, in an order that chance has no part in.
+    """So many different notes, cleaned, in an order that their content has no part in.
 
     Parameters
     ----------
@@ -24,15 +24,27 @@ def different_notes(data: Path, number: int) -> list[str]:
         how many; fewer where the file holds fewer.
     """
     from medembed_pipeline.notes.cleaning import clean_text
+
+    return [
+        clean_text(text) for text in dict.fromkeys(row["transcription"] for row in note_rows(data, number))
+    ]
+
+
+def note_rows(data: Path, number: int) -> list[dict[str, str]]:
+    """All rows of so many different notes, real ones where they are there; note after note."""
     from medembed_pipeline.samples.corpus import sample_rows
 
+    rows = list(sample_rows(number, 7))
     if has_real_notes(data):
         with (data / FILE).open(newline="", encoding="utf-8") as file:
-            texts = {row["transcription"] for row in csv.DictReader(file) if row["transcription"]}
-    else:
-        texts = {row["transcription"] for row in sample_rows(number, 7)}
-    ordered = sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())
-    return [clean_text(text) for text in ordered[:number]]
+            rows = [row for row in csv.DictReader(file) if row["transcription"]]
+
+    def place(text: str) -> bytes:
+        return hashlib.sha256(text.encode()).digest()
+
+    chosen = set(sorted({row["transcription"] for row in rows}, key=place)[:number])
+    kept = [row for row in rows if row["transcription"] in chosen]
+    return sorted(kept, key=lambda row: place(row["transcription"]))
 
 
 def has_real_notes(data: Path) -> bool:
