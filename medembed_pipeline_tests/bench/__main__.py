@@ -57,7 +57,7 @@ def main() -> int:
     if load > IDLE and not options.quick:
         print(f"Other work takes {load:.0%} of the cores: believe ratios, not seconds.", file=sys.stderr)
     run: dict[str, Any] = {
-        "command": "make bench" if asked.write and not options.quick else "bench --quick",
+        "command": _command(asked),
         "machine": described(),
         "load_per_core": load,
         "rates": rates_of_a_process(quick=options.quick),
@@ -90,6 +90,17 @@ def measure(
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             results += comparison.results(row, Path(folder), rates)
     return results
+
+
+def _command(asked: argparse.Namespace) -> str:
+    """What makes such figures again."""
+    if not asked.quick and asked.repeats is None and asked.only == list(COMPARISONS):
+        return "make bench"
+    parts = ["python -m medembed_pipeline_tests.bench"]
+    parts += ["--quick"] if asked.quick else []
+    parts += [f"--repeats {asked.repeats}"] if asked.repeats else []
+    parts += [f"--only {' '.join(asked.only)}"] if asked.only != list(COMPARISONS) else []
+    return " ".join(parts)
 
 
 def _rates(rates: dict[str, float]) -> str:

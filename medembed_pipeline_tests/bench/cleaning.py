@@ -36,7 +36,7 @@ class Cleaning(Comparison):
     title = "Read, clean, find near-duplicates"
 
     def rows(self, options: Options) -> list[Row]:
-        sizes = {200: 1, 400: 1} if options.quick else {10_000: 3, 100_000: 1}
+        sizes = {200: 1, 400: 1} if options.quick else {10_000: 2, 100_000: 1}
         return [
             Row(f"{notes}", f"{notes:,} sample notes", repeats, {"notes": notes})
             for notes, repeats in sizes.items()

@@ -27,7 +27,7 @@ from medembed_pipeline_tests.bench.notes import (
 )
 
 TORCH, OPENVINO = "sentence-transformers, torch", "sentence-transformers, OpenVINO"
-BATCH_SIZES = (8, 32, 128)
+BATCH_SIZES = (8, 16, 32)
 TRIED_SHARE = 8  # settings are tried on one text of so many
 LEAST_COSINE = 0.98
 
@@ -39,9 +39,9 @@ class Encoding(Comparison):
     title = "Encode notes"
 
     def rows(self, options: Options) -> list[Row]:
-        number = 24 if options.quick else 512
+        number = 24 if options.quick else 256
         return [
-            Row(f"{tokens}", f"{number} {_kind(options)} notes, {tokens} tokens", 5, values)
+            Row(f"{tokens}", f"{number} {_kind(options)} notes, {tokens} tokens", 4, values)
             for tokens in (128, 256)
             for values in [_values(options, notes=number, tokens=tokens)]
         ]
@@ -74,11 +74,11 @@ class MixedEncoding(Encoding):
     title = "Encode a mixed corpus"
 
     def rows(self, options: Options) -> list[Row]:
-        number = 24 if options.quick else 384
+        number = 24 if options.quick else 192
         what = (
             f"{number} texts of 30 to 2,000 words from {_kind(options)} notes, a third repeated, 256 tokens"
         )
-        return [Row("mixed", what, 5, _values(options, notes=2 * number, texts=number, tokens=256))]
+        return [Row("mixed", what, 4, _values(options, notes=2 * number, texts=number, tokens=256))]
 
     def prepare(self, row: Row, folder: Path) -> None:
         notes = different_notes(Path(row.values["data"]), row.values["notes"])

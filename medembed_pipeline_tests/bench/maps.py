@@ -26,22 +26,15 @@ LEAST_TRUSTED = 0.02
 
 
 class Maps(Comparison):
-    """UMAP of both models, flat or in space, with the search for neighbours on both sides."""
+    """UMAP of both models, with the search for neighbours on both sides."""
 
     name = "maps"
     title = "Maps of two models"
 
     def rows(self, options: Options) -> list[Row]:
         notes = 200 if options.quick else 5_000
-        return [
-            Row(
-                f"{dimensions}d",
-                f"UMAP of two models, {notes:,} notes, {dimensions} dimensions",
-                3,
-                {"notes": notes, "dimensions": dimensions},
-            )
-            for dimensions in (2, 3)
-        ]
+        values = {"notes": notes, "dimensions": 2}
+        return [Row("umap", f"UMAP of two models, {notes:,} notes, flat", 3, values)]
 
     def prepare(self, row: Row, folder: Path) -> None:
         import numpy as np

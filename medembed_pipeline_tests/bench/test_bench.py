@@ -37,6 +37,7 @@ def test_a_comparison_runs_and_is_written(tmp_path: Path) -> None:
     rows = [line.strip("| ").split(" | ") for line in written if line.startswith("|")]
     assert rows[0] == list(COLUMNS)
     assert rows[2][1] == "scikit-learn and numpy" and rows[2][-1].startswith("28 figures within")
+    assert written[1].startswith("`python -m medembed_pipeline_tests.bench --quick --only metrics`, ")
     figures = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["metrics"]
     assert figures["rates"].keys() >= {"float64", "float32", BYTES}
     (result,) = figures["results"]

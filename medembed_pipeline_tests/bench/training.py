@@ -27,7 +27,7 @@ from medembed_pipeline_tests.bench.notes import has_real_notes, note_rows
 NEGATIVES, BATCH_HARD = "MultipleNegativesRankingLoss", "BatchHardSoftMarginTripletLoss"
 LEARNING_RATE, BATCH_SIZE = 1e-4, 32
 STEPS_BETWEEN_SCORES = 5
-MOST_TIMES = 4
+MOST_TIMES = 3
 """The peer is stopped after so many times what ours took; after once where only a quick look is wanted."""
 _TARGET, _DATA = "target.json", "data.json"
 
@@ -39,7 +39,7 @@ class Training(Comparison):
     title = "Fine-tune to the same validation score"
 
     def rows(self, options: Options) -> list[Row]:
-        notes = 80 if options.quick else 400
+        notes = 80 if options.quick else 300
         kind = "real" if has_real_notes(options.data) else "sample"
         what = f"fine-tuned on the train notes of {notes} {kind} notes, 128 tokens"
         values = {"notes": notes, "data": str(options.data.resolve())}

@@ -34,7 +34,7 @@ class Unchanged(Comparison):
     def rows(self, options: Options) -> list[Row]:
         if options.quick:
             return [Row("unchanged", "100 sample notes", 1, {"notes": 100, "pictures": False})]
-        return [Row("unchanged", "400 sample notes and drawn pictures", 3, {"notes": 400, "pictures": True})]
+        return [Row("unchanged", "400 sample notes and drawn pictures", 2, {"notes": 400, "pictures": True})]
 
     def prepare(self, row: Row, folder: Path) -> None:
         from medembed_pipeline_tests.encoder.small_models import make_bert
