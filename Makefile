@@ -75,6 +75,19 @@ faults: .venv/installed-test ## kill, fill the disk and run twice at once; count
 incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per asset (ten minutes)
 	$(BIN)/python -m medembed_pipeline_tests.measure_incremental
 
+# The peer's OpenVINO backend takes other versions than ours. Texts need no torchvision, and transformers cannot be loaded
+# beside one that was built for another torch.
+.venv-openvino/installed: medembed_pipeline_tests/bench/openvino.txt
+	$(PYTHON) -m venv .venv-openvino
+	.venv-openvino/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	.venv-openvino/bin/python -m pip uninstall --quiet --yes torchvision
+	@touch $@
+
+.PHONY: bench
+bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (half an hour)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
+
 .PHONY: bench-serving
 bench-serving: .venv/installed-test ## the service against its parts and against a plain one; writes docs/serving.md (thirty minutes)
 	$(BIN)/python -m medembed_pipeline_tests.serving.bench --write docs/serving.md
@@ -89,6 +102,6 @@ demonstration: .venv/installed-test ## automation on: files are dropped, nobody 
 	$(BIN)/python -m medembed_pipeline_tests.measure_automation
 
 .PHONY: clean
-clean: ## remove .venv, caches and Dagster's history; the data lake stays
-	rm -rf .venv .dagster_home .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+clean: ## remove .venv, .venv-openvino, caches and Dagster's history; the data lake stays
+	rm -rf .venv .venv-openvino .dagster_home .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

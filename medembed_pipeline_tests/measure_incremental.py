@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ["raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits", "baseline_embeddings"]
 TRAINED = ["triplets", "finetuned_checkpoint"]
 LAST = ["tuned_embeddings"]
@@ -50,8 +52,56 @@ def main() -> None:
         measure(folder, options.notes, options.more, options.max_tokens, small=options.small_model)
 
 
+@dataclass(frozen=True)
+class Rounds:
+    """Seconds by step of every round.
+
+    Attributes
+    ----------
+    start
+        a few notes in a lake of their own.
+    first, more, unchanged
+        all notes; some more; nothing new.
+    """
+
+    start: dict[str, float]
+    first: dict[str, float]
+    more: dict[str, float]
+    unchanged: dict[str, float]
+
+    @property
+    def stages(self) -> list[str]:
+        """The steps whose work grows with the notes, in the order in which they ran."""
+        return [name for name in self.first if name in (*ASSETS, "landing", *LAST) and name in self.more]
+
+    def cost_of_more(self, stage: str) -> float:
+        """Seconds that a stage took for the notes that came, beyond its start."""
+        return max(0.0, self.more[stage] - self.start[stage])
+
+
 def measure(folder: Path, notes: int, more: int, tokens: int, *, small: bool) -> None:
-    """Run the rounds in processes of their own and print what they took."""
+    """Run the rounds and print what they took."""
+    rounds = run_rounds(folder, notes, more, tokens, small=small)
+    print(
+        f"{notes} notes, then {more} more; {'small' if small else 'bundled'} model, {tokens} tokens; seconds."
+    )
+    print(f"start: what the asset takes for {FEW} notes alone; share: (more - start) / first.")
+    print(
+        f"| {'asset or check':<36} | {'first':>7} | {'more':>7} | {'start':>7} | {'share':>6} | {'unchanged':>9} |"
+    )
+    print(f"|{'-' * 38}|{'-' * 8}:|{'-' * 8}:|{'-' * 8}:|{'-' * 7}:|{'-' * 10}:|")
+    for name, seconds in rounds.first.items():
+        if name not in rounds.more:
+            continue
+        share = f"{rounds.cost_of_more(name) / seconds:6.1%}" if name in rounds.stages else ""
+        print(
+            f"| {name:<36} | {seconds:7.2f} | {rounds.more[name]:7.2f} | {rounds.start[name]:7.2f} | {share:>6} "
+            f"| {rounds.unchanged.get(name, 0):9.2f} |"
+        )
+
+
+def run_rounds(folder: Path, notes: int, more: int, tokens: int, *, small: bool) -> Rounds:
+    """Few notes in a lake of their own; then all notes, some more, nothing new: each in a process of its own."""
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
     few = folder / "few"
@@ -71,26 +121,7 @@ def measure(folder: Path, notes: int, more: int, tokens: int, *, small: bool) ->
     first = _round(folder, "first")
     write_sample_corpus(landing / "more.csv", notes=more, seed=2)
     second = _round(folder, "more")
-    third = _round(folder, "unchanged")
-    print(
-        f"{notes} notes, then {more} more; {'small' if small else 'bundled'} model, {tokens} tokens; seconds."
-    )
-    print(f"start: what the asset takes for {FEW} notes alone; share: (more - start) / first.")
-    print(
-        f"| {'asset or check':<36} | {'first':>7} | {'more':>7} | {'start':>7} | {'share':>6} | {'unchanged':>9} |"
-    )
-    print(f"|{'-' * 38}|{'-' * 8}:|{'-' * 8}:|{'-' * 8}:|{'-' * 7}:|{'-' * 10}:|")
-    for name, seconds in first.items():
-        if name not in second:
-            continue
-        start = beginning[name]
-        share = (
-            f"{max(0.0, second[name] - start) / seconds:6.1%}" if name in (*ASSETS, "landing", *LAST) else ""
-        )
-        print(
-            f"| {name:<36} | {seconds:7.2f} | {second[name]:7.2f} | {start:7.2f} | {share:>6} "
-            f"| {third.get(name, 0):9.2f} |"
-        )
+    return Rounds(beginning, first, second, _round(folder, "unchanged"))
 
 
 def _round(folder: Path, name: str) -> dict[str, float]:
@@ -98,7 +129,7 @@ def _round(folder: Path, name: str) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "medembed_pipeline_tests.measure_incremental", "--round", name],
         cwd=folder,
-        env={**kept, "MEDEMBED_DATA_LAKE": str(folder / "data_lake"), "PYTHONPATH": str(Path.cwd())},
+        env={**kept, "MEDEMBED_DATA_LAKE": str(folder / "data_lake"), "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         check=False,

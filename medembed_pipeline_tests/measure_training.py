@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +93,26 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(_shown(mean, column) for column in columns) + " |", flush=True)
 
 
+def training_data(lake: Lake) -> TrainingData:
+    """What the asset trains on: the notes and triplets of a lake, with all texts."""
+    notes = lake.table("cleaned_notes").read(["note_id", "text", "specialties"]).to_pydict()
+    splits = lake.table("note_splits").read(["note_id", "split"]).to_pydict()
+    triplets: dict[str, list[tuple[str, str, str]]] = {"train": [], "validation": []}
+    for row in lake.table("triplets").read().to_pylist():
+        triplets[row["split"]].append((row["anchor_id"], row["positive_id"], row["negative_id"]))
+    return TrainingData(
+        dict(zip(notes["note_id"], notes["text"], strict=True)),
+        dict(zip(notes["note_id"], notes["specialties"], strict=True)),
+        triplets["train"],
+        triplets["validation"],
+        [
+            note
+            for note, split in zip(splits["note_id"], splits["split"], strict=True)
+            if split == "validation"
+        ],
+    )
+
+
 class Bench:
     """The notes of a lake, and how a model does on those that are held out."""
 
@@ -106,16 +125,10 @@ class Bench:
         self._texts = dict(zip(notes["note_id"], notes["text"], strict=True))
         self._specialties = dict(zip(notes["note_id"], notes["specialties"], strict=True))
         self._group = dict(zip(splits["note_id"], splits["group"], strict=True))
-        by_split = defaultdict(list)
-        for note, split in zip(splits["note_id"], splits["split"], strict=True):
-            by_split[split].append(note)
-        self._held_out = sorted(by_split["test"])
-        triplets: dict[str, list[tuple[str, str, str]]] = {"train": [], "validation": []}
-        for row in lake.table("triplets").read().to_pylist():
-            triplets[row["split"]].append((row["anchor_id"], row["positive_id"], row["negative_id"]))
-        self._data = TrainingData(
-            self._texts, self._specialties, triplets["train"], triplets["validation"], by_split["validation"]
+        self._held_out = sorted(
+            note for note, split in zip(splits["note_id"], splits["split"], strict=True) if split == "test"
         )
+        self._data = training_data(lake)
         baseline = lake.table("baseline_embeddings").read()
         rows = zip(baseline.column("note_id").to_pylist(), vectors(baseline.column("embedding")), strict=True)
         self._known = dict(rows)

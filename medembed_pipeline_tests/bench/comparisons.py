@@ -1,0 +1,26 @@
+"""All comparisons, in the order in which they are measured: the most important first."""
+
+from medembed_pipeline_tests.bench.cleaning import Cleaning
+from medembed_pipeline_tests.bench.comparison import Comparison
+from medembed_pipeline_tests.bench.encoding import Encoding, MixedEncoding
+from medembed_pipeline_tests.bench.loading import Loading
+from medembed_pipeline_tests.bench.maps import Maps
+from medembed_pipeline_tests.bench.metrics import Metrics
+from medembed_pipeline_tests.bench.more_notes import MoreNotes
+from medembed_pipeline_tests.bench.training import Training
+from medembed_pipeline_tests.bench.unchanged import Unchanged
+
+COMPARISONS: dict[str, Comparison] = {
+    one.name: one
+    for one in (
+        Encoding(),
+        MixedEncoding(),
+        Metrics(),
+        Maps(),
+        Cleaning(),
+        Loading(),
+        Unchanged(),
+        MoreNotes(),
+        Training(),
+    )
+}
