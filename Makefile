@@ -86,7 +86,7 @@ incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per as
 .PHONY: bench
 bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (half an hour)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
 
 .PHONY: bench-serving
 bench-serving: .venv/installed-test ## the service against its parts and against a plain one; writes docs/serving.md (thirty minutes)
