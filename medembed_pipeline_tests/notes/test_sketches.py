@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from medembed_pipeline.notes.cleaning import clean_text
@@ -60,7 +60,8 @@ def test_short_texts_are_measured_exactly(length: int, kept: int, added: int) ->
     text = " ".join(one.split()[:length])
     edited = " ".join([*text.split()[: min(kept, length)], *more.split()[:added]])
     a, b = shingles(text), shingles(edited)
-    # At the border floating point decides.
+    # A longer text is known by a sample of its shingles. At the border floating point decides.
+    assume(max(len(a), len(b)) <= SKETCH_HASHES)
     share = len(a & b) / max(1, min(len(a), len(b)))
     if len(edited.split()) >= 8 and abs(share - LEAST_CONTAINED) > 1e-9:
         assert pairs([text, edited]) == ({(0, 1)} if share > LEAST_CONTAINED and len(a & b) >= 6 else set())
