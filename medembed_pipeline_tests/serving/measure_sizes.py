@@ -1,8 +1,9 @@
 """From how many notes on would an approximate index pay: `python -m medembed_pipeline_tests.serving.measure_sizes`.
 
 The exact search of the service beside usearch's HNSW graph with its defaults (extra `bench`): milliseconds of a
-question, the graph's recall of the ten nearest, and what building it takes. Vectors are those of the sample
-notes by the bundled model, each with noise of its own, so that they have the directions that a corpus has; questions are drawn alike.
+question, the graph's recall of the ten nearest, and what building it takes. Vectors are those of the sample notes
+by the bundled model, each with noise of its own, so that they have the directions that a corpus has; questions are
+drawn alike.
 """
 
 from __future__ import annotations
