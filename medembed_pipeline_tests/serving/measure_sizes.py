@@ -49,7 +49,7 @@ def main() -> int:
         asked = drawn(known, QUESTIONS, random)
         index = SearchIndex(rows)
         exact = _median(partial(_search, index, asked))
-        graph = _graph(rows, asked, index) if size <= options.graph_up_to else "| | |"
+        graph = _graph(rows, asked, index) if size <= options.graph_up_to else "| | | |"
         print(f"| {size:,} | {exact:.1f} | {100 * exact / encoding:.0f}% {graph}", flush=True)
     return 0
 
