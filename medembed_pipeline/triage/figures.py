@@ -9,9 +9,10 @@ from medembed_pipeline.pictures.charts import dumbbells, forest
 from medembed_pipeline.pictures.curves import LOOKS, reliability
 from medembed_pipeline.pictures.numbers import is_number
 from medembed_pipeline.pictures.specification import Choice, Figure, Known, Row
+from medembed_pipeline.triage.arms import FUSIONS
+from medembed_pipeline.triage.scoring import SHOWN
 
-_FIGURES = {"auc": "AUC", "weighted_f1": "Weighted F1", "under_triage": "Under-triage"}
-_BOTH = ("late_fusion", "points", "concatenated", "gated")
+_FIGURES = ("auc", "weighted_f1", "under_triage")
 _VARIANTS = {"emap": "adding up alone", "shuffled": "others' {}s", "blank": "no {}"}
 
 
@@ -60,7 +61,7 @@ def ledger_figures(rows: Sequence[Row], known: Known) -> list[Figure]:
         Figure(
             "ledger",
             f"What a partner is worth, beside the {_words(single)} alone",
-            f"Difference in {_figure_words(figure)}, paired, with intervals by patient. Good: a fusion right of zero "
+            f"Difference in {SHOWN[figure]}, paired, with intervals by patient. Good: a fusion right of zero "
             "that falls back with others' partners.",
             f"Difference of every arm to the {_words(single)} alone",
             forest([{name: line[name] for name in kept} for line in lines], counted="cases"),
@@ -98,9 +99,9 @@ def shortcut_figures(rows: Sequence[Row], known: Known) -> list[Figure]:
         Figure(
             "shortcuts",
             "What tells the level without being a reason for it",
-            f"In {_figure_words(figure)}, with intervals by patient, and the range with shuffled levels. Upright "
+            f"In {SHOWN[figure]}, with intervals by patient, and the range with shuffled levels. Upright "
             "lines: what it is compared with. Good: source, view and border no better than shuffled levels.",
-            f"{_figure_words(figure)} of inputs that are no reason for a level",
+            f"{SHOWN[figure]} of inputs that are no reason for a level",
             dumbbells(
                 lines,
                 limit=", compared with",
@@ -118,14 +119,14 @@ def _arms(rows: Sequence[Row]) -> list[Figure]:
     lines: list[dict[str, Any]] = [
         {
             "name": _words(row["arm"]).capitalize(),
-            "tuned" if row["arm"] in _BOTH else "baseline": row,
+            "tuned" if row["arm"] in FUSIONS else "baseline": row,
             "figure": name,
         }
         for name in shown
         for row in found
         if row["figure"] == name
     ]
-    options = tuple((name, _FIGURES[name]) for name in shown)
+    options = tuple((name, SHOWN[name]) for name in shown)
     return [
         Figure(
             "arms",
@@ -160,10 +161,6 @@ def _variant(arm: str, variant: str) -> str:
     kind, _, part = variant.partition("_")
     told = _VARIANTS.get(kind)
     return _words(arm).capitalize() + (f", {told.format(part)}" if told else "")
-
-
-def _figure_words(figure: str) -> str:
-    return _FIGURES.get(figure) or _words(figure).capitalize()
 
 
 def _words(name: str) -> str:
