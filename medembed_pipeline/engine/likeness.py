@@ -10,7 +10,10 @@ from pathlib import Path
 
 import medembed_pipeline
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "pyarrow", "pillow", "ftfy", "datasketch")
+LIBRARIES = (
+    *("torch", "transformers", "tokenizers", "openvino", "nncf"),
+    *("numpy", "pyarrow", "pillow", "ftfy", "datasketch"),
+)
 """Those that results of shards depend on."""
 CODE = "medembed_pipeline"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from medembed_pipeline.encoder import EncoderSpec, Role
 from medembed_pipeline.encoder.image_spec import ImageEncoderSpec
+from medembed_pipeline.lake.lake import Lake
 
-Precision = Literal["float32", "bfloat16"]
 WARMING_TEXTS = ("Chest pain on exertion.", "Fracture of the left wrist, seen in follow-up. " * 12)
 
 
@@ -83,13 +83,21 @@ _PICTURES: WeakValueDictionary[tuple[str, str], SharedImageEncoder] = WeakValueD
 """By fingerprint and device, as long as a snapshot uses them: what the next one needs too is not loaded again."""
 
 
-def shared_encoder(spec: EncoderSpec, precision: Precision, fingerprint: str, device: str) -> SharedEncoder:
-    """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`."""
+def shared_encoder(
+    spec: EncoderSpec, precision: str, fingerprint: str, device: str, lake: Lake | None = None
+) -> SharedEncoder:
+    """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`.
+
+    An exported model is taken from the lake where it holds it, and nothing is written there.
+    """
     found = _TEXTS.get((fingerprint, device))
     if found is None:
+        from medembed_pipeline.encoder.exported import is_exported
         from medembed_pipeline.encoder.model import load_encoder
 
-        found = SharedEncoder(load_encoder(spec, device=device, precision=precision), fingerprint)
+        kept = lake if lake is not None and is_exported(lake, spec.base, precision) else None
+        loaded = load_encoder(spec, device=device, precision=precision, lake=kept)
+        found = SharedEncoder(loaded, fingerprint)
         for text in WARMING_TEXTS:
             found.encode([text])
         _TEXTS[fingerprint, device] = found

@@ -18,7 +18,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.images.pixels import UInt8Array
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.serving.encoders import Precision, shared_encoder, shared_image_encoder
+from medembed_pipeline.serving.encoders import shared_encoder, shared_image_encoder
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.other_models import OtherModel
 from medembed_pipeline.triage.arms import METADATA, NOTE, PICTURE
@@ -119,7 +119,7 @@ def _fault(folder: Path, _: str) -> str:
                 return "the triage model's image encoder runs code of its own, which the service does not"
             found = image_encoder_fingerprint(image_spec_of_settings(settings))
         else:
-            found = encoder_fingerprint(spec_of_settings(settings), precision=settings.precision)
+            found = encoder_fingerprint(spec_of_settings(settings), precision=settings.computed_in)
         if found != fingerprint:
             return f"the triage model was fitted with another encoder of the {part} than there is here"
     return ""
@@ -159,6 +159,6 @@ def load_triage(lake: Lake, verdict: LakeTable | None, wanted: OtherModel, devic
             spec = image_spec_of_settings(settings)
             model.picture_encoder = shared_image_encoder(spec, fingerprint, device)
         else:
-            precision: Precision = "bfloat16" if settings.precision == "bfloat16" else "float32"
-            model.note_encoder = shared_encoder(spec_of_settings(settings), precision, fingerprint, device)
+            read = spec_of_settings(settings)
+            model.note_encoder = shared_encoder(read, settings.computed_in, fingerprint, device, lake)
     return CaseTriage(model, verdict.footer.facts)

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from medembed_pipeline.described import OnPage
+from medembed_pipeline.encoder.choosing import chosen_backend
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.model_folder import MANIFEST
@@ -61,8 +62,9 @@ if SETTINGS.images.enabled:
         from medembed_pipeline.triage.folder import write_model
 
         settings = launchpad_settings(context, TriageSettings)
-        encoder: EncoderSettings = context.resources.encoder
-        with asset_io(context, REVISION, settings, encoder) as work:
+        with asset_io(context, REVISION, settings) as work:
+            encoder = _encoder(work)
+            work.uses(encoder)
             cases = _cases(work, settings)
             work.input("image_embeddings")
             version = work.recipe().digest[:16]
@@ -253,12 +255,14 @@ if SETTINGS.images.enabled:
 
     def _note_vectors(work: AssetIO) -> None:
         """What the vectors come from, before anything is made of them."""
-        work.uses(work.context.resources.encoder)
+        work.uses(_encoder(work))
         work.input("image_embeddings")
 
+    def _encoder(work: AssetIO) -> EncoderSettings:
+        return chosen_backend(work.context.resources.encoder, work.lake, work.context.log.info).settings
+
     def _rows(work: AssetIO, cases: TriageCases, metadata: Sequence[MetadataColumn]) -> dict[str, FloatArray]:
-        encoder: EncoderSettings = work.context.resources.encoder
-        return part_rows(work.lake, cases, work.input("image_embeddings"), encoder, metadata)
+        return part_rows(work.lake, cases, work.input("image_embeddings"), _encoder(work), metadata)
 
     def _empty(cases: TriageCases) -> dict[str, Any]:
         return {**cases.facts, "why_empty": cases.why_empty}

@@ -110,8 +110,8 @@ def read_folder(folder: Path, output: Path, settings: Settings) -> Folder:
     TriageError
         the folder is not there, or holds no picture that can be used.
     """
+    from medembed_pipeline.encoder.choosing import chosen_backend
     from medembed_pipeline.encoder.image_spec import image_encoder_fingerprint, image_spec_of_settings
-    from medembed_pipeline.encoder.precision import with_resolved_precision
     from medembed_pipeline.engine import open_engine
     from medembed_pipeline.images.case_groups import split_cases
     from medembed_pipeline.images.folder import cases_of_folder, hashes_of
@@ -133,7 +133,7 @@ def read_folder(folder: Path, output: Path, settings: Settings) -> Folder:
         embeddings = lake.write_table(
             Recipe("image_embeddings", "command", {}, {}), rows.cast(schema), schema=schema
         )
-    encoder = with_resolved_precision(settings.encoder)
+    encoder = chosen_backend(settings.encoder, lake, print).settings
     return Folder(lake, images, embeddings, paired, splits, encoder, settings.image_encoder)
 
 

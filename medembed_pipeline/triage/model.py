@@ -90,8 +90,10 @@ class TriageModel:
         needed = self.parts.encoders[NOTE]
         settings = EncoderSettings(**needed["settings"])
         spec = spec_of_settings(settings)
-        _refuse_other("note", encoder_fingerprint(spec, precision=settings.precision), needed["fingerprint"])
-        return load_encoder(spec, device=self._device, precision=settings.precision)
+        _refuse_other(
+            "note", encoder_fingerprint(spec, precision=settings.computed_in), needed["fingerprint"]
+        )
+        return load_encoder(spec, device=self._device, precision=settings.computed_in)
 
     @cached_property
     def picture_encoder(self) -> Any:

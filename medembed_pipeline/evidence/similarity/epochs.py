@@ -20,7 +20,10 @@ from medembed_pipeline.lake.tables import vectors
 def epochs_version(specs: Mapping[int, EncoderSpec], encoder: EncoderSettings) -> str:
     """Identifies the vectors that some kept epochs give."""
     return digest(
-        {str(epoch): encoder_fingerprint(spec, precision=encoder.precision) for epoch, spec in specs.items()}
+        {
+            str(epoch): encoder_fingerprint(spec, precision=encoder.computed_in)
+            for epoch, spec in specs.items()
+        }
     )
 
 
@@ -54,15 +57,15 @@ def encoded_epochs(
     dict[int, npt.NDArray[np.float32]]
         float32 [n, d] unit rows by epoch.
     """
-    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+    from medembed_pipeline.encoder.devices import resolve_computed_in
 
-    precision = resolve_precision(encoder.precision, resolve_device(encoder.device))
+    precision = resolve_computed_in(encoder)
     found = {}
     for epoch, spec in specs.items():
 
         def load(epoch: int = epoch, spec: EncoderSpec = spec) -> TextEncoder:
             report(f"encoding {len(note_ids)} held-out notes with the model of epoch {epoch}")
-            return _EpochEncoder(spec, encoder, precision)
+            return _EpochEncoder(spec, encoder, precision, lake)
 
         store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
         table, _ = embeddings_table(note_ids, texts, load_encoder=load, store=store)
@@ -73,10 +76,10 @@ def encoded_epochs(
 class _EpochEncoder:
     """An epoch's model with the device and the token budget of the settings."""
 
-    def __init__(self, spec: EncoderSpec, settings: EncoderSettings, precision: str) -> None:
+    def __init__(self, spec: EncoderSpec, settings: EncoderSettings, precision: str, lake: Lake) -> None:
         from medembed_pipeline.encoder.model import load_encoder
 
-        self._encoder = load_encoder(spec, device=settings.device, precision=precision)
+        self._encoder = load_encoder(spec, device=settings.device, precision=precision, lake=lake)
         self._token_budget = settings.token_budget
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
