@@ -295,13 +295,15 @@ def _openvino() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of a trace, and without NNCF's progress bars and lines."""
-    logger = logging.getLogger("nncf")
-    level = logger.level
+    """Without the warnings of a trace, and without the lines and bars of those who take part in it."""
+    loggers = [logging.getLogger(name) for name in ("nncf", "transformers")]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.ERROR)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
