@@ -18,7 +18,7 @@ from medembed_pipeline.encoder.settings import EncoderSettings, missing_packages
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource, refuse_mixed_precisions
-from medembed_pipeline.lake.tables import Recipe, vectors
+from medembed_pipeline.lake.tables import LakeTable, Recipe, vectors
 
 TEXTS = ["Chest pain on exertion since May.", "Fracture of the left wrist.", "Headache and double vision."]
 
@@ -72,7 +72,7 @@ def test_vectors_of_another_backend_say_so_and_are_never_compared_with_those_of_
     lake: Lake, small_model: Path
 ) -> None:
     settings = EncoderSettings(base=str(small_model), max_tokens=32, device="cpu", precision="float32")
-    made = {}
+    made: dict[str, LakeTable] = {}
     for backend in ("torch", "openvino", "torch"):
         chosen = EncoderSettings.model_validate({**settings.model_dump(), "backend": backend})
         done = dg.materialize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medembed_pipeline.encoder import (
     EncoderSpec,
@@ -22,6 +23,7 @@ from medembed_pipeline.encoder.choosing import choose, chosen_backend
 from medembed_pipeline.encoder.devices import resolve_computed_in
 from medembed_pipeline.encoder.fingerprint import EXPORTED, export_key
 from medembed_pipeline.encoder.model import Encoder, load_encoder
+from medembed_pipeline.encoder.modules import PoolingName
 from medembed_pipeline.encoder.settings import (
     COMPUTED_IN,
     EncoderSettings,
@@ -61,7 +63,9 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 @needs_openvino
 @pytest.mark.parametrize("pooling", ["mean", "cls", "lasttoken", "max", "weightedmean"])
-def test_every_pooling_gives_the_vectors_of_torch(bert_folder: Path, lake: Lake, pooling: str) -> None:
+def test_every_pooling_gives_the_vectors_of_torch(
+    bert_folder: Path, lake: Lake, pooling: PoolingName
+) -> None:
     spec = replace(EncoderSpec(str(bert_folder), max_tokens=32), pooling=pooling, projection_dimensions=16)
     theirs = load_encoder(spec, device="cpu", precision="float32", seed=3).encode(TEXTS)
     ours = load_encoder(spec, precision="openvino-float32", seed=3, lake=lake)
@@ -129,7 +133,7 @@ def test_a_model_that_cannot_be_exported_is_refused_with_what_to_do(
     # And so is one that computes something else once it is exported.
     real = exported.ExportedTransformer.forward
 
-    def other(self: exported.ExportedTransformer, **windows: object) -> exported.Hidden:
+    def other(self: exported.ExportedTransformer, **windows: torch.Tensor) -> exported.Hidden:
         return exported.Hidden(real(self, **windows).last_hidden_state.flip(-1))
 
     monkeypatch.setattr(exported.ExportedTransformer, "forward", other)
@@ -183,12 +187,12 @@ def test_the_fastest_that_agrees_is_chosen_and_always_the_same() -> None:
             for name, (rate, cosine) in rates.items()
         }
 
-    torch = (10.0, 0.997)
-    assert choose(measured(torch=torch)) == "torch"
-    assert choose(measured(torch=torch, openvino=(10.9, 1.0))) == "torch"
-    assert choose(measured(torch=torch, openvino=(11.1, 1.0))) == "openvino"
-    assert choose(measured(torch=torch, openvino=(12.0, 1.0), openvino_int8=(20.0, 0.98))) == "openvino"
-    fast = measured(torch=torch, openvino=(12.0, 1.0), openvino_int8=(20.0, 0.992))
+    ours = (10.0, 0.997)
+    assert choose(measured(torch=ours)) == "torch"
+    assert choose(measured(torch=ours, openvino=(10.9, 1.0))) == "torch"
+    assert choose(measured(torch=ours, openvino=(11.1, 1.0))) == "openvino"
+    assert choose(measured(torch=ours, openvino=(12.0, 1.0), openvino_int8=(20.0, 0.98))) == "openvino"
+    fast = measured(torch=ours, openvino=(12.0, 1.0), openvino_int8=(20.0, 0.992))
     assert choose(fast) == choose(dict(reversed(fast.items()))) == "openvino-int8"
 
 
