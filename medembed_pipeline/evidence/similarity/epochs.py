@@ -65,7 +65,7 @@ def encoded_epochs(
 
         def load(epoch: int = epoch, spec: EncoderSpec = spec) -> TextEncoder:
             report(f"encoding {len(note_ids)} held-out notes with the model of epoch {epoch}")
-            return _EpochEncoder(spec, encoder, precision, lake)
+            return _EpochEncoder(spec, encoder, precision)
 
         store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
         table, _ = embeddings_table(note_ids, texts, load_encoder=load, store=store)
@@ -76,10 +76,11 @@ def encoded_epochs(
 class _EpochEncoder:
     """An epoch's model with the device and the token budget of the settings."""
 
-    def __init__(self, spec: EncoderSpec, settings: EncoderSettings, precision: str, lake: Lake) -> None:
+    def __init__(self, spec: EncoderSpec, settings: EncoderSettings, precision: str) -> None:
         from medembed_pipeline.encoder.model import load_encoder
 
-        self._encoder = load_encoder(spec, device=settings.device, precision=precision, lake=lake)
+        # What a backend needs of it is not kept: its vectors are, and an epoch's model is asked for nothing else.
+        self._encoder = load_encoder(spec, device=settings.device, precision=precision)
         self._token_budget = settings.token_budget
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
