@@ -179,7 +179,7 @@ def _tried(
 def _told(trial: Mapping[str, Mapping[str, float]]) -> str:
     told = ", ".join(
         f"{backend} {found['notes_per_second']:g} notes/s at cosine {found['cosine']:.4f}"
-        for backend, found in trial.items()
+        for backend, found in sorted(trial.items())
     )
     return f"tried {told} (allowed from {LEAST_COSINE}, taken from {LEAST_GAIN} times torch)"
 

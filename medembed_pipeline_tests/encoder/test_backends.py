@@ -212,6 +212,7 @@ def test_auto_is_tried_once_and_remembered(
     assert choice.settings.backend == choose(choice.trial) and choice.settings.computed_in in COMPUTED_IN
     assert said == [choice.why] and "notes/s" in choice.why
     assert choice.metadata() == {"computed_in": choice.settings.computed_in, "backend_chosen": choice.why}
+    assert chosen_backend(settings, lake, said.append) == choice
     # What was measured is asked for, and not measured again.
     (name,) = lake.names(*choosing.FOLDER)
     slower = json.loads(json.dumps(choice.trial))
