@@ -59,8 +59,8 @@ class ClassificationSettings(Section, table="classification"):
         20,
         ge=5,
         le=100_000,
-        description="Validation notes of a label from which it has a calibration and a threshold of its own; the "
-        "others share one, which fewer notes could not give them.",
+        description="Notes of a label, of those that calibration is found on, from which it has a calibration and a "
+        "threshold of its own; the others share one, which fewer notes could not give them.",
     )
     misses: float = Field(
         0.1,
