@@ -72,16 +72,16 @@ class CrossFitted:
     truth
         what is true of them.
     answers
-        by rung.
+        by rung, a set of answers for each division into folds.
     parameters
-        by rung, what was chosen in each fold.
+        by rung, what was chosen in each fold, one division after the other.
     taught
         notes that took part, the validation notes among them.
     """
 
     rows: IntArray
     truth: Truth
-    answers: Mapping[str, Answers]
+    answers: Mapping[str, list[Answers]]
     parameters: Mapping[str, list[float]]
     taught: int
 
@@ -133,7 +133,7 @@ def cross_fit(
     Parameters
     ----------
     notes, rows, settings, rungs
-        as in `cross_scores`.
+        as in `cross_scores`; of the settings' seed on, `cross_fits` in all.
 
     Returns
     -------
@@ -143,36 +143,53 @@ def cross_fit(
     """
     if not set(rungs) - {PREVALENCE, WORDS}:
         return None
-    found = cross_scores(notes, rows, settings, rungs=rungs)
-    return None if found is None else cross_answers(found, notes, settings)
+    divisions = []
+    for seed in range(settings.seed, settings.seed + settings.cross_fits):
+        found = cross_scores(notes, rows, settings, rungs=rungs, seed=seed)
+        if found is None:
+            return None
+        divisions.append(found)
+    return cross_answers(divisions, notes, settings)
 
 
 def cross_answers(
-    found: CrossScores, notes: ClassifierNotes, settings: ClassificationSettings
+    divisions: Sequence[CrossScores], notes: ClassifierNotes, settings: ClassificationSettings
 ) -> CrossFitted | None:
     """The answers that come of the scores; None where there is no note to be scored.
 
     Parameters
     ----------
-    found
-        by `cross_scores`, of the same notes.
+    divisions
+        by `cross_scores`, of the same notes and rungs; one or more.
     notes, settings
         as in `cross_scores`.
     """
-    scored: BoolArray = np.array([notes.splits[row] != VALIDATION for row in found.rows], dtype=np.bool_)
+    first = divisions[0]
+    scored: BoolArray = np.array([notes.splits[row] != VALIDATION for row in first.rows], dtype=np.bool_)
     if not scored.any():
         return None
     return CrossFitted(
-        found.rows[scored],
-        notes.truth(found.rows[scored]),
-        {name: _decided(one, found, notes, settings).take(scored) for name, one in found.scores.items()},
-        {name: one.parameters for name, one in found.scores.items()},
-        len(found.rows),
+        first.rows[scored],
+        notes.truth(first.rows[scored]),
+        {
+            name: [_decided(one.scores[name], one, notes, settings).take(scored) for one in divisions]
+            for name in first.scores
+        },
+        {
+            name: [value for one in divisions for value in one.scores[name].parameters]
+            for name in first.scores
+        },
+        len(first.rows),
     )
 
 
 def cross_scores(
-    notes: ClassifierNotes, rows: NoteRows, settings: ClassificationSettings, *, rungs: Sequence[str]
+    notes: ClassifierNotes,
+    rows: NoteRows,
+    settings: ClassificationSettings,
+    *,
+    rungs: Sequence[str],
+    seed: int,
 ) -> CrossScores | None:
     """What rungs say of the labelled notes before calibration.
 
@@ -186,6 +203,8 @@ def cross_scores(
         of the room.
     rungs
         those whose features never saw a label; the fused one after those that it is made of.
+    seed
+        of the division into folds.
 
     Returns
     -------
@@ -197,7 +216,7 @@ def cross_scores(
     groups = group_numbers(notes.groups[taking_part].tolist())
     train = TrainNotes(rows.take(taking_part), notes.membership[taking_part], groups)
     fold_of = stratified_group_folds(
-        train.membership, groups, folds=max(settings.folds, FEWEST_FOLDS), seed=(settings.seed, _DRAW)
+        train.membership, groups, folds=max(settings.folds, FEWEST_FOLDS), seed=(seed, _DRAW)
     )
     there, fold_of = np.unique(fold_of, return_inverse=True)
     if len(there) < FEWEST_FOLDS:

@@ -111,9 +111,7 @@ def measure(
         served=served,
         confidence=settings.confidence,
         in_service=in_service,
-        cross_fitted=None
-        if crossed is None
-        else {name: Measured(crossed.truth, own) for name, own in crossed.answers.items()},
+        cross_fitted=None if crossed is None else (crossed.truth, crossed.answers),
     )
     held_back = notes.judged(VALIDATION)
     always = np.setdiff1d(notes.decided_on(label_free=served in label_free), held_back)
@@ -132,6 +130,7 @@ def measure(
         else {
             "scored": len(crossed.rows),
             "taught": crossed.taught,
+            "divisions": settings.cross_fits,
             "rungs": list(crossed.answers),
             "parameters": dict(crossed.parameters),
         },

@@ -180,7 +180,7 @@ def _gain_of_both(crossed: Outcome, held_out: Outcome) -> Outcome:
     clause = held_out.clause if held_out.passed is False else crossed.clause
     contradicted = "contradicts" if held_out.passed is False else "does not contradict"
     reason = (
-        f"Each note judged by classifiers that saw nothing of its group: {crossed.reason} The served one alone "
+        f"{crossed.reason[:-1]}, each judged by classifiers that saw nothing of its group. The served one "
         f"{contradicted} that: {held_out.reason}"
     )
     return replace(crossed, passed=passed, clause=clause, reason=reason)

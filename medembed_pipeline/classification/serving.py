@@ -13,7 +13,7 @@ import numpy as np
 from medembed_pipeline.classification.calibration import Calibration, cross_calibrated, fit_calibration
 from medembed_pipeline.classification.conformal import EVERYTHING, label_sets, risk_threshold
 from medembed_pipeline.classification.decisions import fit_thresholds, predicted_labels
-from medembed_pipeline.classification.ladder import ADAPTERS, RUNG_OF, WORDS
+from medembed_pipeline.classification.ladder import ADAPTERS, RUNG_OF, WORDS, log_loss
 from medembed_pipeline.classification.scoring import (
     LOWER_IS_BETTER,
     Answers,
@@ -96,7 +96,8 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
     """Calibration, thresholds and sets of a rung, from its scores on notes that its head has not seen.
 
     Thresholds and sets are found on probabilities that each fold of groups got from the calibration by the others, so
-    that the set's promise is made on notes that the calibration has not seen.
+    that the set's promise is made on notes that the calibration has not seen. By the log loss of the same probabilities
+    it is decided whether labels with enough positives get calibrations and thresholds of their own, or share all.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
     misses
         what the sets promise; see `risk_threshold`.
     own_from
-        positives from which a label has calibration and threshold of its own.
+        positives from which a label may have calibration and threshold of its own.
     seed
         of the folds.
     """
@@ -117,10 +118,15 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
         return Decided(nothing, np.zeros((len(scores), labels)))
     folds = min(FOLDS, truth.group_count)
     fold_of = stratified_group_folds(truth.membership, truth.groups, folds=folds, seed=seed)
-    crossed = cross_calibrated(scores, truth.membership, fold_of, own_from=own_from)
+    shared = len(scores) + 1
+    tried = {shared: cross_calibrated(scores, truth.membership, fold_of, own_from=shared)}
+    if (truth.membership.sum(axis=0) >= own_from).any():
+        tried[own_from] = cross_calibrated(scores, truth.membership, fold_of, own_from=own_from)
+    best = min(tried, key=lambda one: log_loss(tried[one], truth.membership).mean())
+    crossed = tried[best]
     decision = Decision(
-        fit_calibration(scores, truth.membership, own_from=own_from),
-        fit_thresholds(crossed, truth.membership, own_from=own_from),
+        fit_calibration(scores, truth.membership, own_from=best),
+        fit_thresholds(crossed, truth.membership, own_from=best),
         risk_threshold(crossed, truth.membership, truth.groups, misses=misses, outside=truth.outside),
     )
     return Decided(decision, crossed)

@@ -3,10 +3,11 @@
 `python -m medembed_pipeline_tests.classification.measure_cross_fitting data_lake`
 
 The lake needs `cleaned_notes`, `note_splits` and `baseline_embeddings` of a base model that saw no label. The first
-table has the seed of the settings. The second has the promises of one rung on five seeds, each of which divides the
-notes into other folds. The third says how often the sets of a single fold hold the labels of its notes, which are about
-as many as the held-out ones: sets found on all notes of the other folds, out of fold, as they are served; and sets
-found on as many of these notes as there are validation notes.
+table has one division into folds, as `classification_metrics` has by default; the second the means of five
+(`[classification] cross_fits = 5`). The third has the promises of one rung in each of the five. The fourth says how
+often the sets of a single fold hold the labels of its notes, which are about as many as the held-out ones: sets found
+on all notes of the other folds, out of fold, as they are served; and sets found on as many of these notes as there
+are validation notes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from medembed_pipeline.classification.ladder import WORDS, label_free_rungs
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
 from medembed_pipeline.classification.scoring import LOWER_IS_BETTER, metric_range, overall_figures
 from medembed_pipeline.classification.serving import CHOICES, decide
-from medembed_pipeline.evaluation.jackknife import Jackknife, difference, intervals
+from medembed_pipeline.evaluation.jackknife import Jackknife, difference, intervals, mean_jackknives
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import IntArray
 from medembed_pipeline.lake.lake import Lake
@@ -43,15 +44,14 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lake", help="a data lake with cleaned_notes, note_splits and baseline_embeddings")
-    parser.add_argument("--rung", default="fused", help="of the second and third table")
+    parser.add_argument("--rung", default="fused", help="of the third and fourth table")
     asked = parser.parse_args()
     notes, rows = read(Lake(asked.lake))
-    promises, folds = [], []
+    promises, folds, divisions = [], [], []
     for seed in SEEDS:
         began = time.monotonic()
-        settings = SETTINGS.model_copy(update={"seed": seed})
-        scores = cross_scores(notes, rows, settings, rungs=label_free_rungs(base_is_known=True))
-        found = None if scores is None else cross_answers(scores, notes, settings)
+        scores = cross_scores(notes, rows, SETTINGS, rungs=label_free_rungs(base_is_known=True), seed=seed)
+        found = None if scores is None else cross_answers([scores], notes, SETTINGS)
         if scores is None or found is None:
             print("the groups are too few", file=sys.stderr)
             return 1
@@ -60,6 +60,16 @@ def main() -> int:
             show(found)
         promises.append(promise(seed, found, asked.rung))
         folds.append(fold_coverages(scores, notes, asked.rung, seed))
+        divisions.append(found)
+    show(
+        CrossFitted(
+            divisions[0].rows,
+            divisions[0].truth,
+            {name: [one.answers[name][0] for one in divisions] for name in divisions[0].answers},
+            {name: [c for one in divisions for c in one.parameters[name]] for name in divisions[0].answers},
+            divisions[0].taught,
+        )
+    )
     print(f"\n{asked.rung}\n")
     print("| seed | sets hold | labels a set | calibration error | of the likeliest | mAP over tfidf |")
     print("|---|---|---|---|---|---|")
@@ -76,20 +86,27 @@ def main() -> int:
 
 def show(found: CrossFitted) -> None:
     """A table: each figure, and its difference to TF-IDF; in bold where the whole interval is better."""
-    figures = {name: overall_figures(found.truth, one) for name, one in found.answers.items()}
-    print(f"{len(found.rows)} notes are scored, {found.taught} take part\n")
+    figures = {name: _figures(found, name) for name in found.answers}
+    count = len(found.answers[WORDS])
+    print(f"\n{len(found.rows)} notes are scored, {found.taught} take part; divisions: {count}\n")
     print("| | chosen in the folds | macro-F1 | mAP | top-1 | log loss |\n|---|---|---|---|---|---|")
     for name, own in figures.items():
-        chosen = ", ".join(f"{one:g}" for one in found.parameters[name])
+        chosen = ", ".join(f"{one:g}" for one in sorted(set(found.parameters[name])))
         print(f"| {name} | {chosen} | {' | '.join(f'{own[key].value[0]:.3f}' for key in KEYS)} |")
         if name != WORDS:
             print(f"| over tfidf | | {' | '.join(_change(own, figures[WORDS], key) for key in KEYS)} |")
     sys.stdout.flush()
 
 
+def _figures(found: CrossFitted, rung: str) -> dict[MetricKey, Jackknife]:
+    """Means over the divisions."""
+    divisions = [overall_figures(found.truth, one) for one in found.answers[rung]]
+    return {key: mean_jackknives([one[key] for one in divisions]) for key in divisions[0]}
+
+
 def promise(seed: int, found: CrossFitted, rung: str) -> str:
     """A line of the second table."""
-    own, words = (overall_figures(found.truth, found.answers[name]) for name in (rung, WORDS))
+    own, words = (_figures(found, name) for name in (rung, WORDS))
     lowest, highest = metric_range(COVERED[0])
     ends = intervals(own[COVERED], confidence=SETTINGS.confidence, lowest=lowest, highest=highest)
     size, error, top = (

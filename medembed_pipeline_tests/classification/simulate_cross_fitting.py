@@ -92,11 +92,11 @@ def drawn(seed: int, *, notes: int, clustered: bool, gain: bool) -> tuple[Classi
 def compared(seed: int, *, notes: int, clustered: bool, gain: bool) -> Compared:
     """One draw."""
     known, rows = drawn(seed, notes=notes, clustered=clustered, gain=gain)
-    scores = cross_scores(known, rows, SETTINGS, rungs=RUNGS)
+    scores = cross_scores(known, rows, SETTINGS, rungs=RUNGS, seed=seed)
     assert scores is not None
-    answers = cross_answers(scores, known, SETTINGS)
+    answers = cross_answers([scores], known, SETTINGS)
     assert answers is not None
-    first, second = (overall_figures(answers.truth, answers.answers[name]) for name in RUNGS)
+    first, second = (overall_figures(answers.truth, answers.answers[name][0]) for name in RUNGS)
     found = {}
     for name in FIGURES:
         key = CHOICES[name][0]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -13,6 +14,7 @@ from medembed_pipeline.classification import cross_fitting
 from medembed_pipeline.classification.cross_fitting import CrossFitted, cross_fit, fold_scores
 from medembed_pipeline.classification.features import TOKEN, NoteRows
 from medembed_pipeline.classification.ladder import RUNG_OF, TrainNotes, label_free_rungs, log_loss
+from medembed_pipeline.classification.metrics import Measured, classification_metrics_table
 from medembed_pipeline.classification.notes import VALIDATION
 from medembed_pipeline.classification.scoring import overall_figures
 from medembed_pipeline.classification.settings import ClassificationSettings
@@ -35,7 +37,7 @@ def made(small: SmallNotes) -> CrossFitted:
 
 
 def figures(found: CrossFitted, rung: str) -> dict[MetricKey, Jackknife]:
-    return overall_figures(found.truth, found.answers[rung])
+    return overall_figures(found.truth, found.answers[rung][0])
 
 
 def over_words(found: CrossFitted, rung: str) -> tuple[float, float]:
@@ -65,10 +67,12 @@ def test_what_a_fold_is_told_does_not_depend_on_its_labels(monkeypatch: pytest.M
     own = fold_of[before.rows] == 1
     for rung in RUNGS:
         for name in ("probabilities", "chosen", "sets"):
-            left, right = (getattr(one.answers[rung], name) for one in (before, after))
+            left, right = (getattr(one.answers[rung][0], name) for one in (before, after))
             np.testing.assert_array_equal(left[own], right[own])
         assert before.parameters[rung][1] == after.parameters[rung][1]
-    assert (before.answers["tfidf"].probabilities[~own] != after.answers["tfidf"].probabilities[~own]).any()
+    assert (
+        before.answers["tfidf"][0].probabilities[~own] != after.answers["tfidf"][0].probabilities[~own]
+    ).any()
 
 
 def replace_notes(small: SmallNotes, membership: FloatArray) -> SmallNotes:
@@ -145,7 +149,7 @@ def test_labelled_notes_are_scored_but_those_that_chose_what_is_served() -> None
     expected = [row for row, split in enumerate(small.notes.splits) if split != VALIDATION and row >= 6]
     assert found.rows.tolist() == expected
     assert found.taught == len(small.notes.note_ids) - 6
-    assert found.truth.membership.shape == found.answers["fused"].probabilities.shape
+    assert found.truth.membership.shape == found.answers["fused"][0].probabilities.shape
 
 
 def test_there_is_none_where_it_can_say_nothing() -> None:
@@ -163,3 +167,51 @@ def test_there_is_none_where_it_can_say_nothing() -> None:
         )
         is None
     )
+
+
+def test_several_divisions_are_one_after_the_other_and_their_figures_are_means() -> None:
+    small = small_notes()
+    twice = QUICK.model_copy(update={"cross_fits": 2})
+    found = cross_fit(small.notes, small.seen.rows, twice, rungs=RUNGS)
+    after = cross_fit(
+        small.notes, small.seen.rows, QUICK.model_copy(update={"seed": QUICK.seed + 1}), rungs=RUNGS
+    )
+    assert found is not None and after is not None
+    for rung in RUNGS:
+        first, second = found.answers[rung]
+        np.testing.assert_array_equal(first.probabilities, made(small).answers[rung][0].probabilities)
+        np.testing.assert_array_equal(second.probabilities, after.answers[rung][0].probabilities)
+    rows = classification_metrics_table(
+        {name: Measured(found.truth, found.answers[name][0]) for name in RUNGS},
+        small.notes.labels,
+        [],
+        served="fused",
+        confidence=0.95,
+        cross_fitted=(found.truth, found.answers),
+    ).to_pylist()
+    for key in (MAP, ("top", 1), ("covered", None), ("macro_f1", None)):
+        parts = [overall_figures(found.truth, one)[key] for one in found.answers["fused"]]
+        words = [overall_figures(found.truth, one)[key] for one in found.answers["tfidf"]]
+        (own,) = (
+            row
+            for row in rows
+            if (row["model"], row["over"], row["scope_kind"], row["metric"], row["k"])
+            == ("fused", None, "cross_fitted", *key)
+        )
+        assert own["value"] == pytest.approx(np.mean([one.value[0] for one in parts]), abs=1e-8)
+        (change,) = (
+            row
+            for row in rows
+            if (row["model"], row["over"], row["scope_kind"], row["metric"], row["k"])
+            == ("fused", "tfidf", "cross_fitted", *key)
+        )
+        # Leaving a group out leaves it out of both divisions.
+        left_out = np.mean([one.left_out for one in parts], axis=0) - np.mean(
+            [one.left_out for one in words], axis=0
+        )
+        count = len(left_out)
+        error = np.sqrt((count - 1) / count * np.square(left_out - left_out.mean()).sum())
+        half = (change["ci_high"] - change["ci_low"]) / 2
+        assert half == pytest.approx(error * student.ppf(0.975, change["degrees"]), abs=1e-6)
+    labels = {row["scope"] for row in rows if row["scope_kind"] == "cross_fitted_label"}
+    assert labels == set(small.notes.labels)

@@ -111,7 +111,7 @@ def test_a_rung_that_saw_no_label_is_judged_on_cross_fitted_notes(
     assert gain["ci_low"] > 0.2
     (rule,) = found.rows("classifier_verdict", rule="classifier_beats_words")
     assert rule["passed"] and rule["value"] == pytest.approx(gain["value"])
-    assert f"on {scored} notes" in rule["reason"]
+    assert f"on {scored} notes, each judged by classifiers that saw nothing of its group" in rule["reason"]
     assert {row["model"] for row in found.rows("classification_metrics", scope_kind="cross_fitted")} == {
         "prevalence",
         "tfidf",
