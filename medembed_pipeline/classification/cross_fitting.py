@@ -12,18 +12,22 @@ and there is none.
 The choices within the training part of a fold go by cross-validation over the other folds. A model that lacks two
 folds serves both of them, so that with K folds K (K - 1) / 2 models a parameter do for all the choices.
 
-Intervals are those of `evaluation.jackknife`. Notes of different folds are judged by models that share most of their
-training notes. For the mean over the folds of what *these* models do on new notes the plain variance of the notes'
-scores is right all the same (Bayle et al.); what other training notes would change is measured by simulation, see
-docs/classification.md.
+Intervals are those of `evaluation.jackknife`, widened. What the notes' own scores vary tells of other notes to be
+judged, by the same models (Bayle et al.); other training notes would have made other models, which all folds share
+most of. Their part is added by the correction of Nadeau and Bengio: with K folds the variance counts 1 + K / (K - 1)
+times, and with r divisions, of which the mean is taken, 1 / r + K / (K - 1) times (Bouckaert and Frank). How often such
+intervals hold is simulated, see docs/classification.md.
 
 References: P. Bayle, A. Bayle, L. Janson, L. Mackey, "Cross-validation confidence intervals for test error", NeurIPS
-2020; S. Varma, R. Simon, "Bias in error estimation when using cross-validation for model selection", BMC
+2020; C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning 52 (2003); R. R. Bouckaert,
+E. Frank, "Evaluating the replicability of significance tests for comparing learning algorithms", PAKDD 2004, for folds
+that are drawn anew; S. Varma, R. Simon, "Bias in error estimation when using cross-validation for model selection", BMC
 Bioinformatics 7 (2006), for nested cross-validation.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -46,10 +50,11 @@ from medembed_pipeline.classification.ladder import (
     tried,
 )
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes, evenly_spaced
-from medembed_pipeline.classification.scoring import Answers, Truth
+from medembed_pipeline.classification.scoring import Answers, Truth, label_figures, overall_figures
 from medembed_pipeline.classification.serving import decide
 from medembed_pipeline.classification.settings import ClassificationSettings
-from medembed_pipeline.evaluation.jackknife import group_numbers
+from medembed_pipeline.evaluation.jackknife import Jackknife, group_numbers, mean_jackknives, widened
+from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
 
@@ -77,6 +82,8 @@ class CrossFitted:
         by rung, what was chosen in each fold, one division after the other.
     taught
         notes that took part, the validation notes among them.
+    folds
+        of each division.
     """
 
     rows: IntArray
@@ -84,6 +91,22 @@ class CrossFitted:
     answers: Mapping[str, list[Answers]]
     parameters: Mapping[str, list[float]]
     taught: int
+    folds: int
+
+    def figures(self, rung: str) -> dict[MetricKey, Jackknife]:
+        """Figures over all notes, the means of the divisions; see `OVERALL_METRICS`."""
+        return self._means([overall_figures(self.truth, one) for one in self.answers[rung]])
+
+    def label_figures(self, rung: str) -> dict[MetricKey, Jackknife]:
+        """Figures of every label, the means of the divisions; see `LABEL_METRICS`."""
+        return self._means([label_figures(self.truth, one) for one in self.answers[rung]])
+
+    def _means(self, divisions: Sequence[Mapping[MetricKey, Jackknife]]) -> dict[MetricKey, Jackknife]:
+        """The means of the same figures, as wide as other training notes make them."""
+        factor = math.sqrt(1.0 / len(divisions) + self.folds / (self.folds - 1.0))
+        return {
+            key: widened(mean_jackknives([one[key] for one in divisions]), factor) for key in divisions[0]
+        }
 
 
 @dataclass(frozen=True)
@@ -180,6 +203,7 @@ def cross_answers(
             for name in first.scores
         },
         len(first.rows),
+        int(first.fold_of.max()) + 1,
     )
 
 

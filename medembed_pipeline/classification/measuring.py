@@ -111,7 +111,7 @@ def measure(
         served=served,
         confidence=settings.confidence,
         in_service=in_service,
-        cross_fitted=None if crossed is None else (crossed.truth, crossed.answers),
+        cross_fitted=crossed,
     )
     held_back = notes.judged(VALIDATION)
     always = np.setdiff1d(notes.decided_on(label_free=served in label_free), held_back)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from medembed_pipeline.classification.cross_fitting import CrossFitted
 from medembed_pipeline.classification.ladder import PREVALENCE, WORDS
 from medembed_pipeline.classification.scoring import (
     LABEL_METRICS,
@@ -29,7 +30,6 @@ from medembed_pipeline.evaluation.jackknife import (
     difference,
     intervals,
     mean_jackknife,
-    mean_jackknives,
     mean_of_columns,
     ratio_jackknife,
     sum_by_group,
@@ -121,7 +121,7 @@ def classification_metrics_table(
     served: str,
     confidence: float,
     in_service: tuple[Measured, Measured] | None = None,
-    cross_fitted: tuple[Truth, Mapping[str, Sequence[Answers]]] | None = None,
+    cross_fitted: CrossFitted | None = None,
 ) -> pa.Table:
     """Every rung over all notes, and the served one and TF-IDF by label and by part of the notes.
 
@@ -141,8 +141,7 @@ def classification_metrics_table(
         the classifier in service, and the served rung on the same notes (those that neither has learned from) and
         labels; None where none is, or where it is this one.
     cross_fitted
-        what is true of the cross-fitted notes, and by rung the answers to them of each division, TF-IDF's among them;
-        None where there are none.
+        what cross-fitted classifiers say, TF-IDF among them; None where there are none.
     """
     rows = _Rows(confidence)
     overall = {name: overall_figures(one.truth, one.answers) for name, one in models.items()}
@@ -182,38 +181,30 @@ def classification_metrics_table(
             if carrying:
                 rows.add_all(served, IN_SERVICE, LABEL, label, one, carrying)
     if cross_fitted is not None:
-        _cross_fitted_rows(rows, *cross_fitted, labels, served)
+        _cross_fitted_rows(rows, cross_fitted, labels, served)
     return rows.table()
 
 
-def _cross_fitted_rows(
-    rows: _Rows, truth: Truth, models: Mapping[str, Sequence[Answers]], labels: Sequence[str], served: str
-) -> None:
-    """Every rung over all notes, and the served one against TF-IDF by label; means over the divisions."""
-    overall = {
-        name: _means([overall_figures(truth, one) for one in answers]) for name, answers in models.items()
-    }
+def _cross_fitted_rows(rows: _Rows, found: CrossFitted, labels: Sequence[str], served: str) -> None:
+    """Every rung over all notes, and the served one against TF-IDF by label."""
+    overall = {name: found.figures(name) for name in found.answers}
+    truth = found.truth
     notes = int((truth.carried > 0).sum())
-    for name, found in overall.items():
-        rows.add_all(name, None, CROSS_FITTED, ALL, found, notes)
+    for name, own in overall.items():
+        rows.add_all(name, None, CROSS_FITTED, ALL, own, notes)
         if name != WORDS:
-            change = _differences(found, overall[WORDS], OVERALL_METRICS)
+            change = _differences(own, overall[WORDS], OVERALL_METRICS)
             rows.add_all(name, WORDS, CROSS_FITTED, ALL, change, notes)
-    if served == WORDS or served not in models:
+    if served == WORDS or served not in overall:
         return
-    ours, words = (_means([label_figures(truth, one) for one in models[name]]) for name in (served, WORDS))
+    ours, words = (found.label_figures(name) for name in (served, WORDS))
     changes = _differences(ours, words, LABEL_METRICS)
     for column, label in enumerate(labels):
         carrying = int(truth.membership[:, column].sum())
         if carrying:
-            for over, found in ((None, ours), (WORDS, changes)):
-                one = {key: figure.columns([column]) for key, figure in found.items()}
+            for over, part in ((None, ours), (WORDS, changes)):
+                one = {key: figure.columns([column]) for key, figure in part.items()}
                 rows.add_all(served, over, CROSS_FITTED_LABEL, label, one, carrying)
-
-
-def _means(divisions: Sequence[Mapping[MetricKey, Jackknife]]) -> dict[MetricKey, Jackknife]:
-    """The means of the same figures of the same notes, and of what they would be without each group."""
-    return {key: mean_jackknives([one[key] for one in divisions]) for key in divisions[0]}
 
 
 def _differences(

@@ -210,6 +210,14 @@ def mean_jackknives(repeats: Sequence[Jackknife]) -> Jackknife:
     )
 
 
+def widened(found: Jackknife, factor: float) -> Jackknife:
+    """The same figures with `factor` times the standard error."""
+    mean = found.left_out.mean(axis=0) if len(found.left_out) else found.value
+    return Jackknife(
+        found.value, mean + factor * (found.left_out - mean), factor**2 * found.double_counted, found.groups
+    )
+
+
 def undefined(groups: int, columns: int) -> Jackknife:
     """Figures that nothing can be said of."""
     return Jackknife(

@@ -27,9 +27,9 @@ from medembed_pipeline.classification.cross_fitting import (
 )
 from medembed_pipeline.classification.ladder import WORDS, label_free_rungs
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
-from medembed_pipeline.classification.scoring import LOWER_IS_BETTER, metric_range, overall_figures
+from medembed_pipeline.classification.scoring import LOWER_IS_BETTER, metric_range
 from medembed_pipeline.classification.serving import CHOICES, decide
-from medembed_pipeline.evaluation.jackknife import Jackknife, difference, intervals, mean_jackknives
+from medembed_pipeline.evaluation.jackknife import Jackknife, difference, intervals
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import IntArray
 from medembed_pipeline.lake.lake import Lake
@@ -68,6 +68,7 @@ def main() -> int:
             {name: [one.answers[name][0] for one in divisions] for name in divisions[0].answers},
             {name: [c for one in divisions for c in one.parameters[name]] for name in divisions[0].answers},
             divisions[0].taught,
+            divisions[0].folds,
         )
     )
     print(f"\n{asked.rung}\n")
@@ -86,7 +87,7 @@ def main() -> int:
 
 def show(found: CrossFitted) -> None:
     """A table: each figure, and its difference to TF-IDF; in bold where the whole interval is better."""
-    figures = {name: _figures(found, name) for name in found.answers}
+    figures = {name: found.figures(name) for name in found.answers}
     count = len(found.answers[WORDS])
     print(f"\n{len(found.rows)} notes are scored, {found.taught} take part; divisions: {count}\n")
     print("| | chosen in the folds | macro-F1 | mAP | top-1 | log loss |\n|---|---|---|---|---|---|")
@@ -98,15 +99,9 @@ def show(found: CrossFitted) -> None:
     sys.stdout.flush()
 
 
-def _figures(found: CrossFitted, rung: str) -> dict[MetricKey, Jackknife]:
-    """Means over the divisions."""
-    divisions = [overall_figures(found.truth, one) for one in found.answers[rung]]
-    return {key: mean_jackknives([one[key] for one in divisions]) for key in divisions[0]}
-
-
 def promise(seed: int, found: CrossFitted, rung: str) -> str:
     """A line of the second table."""
-    own, words = (_figures(found, name) for name in (rung, WORDS))
+    own, words = (found.figures(name) for name in (rung, WORDS))
     lowest, highest = metric_range(COVERED[0])
     ends = intervals(own[COVERED], confidence=SETTINGS.confidence, lowest=lowest, highest=highest)
     size, error, top = (

@@ -3,7 +3,7 @@
 `python -m medembed_pipeline_tests.classification.simulate_cross_fitting --draws 200`
 
 Each draw has notes of one or two labels and two sets of vectors, in which the labels show equally strongly, or in one
-of them more. Both are classified by logistic regression, everything chosen in the folds as on real notes. Where both
+of them more. Both are classified by logistic regression, calibrated and judged as on real notes. Where both
 show the same, the expected difference is zero, whatever the training notes were: so the share of intervals above zero
 also counts what other training notes would have changed. "Clustered" notes come in groups of one to four that carry
 the same labels and share half of the variance of their vectors.
@@ -23,18 +23,17 @@ import numpy as np
 from medembed_pipeline.classification.cross_fitting import cross_answers, cross_scores
 from medembed_pipeline.classification.features import NoteRows, count_words
 from medembed_pipeline.classification.notes import ClassifierNotes, classifier_notes
-from medembed_pipeline.classification.scoring import overall_figures
 from medembed_pipeline.classification.serving import CHOICES
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.jackknife import difference, intervals
 from medembed_pipeline.evaluation.vectors import FloatArray
 
-DIMENSIONS, LABELS = 24, 8
+DIMENSIONS, LABELS = 16, 4
 RUNGS = ("baseline", "tuned")
 """Names of the two sets of vectors; here neither saw a label."""
 FIGURES = ("macro_f1", "map", "top_1", "log_loss")
-SETTINGS = ClassificationSettings(inverse_regularization=[10.0, 100.0], calibrate_label_from=1_000)
-STRENGTH, STRONGER = 0.5, 0.56
+SETTINGS = ClassificationSettings(inverse_regularization=[30.0], calibrate_label_from=1_000)
+STRENGTH, STRONGER = 0.5, 0.6
 
 
 @dataclass(frozen=True)
@@ -89,14 +88,13 @@ def drawn(seed: int, *, notes: int, clustered: bool, gain: bool) -> tuple[Classi
     return found, NoteRows(count_words([""] * notes).counts, vectors)
 
 
-def compared(seed: int, *, notes: int, clustered: bool, gain: bool) -> Compared:
-    """One draw."""
+def compared(seed: int, *, notes: int, clustered: bool, gain: bool, divisions: int) -> Compared:
+    """One draw; the notes are divided into folds `divisions` times."""
     known, rows = drawn(seed, notes=notes, clustered=clustered, gain=gain)
-    scores = cross_scores(known, rows, SETTINGS, rungs=RUNGS, seed=seed)
-    assert scores is not None
-    answers = cross_answers([scores], known, SETTINGS)
+    scores = [cross_scores(known, rows, SETTINGS, rungs=RUNGS, seed=place) for place in range(divisions)]
+    answers = cross_answers([one for one in scores if one is not None], known, SETTINGS)
     assert answers is not None
-    first, second = (overall_figures(answers.truth, answers.answers[name][0]) for name in RUNGS)
+    first, second = (answers.figures(name) for name in RUNGS)
     found = {}
     for name in FIGURES:
         key = CHOICES[name][0]
@@ -106,7 +104,7 @@ def compared(seed: int, *, notes: int, clustered: bool, gain: bool) -> Compared:
     return Compared(found)
 
 
-def line(draws: Sequence[Compared], *, notes: int, clustered: bool, gain: bool) -> str:
+def line(draws: Sequence[Compared], *, notes: int, clustered: bool, gain: bool, divisions: int) -> str:
     """A row of the table: mean difference, and the shares of intervals that hold it and that lie above zero."""
     cells = []
     for name in FIGURES:
@@ -116,7 +114,7 @@ def line(draws: Sequence[Compared], *, notes: int, clustered: bool, gain: bool) 
         better = (own[:, 2] < 0).mean() if name == "log_loss" else (own[:, 1] > 0).mean()
         cells.append(f"{own[:, 0].mean():+.3f}, {held:.1%} ({better:.1%})")
     shown = "clustered" if clustered else "single"
-    return f"| {notes} | {shown} | {'unequal' if gain else 'equal'} | {' | '.join(cells)} |"
+    return f"| {notes} | {shown} | {divisions} | {'unequal' if gain else 'equal'} | {' | '.join(cells)} |"
 
 
 def main() -> int:
@@ -124,20 +122,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--notes", type=int, nargs="+", default=[300, 1000])
+    parser.add_argument("--divisions", type=int, default=1, help="as [classification] cross_fits")
     parser.add_argument("--processes", type=int, default=1)
     asked = parser.parse_args()
     print(
         f"{asked.draws} draws each: mean difference, share of 95% intervals that hold the truth, in brackets the share "
         "wholly on the better side of zero.\n"
     )
-    print(f"| notes | groups | classifiers | {' | '.join(FIGURES)} |\n|---|---|---|{'---|' * len(FIGURES)}")
+    print(
+        f"| notes | groups | divisions | classifiers | {' | '.join(FIGURES)} |\n|{'---|' * (4 + len(FIGURES))}"
+    )
     with ProcessPoolExecutor(asked.processes) as pool:
         for notes in asked.notes:
             for clustered in (False, True):
                 for gain in (False, True):
-                    one = partial(compared, notes=notes, clustered=clustered, gain=gain)
+                    cell = {
+                        "notes": notes,
+                        "clustered": clustered,
+                        "gain": gain,
+                        "divisions": asked.divisions,
+                    }
+                    one = partial(compared, **cell)
                     draws = list(pool.map(one, range(asked.draws), chunksize=5))
-                    print(line(draws, notes=notes, clustered=clustered, gain=gain), flush=True)
+                    print(line(draws, **cell), flush=True)
     return 0
 
 

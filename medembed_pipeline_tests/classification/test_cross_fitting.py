@@ -187,7 +187,7 @@ def test_several_divisions_are_one_after_the_other_and_their_figures_are_means()
         [],
         served="fused",
         confidence=0.95,
-        cross_fitted=(found.truth, found.answers),
+        cross_fitted=found,
     ).to_pylist()
     for key in (MAP, ("top", 1), ("covered", None), ("macro_f1", None)):
         parts = [overall_figures(found.truth, one)[key] for one in found.answers["fused"]]
@@ -205,12 +205,12 @@ def test_several_divisions_are_one_after_the_other_and_their_figures_are_means()
             if (row["model"], row["over"], row["scope_kind"], row["metric"], row["k"])
             == ("fused", "tfidf", "cross_fitted", *key)
         )
-        # Leaving a group out leaves it out of both divisions.
+        # Leaving a group out leaves it out of both divisions; three folds twice: the variance counts 2 times.
         left_out = np.mean([one.left_out for one in parts], axis=0) - np.mean(
             [one.left_out for one in words], axis=0
         )
         count = len(left_out)
-        error = np.sqrt((count - 1) / count * np.square(left_out - left_out.mean()).sum())
+        error = np.sqrt(2.0 * (count - 1) / count * np.square(left_out - left_out.mean()).sum())
         half = (change["ci_high"] - change["ci_low"]) / 2
         assert half == pytest.approx(error * student.ppf(0.975, change["degrees"]), abs=1e-6)
     labels = {row["scope"] for row in rows if row["scope_kind"] == "cross_fitted_label"}
