@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,3 +138,17 @@ def _embedded(ids: pa.Array, pictures: list[bytes], settings: ImageEncoderSettin
     encoder = load_image_encoder(ImageEncoderSpec(settings.base), device="cpu")
     matrix = encoder.encode([pixels_of(one) for one in pictures])
     return pa.table([ids, vector_column(matrix)], schema=image_embeddings_schema(matrix.shape[1]))
+
+
+def write_folder(found: Hidden, folder: Path) -> None:
+    """The same cases as a person would hand them in: pictures, and a CSV."""
+    folder.mkdir()
+    packed = found.images.read().to_pydict()
+    for name, png in zip(packed["image_id"], packed["picture"], strict=True):
+        (folder / f"{name}.png").write_bytes(png)
+    names = ("image_id", "patient", "source", "view", "age", "sex", "note", "label")
+    with (folder / "cases.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "patient_id", "source", "view", "age", "sex", "note", "triage_level"])
+        for row in found.lake.table("paired_cases").read().to_pylist():
+            writer.writerow([f"{row[name]}.png" if name == "image_id" else row[name] for name in names])
