@@ -54,7 +54,7 @@ class TriageSettings(Section, table="triage"):
         description="Passes without a lower log loss on validation cases, after which no further one follows.",
     )
     adapter_learning_rates: list[float] = Field(
-        [5e-4, 2e-3],
+        [3e-4, 1e-3],
         min_length=1,
         max_length=20,
         description="Of AdamW at its peak; each is tried for each encoder, and validation cases choose.",

@@ -339,89 +339,100 @@ def tune(
     MedembedError
         the encoder has no blocks that can be tuned.
     """
+    cases = encoders.cases
+    rows = np.concatenate([learned, validating])
+    shares = np.bincount(cases.level[learned], minlength=len(cases.levels.names)) / len(learned)
+    least = -float(np.log(shares[cases.level[validating]]).mean())
+    best = Adapters(settings.adapter_scale)
+    course: list[Mapping[str, Any]] = []
+    for rate in settings.adapter_learning_rates:
+        tried = _tried(encoders, part, rows, len(learned), shares, rate, settings)
+        course += tried.course
+        lowest = min(one["validation_log_loss"] for one in tried.course)
+        if lowest < least:
+            least, best = lowest, tried
+        tell(
+            f"{part}: tuned on {len(learned)} cases at a learning rate of {rate:g}; log loss on {len(validating)} "
+            f"validation cases {lowest:.3f}"
+        )
+    return replace(best, course=tuple(course))
+
+
+def _tried(
+    encoders: Encoders,
+    part: str,
+    rows: IntArray,
+    known: int,
+    shares: FloatArray,
+    rate: float,
+    settings: TriageSettings,
+) -> Adapters:
+    """Adapters after the pass that is best on validation cases, at one learning rate.
+
+    Of the rows, the first `known` are learned from, and the others validate; `shares` are those of the levels among the
+    former, with which the head begins.
+    """
     import torch
     from torch import nn
 
     from medembed_pipeline.training.adapters import adapt_last_blocks, adapter_products
     from medembed_pipeline.training.labelled import ROWS_PER_BATCH, train_with_head
 
-    cases = encoders.cases
-    levels = len(cases.levels.names)
-    rows = np.concatenate([learned, validating])
-    asked = np.arange(len(learned), len(rows))
-    shares = np.bincount(cases.level[learned], minlength=levels) / len(learned)
-    course: list[dict[str, Any]] = []
-    least = -float(np.log(shares[cases.level[validating]]).mean())
-    best = Adapters(settings.adapter_scale)
-    for rate in settings.adapter_learning_rates:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(settings.seed)
-            learner = encoders.learner(part, rows)
-            adapt_last_blocks(
-                learner.network,
-                settings.adapter_blocks,
-                rank=settings.adapter_rank,
-                scale=settings.adapter_scale,
-            )
-            device = next(learner.network.parameters()).device
-            head = nn.Linear(learner.dimensions, levels).to(device)
-            with torch.no_grad():
-                head.weight.zero_()
-                head.bias.copy_(torch.from_numpy(np.log(shares)).float())
-        truth = torch.from_numpy(cases.level[rows]).to(device)
-
-        def loss(logits: torch.Tensor, places: IntArray, truth: torch.Tensor = truth) -> torch.Tensor:
-            return nn.functional.cross_entropy(logits, truth[places], reduction="sum")
-
-        def validated(learner: Learner = learner, head: nn.Linear = head, loss: Any = loss) -> float:
-            batches = np.array_split(asked, math.ceil(len(asked) / ROWS_PER_BATCH))
-            with torch.inference_mode():
-                return sum(
-                    float(loss(head(learner.embed(batch) * math.sqrt(learner.dimensions)), batch))
-                    for batch in batches
-                ) / len(asked)
-
-        lowest = math.inf
-        waited = 0
-
-        def after_epoch(
-            epoch: int,
-            mean: float,
-            rate: float = rate,
-            learner: Learner = learner,
-            validated: Any = validated,
-        ) -> bool:
-            nonlocal best, least, lowest, waited
-            found = validated()
-            course.append(
-                {
-                    "learning_rate": rate,
-                    "epoch": epoch,
-                    "log_loss": round(mean, 6),
-                    "validation_log_loss": round(found, 6),
-                }
-            )
-            if found < least:
-                least = found
-                products = adapter_products(learner.network)
-                best = Adapters(settings.adapter_scale, products, rate, epoch)
-            waited = 0 if found < lowest else waited + 1
-            lowest = min(lowest, found)
-            return waited < settings.adapter_patience
-
-        train_with_head(
-            learner.embed,
-            [one for one in learner.network.parameters() if one.requires_grad],
-            head,
-            loss,
-            len(learned),
-            epochs=settings.adapter_epochs,
-            learning_rate=rate,
-            seed=settings.seed,
-            after_epoch=after_epoch,
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        learner = encoders.learner(part, rows)
+        adapt_last_blocks(
+            learner.network,
+            settings.adapter_blocks,
+            rank=settings.adapter_rank,
+            scale=settings.adapter_scale,
         )
-        tell(
-            f"{part}: tuned on {len(learned)} cases at a learning rate of {rate:g}; log loss on {len(asked)} "
-            f"validation cases {lowest:.3f}"
+        device = next(learner.network.parameters()).device
+        head = nn.Linear(learner.dimensions, len(shares)).to(device)
+        with torch.no_grad():
+            head.weight.zero_()
+            head.bias.copy_(torch.from_numpy(np.log(shares)).float())
+    truth = torch.from_numpy(encoders.cases.level[rows]).to(device)
+    asked = np.arange(known, len(rows))
+    best = Adapters(settings.adapter_scale, learning_rate=rate)
+    course: list[Mapping[str, Any]] = []
+
+    def loss(logits: torch.Tensor, places: IntArray) -> torch.Tensor:
+        return nn.functional.cross_entropy(logits, truth[places], reduction="sum")
+
+    def validated() -> float:
+        total = 0.0
+        with torch.inference_mode():
+            for batch in np.array_split(asked, math.ceil(len(asked) / ROWS_PER_BATCH)):
+                logits = head(learner.embed(batch) * math.sqrt(learner.dimensions))
+                total += float(loss(logits, batch))
+        return total / len(asked)
+
+    def after_epoch(epoch: int, mean: float) -> bool:
+        nonlocal best
+        found = round(validated(), 6)
+        before = [one["validation_log_loss"] for one in course]
+        course.append(
+            {
+                "learning_rate": rate,
+                "epoch": epoch,
+                "log_loss": round(mean, 6),
+                "validation_log_loss": found,
+            }
         )
+        if not before or found < min(before):
+            best = Adapters(settings.adapter_scale, adapter_products(learner.network), rate, epoch)
+        return epoch - best.epoch < settings.adapter_patience
+
+    train_with_head(
+        learner.embed,
+        [one for one in learner.network.parameters() if one.requires_grad],
+        head,
+        loss,
+        known,
+        epochs=settings.adapter_epochs,
+        learning_rate=rate,
+        seed=settings.seed,
+        after_epoch=after_epoch,
+    )
     return replace(best, course=tuple(course))
