@@ -25,6 +25,7 @@ from medembed_pipeline.encoder import (
     spec_of_settings,
 )
 from medembed_pipeline.encoder.fingerprint import EXPORTED, export_key
+from medembed_pipeline.encoder.image_spec import image_encoder_fingerprint, image_spec_of_settings
 from medembed_pipeline.encoder.settings import COMPUTED_IN
 from medembed_pipeline.engine.shard_files import RESULTS, SHARDS
 from medembed_pipeline.errors import MedembedError
@@ -52,7 +53,7 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
 from medembed_pipeline.triage.folder import FOLDER as TRIAGE_MODELS
-from medembed_pipeline.triage.models import used_triage_models, verify_triage_models
+from medembed_pipeline.triage.models import tuned_encoders, used_triage_models, verify_triage_models
 from medembed_pipeline.verdict.released import (
     RELEASED,
     RELEASED_CHECKPOINT,
@@ -250,6 +251,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_parsed(lake, settings),
         *_prepared(lake, settings),
         *_of_pictures(lake, settings),
+        *_of_tuning(lake, settings),
         *_states(lake, settings.storage.keep_versions),
         *_ledger(lake),
         *_old_tables(lake, settings.storage.keep_tables),
@@ -393,6 +395,26 @@ def _of_pictures(lake: Lake, settings: Settings) -> list[Removable]:
         for folder, current in used.items()
         for name in lake.names(*folder)
         if name not in current
+    ]
+
+
+def _of_tuning(lake: Lake, settings: Settings) -> list[Removable]:
+    """Trainings of encoders for triage by other settings, and vectors of those that no model in use has."""
+    from medembed_pipeline.triage.tuning import TRAININGS, VECTORS, trainings_version
+
+    used: dict[str, set[str]] = {TRAININGS: set(), VECTORS: set()}
+    if lake.names("store", TRAININGS) and settings.triage.tuned == "adapters":
+        spec = spec_of_settings(settings.encoder)
+        bases = encoder_fingerprints(spec, COMPUTED_IN)
+        bases.add(image_encoder_fingerprint(image_spec_of_settings(settings.image_encoder)))
+        used[TRAININGS] = {trainings_version(base, settings.triage) for base in bases}
+    if lake.names("store", VECTORS):
+        used[VECTORS] = tuned_encoders(lake)
+    return [
+        _found(lake, "of triage, by other settings or another model", "store", name, version)
+        for name, current in used.items()
+        for version in lake.names("store", name)
+        if version not in current
     ]
 
 

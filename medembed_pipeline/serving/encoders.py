@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -83,12 +83,31 @@ _PICTURES: WeakValueDictionary[tuple[str, str], SharedImageEncoder] = WeakValueD
 """By fingerprint and device, as long as a snapshot uses them: what the next one needs too is not loaded again."""
 
 
+def _as_it_is(encoder: Any) -> None:
+    """Changes nothing."""
+
+
 def shared_encoder(
-    spec: EncoderSpec, precision: str, fingerprint: str, device: str, lake: Lake | None = None
+    spec: EncoderSpec,
+    precision: str,
+    fingerprint: str,
+    device: str,
+    *,
+    lake: Lake | None = None,
+    tune: Callable[[Any], None] = _as_it_is,
 ) -> SharedEncoder:
     """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`.
 
-    An exported model is taken from the lake where it holds it, and nothing is written there.
+    Parameters
+    ----------
+    spec, precision, device
+        as of `load_encoder`.
+    fingerprint
+        of its vectors, after `tune`.
+    lake
+        from which an exported model is taken, where it holds it; nothing is written there.
+    tune
+        changes the encoder once it is loaded, in torch.
     """
     found = _TEXTS.get((fingerprint, device))
     if found is None:
@@ -96,21 +115,26 @@ def shared_encoder(
         from medembed_pipeline.encoder.model import load_encoder
 
         kept = lake if lake is not None and is_exported(lake, spec.base, precision) else None
-        loaded = load_encoder(spec, device=device, precision=precision, lake=kept)
-        found = SharedEncoder(loaded, fingerprint)
+        encoder = load_encoder(spec, device=device, precision=precision, lake=kept)
+        tune(encoder)
+        found = SharedEncoder(encoder, fingerprint)
         for text in WARMING_TEXTS:
             found.encode([text])
         _TEXTS[fingerprint, device] = found
     return found
 
 
-def shared_image_encoder(spec: ImageEncoderSpec, fingerprint: str, device: str) -> SharedImageEncoder:
+def shared_image_encoder(
+    spec: ImageEncoderSpec, fingerprint: str, device: str, *, tune: Callable[[Any], None] = _as_it_is
+) -> SharedImageEncoder:
     """An encoder of pictures, likewise; raises as `load_image_encoder`."""
     found = _PICTURES.get((fingerprint, device))
     if found is None:
         from medembed_pipeline.encoder.image_model import load_image_encoder
 
-        found = SharedImageEncoder(load_image_encoder(spec, device=device))
+        encoder = load_image_encoder(spec, device=device)
+        tune(encoder)
+        found = SharedImageEncoder(encoder)
         found.encode([np.eye(64, dtype=np.uint8)])
         _PICTURES[fingerprint, device] = found
     return found

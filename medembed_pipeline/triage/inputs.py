@@ -87,7 +87,7 @@ def encoders_part(
     return {
         NOTE: {
             "settings": encoder.model_dump(mode="json"),
-            "fingerprint": encoder_fingerprint(spec_of_settings(encoder), precision=encoder.computed_in),
+            "fingerprint": encoder_fingerprint(spec_of_settings(encoder), precision=encoder.precision),
         },
         PICTURE: {
             "settings": image_encoder.model_dump(mode="json"),
