@@ -198,9 +198,11 @@ def note_rankings(
         As `ranking_figures`; a candidate's gain is the Jaccard index of the two specialty sets.
     """
     membership = notes.labels.membership
+    # There are far fewer different sets than notes.
+    sets, set_of = np.unique(membership, axis=0, return_inverse=True)
     return ranking_figures(
         similarities,
-        lambda queries: jaccard(membership[queries], membership),
+        lambda queries: np.take(jaccard(membership[queries], sets), set_of.reshape(-1), axis=1),
         query_groups=notes.groups,
         candidate_groups=notes.groups,
         scopes=scopes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,93 +22,147 @@ RETRIEVAL_METRICS: tuple[MetricKey, ...] = (
     ("map", None),
 )
 
-BYTES_PER_CANDIDATE = 80  # keys, order, gains, hits and the temporaries between them
+BYTES_PER_CANDIDATE = 80  # keys, places, gains, hits and the temporaries between them
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """The candidates of some queries, nearest first.
+class Wanted:
+    """What some queries are to find: the same for every model.
+
+    Attributes
+    ----------
+    gains
+        float64 [queries, candidates], 0 where a candidate is not relevant.
+    relevant
+        bool [queries, candidates].
+    best
+        float64 [queries, 11 or fewer], the largest gains there are, largest first.
+    best_candidates
+        int64, candidates with these gains.
+    """
+
+    gains: FloatArray
+    relevant: BoolArray
+    best: FloatArray
+    best_candidates: IntArray
+
+    @cached_property
+    def total(self) -> IntArray:
+        """How many relevant candidates each query has. int64 [queries]."""
+        return np.count_nonzero(self.relevant, axis=1)
+
+    @cached_property
+    def starts(self) -> IntArray:
+        """Where each query's relevant candidates begin. int64 [queries]."""
+        return np.cumsum(self.total) - self.total
+
+    @cached_property
+    def query(self) -> IntArray:
+        """Whose the relevant candidates are, query after query. int64 [relevant candidates]."""
+        return np.repeat(np.arange(len(self.total)), self.total)
+
+    @cached_property
+    def hits(self) -> IntArray:
+        """Of each relevant candidate: relevant ones of its query up to it. int64 [relevant candidates]."""
+        return np.arange(1, int(self.total.sum()) + 1) - np.repeat(self.starts, self.total)
+
+
+def wanted_candidates(gains: FloatArray) -> Wanted:
+    """What is to be found, by the gain float64 [queries, candidates] of every candidate for each query."""
+    return Wanted(gains, gains > 0, *best_candidates(gains))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All candidates of some queries, nearest first.
 
     Attributes
     ----------
     order
         int64 [queries, ranks], the candidates.
-    relevant
-        bool [queries, ranks].
-    top
-        float64 [queries, at least 10 or all ranks], gains of the first.
-    best
-        float64 [queries, 11 or fewer], the largest gains there are, largest first.
-    best_candidates
-        int64, candidates with these gains.
-    query, rank
-        int64 [relevant candidates], where they are, query after query, ranks from 0.
+    places
+        int64 [queries, ranks], where they are in an array [queries, candidates] that is laid out flat.
+    rank
+        int64 [relevant candidates], their ranks from 0, query after query.
+    precision
+        float64 [relevant candidates], precision at these ranks.
     """
 
     order: IntArray
-    relevant: BoolArray
-    top: FloatArray
-    best: FloatArray
-    best_candidates: IntArray
-    query: IntArray
+    places: IntArray
     rank: IntArray
-
-    @property
-    def total(self) -> IntArray:
-        """How many relevant candidates each query has. int64 [queries]."""
-        return np.bincount(self.query, minlength=len(self.order))
-
-    @property
-    def hits(self) -> IntArray:
-        """Of each relevant candidate: relevant ones of its query up to it. int64 [relevant candidates]."""
-        total = self.total
-        return np.arange(1, len(self.query) + 1) - (np.cumsum(total) - total)[self.query]
-
-    def of(self, queries: IntArray) -> Ranked:
-        """Some of the queries."""
-        relevant = self.relevant[queries]
-        query, rank = np.nonzero(relevant)
-        return Ranked(
-            self.order[queries],
-            relevant,
-            self.top[queries],
-            self.best[queries],
-            self.best_candidates[queries],
-            query,
-            rank,
-        )
+    precision: FloatArray
 
 
-def rank_candidates(
-    similarity: FloatArray,
-    gains: FloatArray,
-    best: tuple[FloatArray, IntArray],
-    *,
-    own: IntArray | None = None,
-    first: int = NDCG_CUTOFF,
-) -> Ranked:
+def rank_candidates(similarity: FloatArray, wanted: Wanted, *, own: IntArray | None = None) -> Ranking:
     """Rank the candidates of each query; equal similarities (see `ranking_keys`) go to the lower number.
 
     Parameters
     ----------
     similarity
         float64 [queries, candidates], overwritten.
-    gains
-        float64 [queries, candidates], 0 where a candidate is not relevant.
-    best
-        of `best_candidates`.
+    wanted
+        what the queries are to find.
     own
         int64 [queries], the candidate that is the query itself and is left out; None for none.
-    first
-        of how many ranks the gains are wanted, at least ten.
     """
+    queries, candidates = similarity.shape
     keys = ranking_keys(similarity, own=own)
     keys.sort(axis=1)
-    order = candidates_of(keys if own is None else keys[:, :-1], similarity.shape[1])
-    relevant = np.take_along_axis(gains > 0, order, axis=1)
-    query, rank = np.nonzero(relevant)
-    top = np.take_along_axis(gains, order[:, :first], axis=1)
-    return Ranked(order, relevant, top, *best, query, rank)
+    order = candidates_of(keys if own is None else keys[:, :-1], candidates)
+    places = order + candidates * np.arange(queries)[:, None]
+    found = np.flatnonzero(wanted.relevant.reshape(-1)[places])
+    rank = found - order.shape[1] * wanted.query
+    return Ranking(order, places, rank, wanted.hits / (rank + 1.0))
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the figures need of the rankings of some queries.
+
+    Attributes
+    ----------
+    order
+        int64 [queries, at least 10 or all ranks], the nearest candidates.
+    gains
+        float64, their gains.
+    best, best_candidates, total
+        see `Wanted`.
+    first
+        int64 [queries], rank of the first relevant candidate, from 0; 0 where there is none.
+    precisions
+        float64 [queries], sum of the precision at the ranks of the relevant candidates.
+    """
+
+    order: IntArray
+    gains: FloatArray
+    best: FloatArray
+    best_candidates: IntArray
+    total: IntArray
+    first: IntArray
+    precisions: FloatArray
+
+    @property
+    def relevant(self) -> BoolArray:
+        """Which of the nearest candidates are relevant."""
+        return self.gains > 0
+
+
+def ranked(ranking: Ranking, wanted: Wanted, *, nearest: int = NDCG_CUTOFF) -> Ranked:
+    """What the figures need: so many of the `nearest` candidates, at least ten, and how the relevant ones rank."""
+    order = ranking.order[:, :nearest].copy()
+    first = np.zeros(len(order), dtype=np.int64)
+    found = wanted.total > 0
+    first[found] = ranking.rank[wanted.starts[found]]
+    return Ranked(
+        order,
+        np.take_along_axis(wanted.gains, order, axis=1),
+        wanted.best,
+        wanted.best_candidates,
+        wanted.total,
+        first,
+        np.bincount(wanted.query, ranking.precision, minlength=len(order)),
+    )
 
 
 def best_candidates(gains: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -116,11 +171,11 @@ def best_candidates(gains: FloatArray) -> tuple[FloatArray, IntArray]:
     found = np.empty((len(gains), width), dtype=np.int64)
     # Where eleven candidates share the largest gain, which is usual, nothing needs to be sorted.
     at_most = gains == gains.max(axis=1, keepdims=True)
-    number = at_most.sum(axis=1)
+    number = np.count_nonzero(at_most, axis=1)
     plenty = number >= width
-    candidate = np.nonzero(at_most)[1]
-    starts = np.cumsum(number) - number
-    found[plenty] = candidate[starts[plenty, None] + np.arange(width)]
+    starts = (np.cumsum(number) - number)[plenty, None]
+    rows = np.flatnonzero(plenty)[:, None]
+    found[plenty] = np.flatnonzero(at_most)[starts + np.arange(width)] - gains.shape[1] * rows
     if not plenty.all():
         cut = gains.shape[1] - width
         rest = gains[~plenty]
@@ -156,13 +211,12 @@ def ranking_scores(ranked: Ranked) -> dict[MetricKey, FloatArray]:
         ("precision", cutoff): ranked.relevant[:, :cutoff].sum(axis=1) / cutoff
         for cutoff in PRECISION_CUTOFFS
     }
-    scores["mrr", None] = 1.0 / (1 + ranked.relevant.argmax(axis=1))
+    scores["mrr", None] = 1.0 / (1 + ranked.first)
     ideal = discounted(ranked.best)
     scores["ndcg", NDCG_CUTOFF] = np.divide(
-        discounted(ranked.top), ideal, out=np.full(len(total), np.nan), where=ideal > 0
+        discounted(ranked.gains), ideal, out=np.full(len(total), np.nan), where=ideal > 0
     )
-    precisions = np.bincount(ranked.query, ranked.hits / (ranked.rank + 1.0), minlength=len(total))
-    scores["map", None] = precisions / np.maximum(total, 1)
+    scores["map", None] = ranked.precisions / np.maximum(total, 1)
     return {key: np.where(total > 0, scores[key], np.nan) for key in RETRIEVAL_METRICS}
 
 
@@ -196,8 +250,9 @@ def retrieval_scores(
         queries = np.arange(start, min(start + step, count))
         gains = jaccard(membership[queries], membership)
         gains[np.arange(len(queries)), queries] = 0.0
-        ranked = rank_candidates(rows[queries] @ rows.T, gains, best_candidates(gains), own=queries)
-        for key, values in ranking_scores(ranked).items():
+        wanted = wanted_candidates(gains)
+        ranking = rank_candidates(rows[queries] @ rows.T, wanted, own=queries)
+        for key, values in ranking_scores(ranked(ranking, wanted)).items():
             scores[key][queries] = values
     return scores
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, sum_by_group
 from medembed_pipeline.evaluation.metric_names import MetricKey
-from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import CACHED_BYTES, FloatArray, IntArray, rows_per_block
 
 _SMALLEST_VARIANCE = 1e-14  # below this a variance is rounding, not spread
 
@@ -43,8 +43,11 @@ class PairSums:
     def similarity(self, notes: IntArray) -> FloatArray:
         """Similarity of some notes to all, float64 [those, n]; what is needed of it is kept."""
         found = self.rows[notes] @ self.rows.T
-        ordered = found[:, self._order]
-        self._squares[notes] = np.add.reduceat(np.square(ordered, out=ordered), self._starts, axis=1)
+        step = max(1, CACHED_BYTES // (8 * len(self.rows)))
+        for start in range(0, len(notes), step):
+            ordered = np.take(found[start : start + step], self._order, axis=1)
+            squares = np.square(ordered, out=ordered)
+            self._squares[notes[start : start + step]] = np.add.reduceat(squares, self._starts, axis=1)
         return found
 
     def moments(self) -> FloatArray:

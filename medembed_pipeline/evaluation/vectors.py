@@ -14,6 +14,9 @@ BoolArray = npt.NDArray[np.bool_]
 BLOCK_BYTES = 128 * 1024 * 1024
 """Bytes that one block of a blocked computation may hold, together with its temporaries."""
 
+CACHED_BYTES = 2 * 1024 * 1024
+"""Bytes of one array that is read again and again before the next rows are: such arrays stay near the core."""
+
 _NORM_TOLERANCE = 1e-3
 
 
