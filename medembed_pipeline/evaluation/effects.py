@@ -81,14 +81,14 @@ def leading_candidates(ranking: Ranking, wanted: Wanted, group_of: IntArray, lar
     """
     query, number = _ragged(np.minimum(wanted.total, largest + 1))
     rank = ranking.rank[wanted.starts[query] + number]
-    groups = group_of[ranking.order[query, rank]]
+    groups = group_of[ranking.at(query, rank)]
     own = number == 0
     group, lengths = groups[own], rank[own]
     others = np.flatnonzero(groups != group[query])
     others = others[np.flatnonzero(np.diff(query[others], prepend=-1))]
     second = np.full(len(group), -1)
     second[query[others]] = lengths[query[others]] = rank[others]
-    return Leading(group, second, group_of[ranking.order[_ragged(lengths)]])
+    return Leading(group, second, group_of[ranking.at(*_ragged(lengths))])
 
 
 def _ragged(lengths: IntArray) -> tuple[IntArray, IntArray]:
@@ -183,7 +183,9 @@ def average_precision_effects(ranking: Ranking, wanted: Wanted) -> FloatArray:
     how many relevant ones are before it, and on nothing else.
     """
     total, starts, query = wanted.total, wanted.starts, wanted.query
-    nearer = np.maximum(ranking.rank, 1.0)  # nothing is before the first rank, so its terms are never asked for
+    nearer = np.maximum(
+        ranking.rank, 1.0
+    )  # nothing is before the first rank, so its terms are never asked for
     terms = ranking.precision / nearer
     gain = _behind(terms, total)
     whole = np.add.reduceat(ranking.precision, starts)
@@ -191,7 +193,7 @@ def average_precision_effects(ranking: Ranking, wanted: Wanted) -> FloatArray:
     fewer = np.repeat(np.maximum(total - 1.0, 1.0), total)
     left = np.repeat(whole, total) - ranking.precision + _behind(terms - 1.0 / nearer, total)
     # By query and number of relevant candidates so far, from none of them to all; and where each number begins.
-    ranks = ranking.order.shape[1]
+    ranks = ranking.places.shape[1]
     found = ranks * query + ranking.rank
     none = starts + np.arange(len(total))
     some = query + np.arange(1, len(query) + 1)

@@ -7,10 +7,7 @@ together, what each does to the best possible order (nDCG) and to average precis
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -28,6 +25,7 @@ from medembed_pipeline.evaluation.effects import (
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
 from medembed_pipeline.evaluation.metric_names import MetricKey
+from medembed_pipeline.evaluation.pieces import in_threads, pieces
 from medembed_pipeline.evaluation.retrieval import (
     NDCG_CUTOFF,
     PRECISION_CUTOFFS,
@@ -37,9 +35,8 @@ from medembed_pipeline.evaluation.retrieval import (
     rank_candidates,
     ranked,
     ranking_scores,
-    wanted_candidates,
 )
-from medembed_pipeline.evaluation.vectors import CACHED_BYTES, FloatArray, IntArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import PER_BLOCK, FloatArray, IntArray, rows_per_block
 
 Similarities = Callable[[IntArray], FloatArray]
 """Queries, by number, -> float64 [those, candidates], a fresh array."""
@@ -149,6 +146,8 @@ def ranking_figures(
     shape = columns.shape[1], scorer.groups
     names = [*similarities, *(f"{one}-{other}" for one, other in contrasts)]
     sizes, lost = np.zeros(shape[::-1]), np.zeros(shape[::-1])
+    sums: dict[str, dict[MetricKey, FloatArray]]
+    effects: dict[str, dict[MetricKey, FloatArray]]
     sums = {model: {key: np.zeros(shape[::-1]) for key in RETRIEVAL_METRICS} for model in similarities}
     effects = {model: {key: np.zeros(shape) for key in RETRIEVAL_METRICS} for model in similarities}
     squares = {name: {key: np.zeros(shape[0]) for key in RETRIEVAL_METRICS} for name in names}
@@ -188,22 +187,6 @@ def ranking_figures(
     }
 
 
-def in_threads(function: Scored, blocks: Iterable[IntArray]) -> Iterator[BlockSums | None]:
-    """The function of each block, in order; one block a core, so products of matrices keep to one core each."""
-    from threadpoolctl import threadpool_limits
-
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[BlockSums | None]] = deque()
-        for block in blocks:
-            waiting.append(pool.submit(function, block))
-            # No more than is being worked on: a finished block is large.
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
 class BlockScorer:
     """Scores blocks of queries. Parameters as of `ranking_figures`.
 
@@ -234,6 +217,8 @@ class BlockScorer:
 
     def score(self, block: IntArray) -> BlockSums | None:
         """What a block of queries adds, all of a group among them; see `Scored`."""
+        from scipy.sparse import csr_matrix
+
         # Similarities; as each is ranked, what each group does to the average precision takes their place.
         average = {model: similarity(block) for model, similarity in self._similarities.items()}
         heads: dict[str, list[Ranked]] = {model: [] for model in average}
@@ -243,8 +228,8 @@ class BlockScorer:
         squares: dict[str, dict[MetricKey, FloatArray]] = {
             name: {AVERAGE_PRECISION: np.zeros(self.columns.shape[1])} for name in self._names()
         }
-        step = max(1, CACHED_BYTES // (8 * len(self._candidate_groups.of)))
-        for part in _pieces(self._query_groups[block], step):
+        step = rows_per_block(PER_BLOCK * 8 * len(self._candidate_groups.of))
+        for part in pieces(self._query_groups[block], step):
             gains = self._gains(block[part])
             if self._own_candidate is not None:
                 gains[np.arange(len(gains)), self._own_candidate[block[part]]] = 0.0
@@ -256,7 +241,7 @@ class BlockScorer:
                 gains, effects = gains[answered], {model: one[answered] for model, one in effects.items()}
             if not len(gains):
                 continue
-            queries, wanted = block[part][answered], wanted_candidates(gains)
+            queries, wanted = block[part][answered], Wanted(gains, gains > 0)
             asked.append(queries)
             soles.append(self._candidate_groups.sole_group(wanted, self._query_groups[queries]))
             for model, effect in effects.items():
@@ -280,6 +265,8 @@ class BlockScorer:
         for key in next(iter(changes.values())):
             for name, change in self._and_contrasts({model: one[key] for model, one in changes.items()}):
                 squares[name][key] = keys.squares(change)
+        # Few queries of a block belong to a column.
+        own_columns = csr_matrix(self.columns[block].T)
         by_group = self._candidate_groups.by_group
         return BlockSums(
             queries,
@@ -289,7 +276,7 @@ class BlockScorer:
                 model: {key: _entries(columns, change) for key, change in of_model.items()}
                 for model, of_model in changes.items()
             },
-            {model: by_group(self.columns[block].T @ effect) for model, effect in average.items()},
+            {model: by_group(own_columns @ effect) for model, effect in average.items()},
             squares,
         )
 
@@ -433,7 +420,7 @@ class _CandidateGroups:
 
     def sole_group(self, wanted: Wanted, own: IntArray) -> IntArray:
         """The only group that holds a relevant candidate, where it is not the query's own; else -1. [queries]."""
-        found = self.of[np.flatnonzero(wanted.relevant) - len(self.of) * wanted.query]
+        found = self.of[wanted.candidate]
         lowest = np.minimum.reduceat(found, wanted.starts)
         highest = np.maximum.reduceat(found, wanted.starts)
         return np.where((lowest == highest) & (lowest != own), lowest, -1)
@@ -445,18 +432,8 @@ def _blocks(groups: IntArray, candidates: int) -> Iterator[IntArray]:
     All queries of a group are in one block.
     """
     order = np.lexsort((groups, np.bincount(groups)[groups] > 1))
-    for piece in _pieces(groups[order], min(MOST_QUERIES, rows_per_block(8 * candidates))):
+    for piece in pieces(groups[order], min(MOST_QUERIES, rows_per_block(8 * candidates))):
         yield order[piece]
-
-
-def _pieces(groups: IntArray, step: int) -> Iterator[slice]:
-    """Cuts a run of queries into pieces of about `step`, between groups."""
-    starts = np.append(np.flatnonzero(np.diff(groups, prepend=-1)), len(groups))
-    first = 0
-    while first < len(groups):
-        stop = int(starts[min(np.searchsorted(starts, first + step), len(starts) - 1)])
-        yield slice(first, stop)
-        first = stop
 
 
 def _sparse(effect: Effects, sole: IntArray, own: IntArray, scores: FloatArray, groups: int) -> Any:

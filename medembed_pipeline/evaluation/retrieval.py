@@ -35,16 +35,10 @@ class Wanted:
         float64 [queries, candidates], 0 where a candidate is not relevant.
     relevant
         bool [queries, candidates].
-    best
-        float64 [queries, 11 or fewer], the largest gains there are, largest first.
-    best_candidates
-        int64, candidates with these gains.
     """
 
     gains: FloatArray
     relevant: BoolArray
-    best: FloatArray
-    best_candidates: IntArray
 
     @cached_property
     def total(self) -> IntArray:
@@ -62,14 +56,35 @@ class Wanted:
         return np.repeat(np.arange(len(self.total)), self.total)
 
     @cached_property
+    def candidate(self) -> IntArray:
+        """The relevant candidates, by number, query after query. int64 [relevant candidates]."""
+        return np.flatnonzero(self.relevant) - self.gains.shape[1] * self.query
+
+    @cached_property
     def hits(self) -> IntArray:
-        """Of each relevant candidate: relevant ones of its query up to it. int64 [relevant candidates]."""
-        return np.arange(1, int(self.total.sum()) + 1) - np.repeat(self.starts, self.total)
+        """Of each relevant candidate of a ranking: relevant ones of its query up to it. int64 [relevant candidates]."""
+        return np.arange(1, len(self.query) + 1) - np.repeat(self.starts, self.total)
 
-
-def wanted_candidates(gains: FloatArray) -> Wanted:
-    """What is to be found, by the gain float64 [queries, candidates] of every candidate for each query."""
-    return Wanted(gains, gains > 0, *best_candidates(gains))
+    @cached_property
+    def best(self) -> tuple[FloatArray, IntArray]:
+        """The eleven largest gains of each query, largest first, and candidates that have them."""
+        count = self.gains.shape[1]
+        width = min(NDCG_CUTOFF + 1, count)
+        found = np.empty((len(self.gains), width), dtype=np.int64)
+        # Where eleven candidates share the largest gain, which is usual, nothing needs to be sorted.
+        largest = self.gains.max(axis=1)
+        at_most = np.flatnonzero(self.gains[self.query, self.candidate] == largest[self.query])
+        number = np.bincount(self.query[at_most], minlength=len(self.gains))
+        plenty = number >= width
+        starts = np.cumsum(number) - number
+        found[plenty] = self.candidate[at_most[starts[plenty, None] + np.arange(width)]]
+        if not plenty.all():
+            rest = self.gains[~plenty]
+            cut = count - width
+            found[~plenty] = np.argpartition(rest, cut, axis=1)[:, cut:] if cut else np.arange(width)
+        values = np.take_along_axis(self.gains, found, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        return np.take_along_axis(values, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
 @dataclass(frozen=True)
@@ -78,20 +93,24 @@ class Ranking:
 
     Attributes
     ----------
-    order
-        int64 [queries, ranks], the candidates.
     places
-        int64 [queries, ranks], where they are in an array [queries, candidates] that is laid out flat.
+        int64 [queries, ranks], where the candidates are in an array [queries, candidates] that is laid out flat.
+    candidates
+        how many there are.
     rank
         int64 [relevant candidates], their ranks from 0, query after query.
     precision
         float64 [relevant candidates], precision at these ranks.
     """
 
-    order: IntArray
     places: IntArray
+    candidates: int
     rank: IntArray
     precision: FloatArray
+
+    def at(self, query: IntArray, rank: IntArray) -> IntArray:
+        """The candidates at some ranks of some queries."""
+        return self.places[query, rank] - self.candidates * query
 
 
 def rank_candidates(similarity: FloatArray, wanted: Wanted, *, own: IntArray | None = None) -> Ranking:
@@ -109,11 +128,10 @@ def rank_candidates(similarity: FloatArray, wanted: Wanted, *, own: IntArray | N
     queries, candidates = similarity.shape
     keys = ranking_keys(similarity, own=own)
     keys.sort(axis=1)
-    order = candidates_of(keys if own is None else keys[:, :-1], candidates)
-    places = order + candidates * np.arange(queries)[:, None]
-    found = np.flatnonzero(wanted.relevant.reshape(-1)[places])
-    rank = found - order.shape[1] * wanted.query
-    return Ranking(order, places, rank, wanted.hits / (rank + 1.0))
+    places = candidates_of(keys if own is None else keys[:, :-1], candidates)
+    places += candidates * np.arange(queries)[:, None]
+    rank = np.flatnonzero(wanted.relevant.reshape(-1)[places]) - places.shape[1] * wanted.query
+    return Ranking(places, candidates, rank, wanted.hits / (rank + 1.0))
 
 
 @dataclass(frozen=True)
@@ -127,7 +145,7 @@ class Ranked:
     gains
         float64, their gains.
     best, best_candidates, total
-        see `Wanted`.
+        of `Wanted`.
     first
         int64 [queries], rank of the first relevant candidate, from 0; 0 where there is none.
     precisions
@@ -150,39 +168,18 @@ class Ranked:
 
 def ranked(ranking: Ranking, wanted: Wanted, *, nearest: int = NDCG_CUTOFF) -> Ranked:
     """What the figures need: so many of the `nearest` candidates, at least ten, and how the relevant ones rank."""
-    order = ranking.order[:, :nearest].copy()
+    order = ranking.places[:, :nearest] - ranking.candidates * np.arange(len(ranking.places))[:, None]
     first = np.zeros(len(order), dtype=np.int64)
     found = wanted.total > 0
     first[found] = ranking.rank[wanted.starts[found]]
     return Ranked(
         order,
         np.take_along_axis(wanted.gains, order, axis=1),
-        wanted.best,
-        wanted.best_candidates,
+        *wanted.best,
         wanted.total,
         first,
-        np.bincount(wanted.query, ranking.precision, minlength=len(order)),
+        np.asarray(np.bincount(wanted.query, ranking.precision, minlength=len(order)), dtype=np.float64),
     )
-
-
-def best_candidates(gains: FloatArray) -> tuple[FloatArray, IntArray]:
-    """The eleven largest gains of each query, largest first, and candidates that have them."""
-    width = min(NDCG_CUTOFF + 1, gains.shape[1])
-    found = np.empty((len(gains), width), dtype=np.int64)
-    # Where eleven candidates share the largest gain, which is usual, nothing needs to be sorted.
-    at_most = gains == gains.max(axis=1, keepdims=True)
-    number = np.count_nonzero(at_most, axis=1)
-    plenty = number >= width
-    starts = (np.cumsum(number) - number)[plenty, None]
-    rows = np.flatnonzero(plenty)[:, None]
-    found[plenty] = np.flatnonzero(at_most)[starts + np.arange(width)] - gains.shape[1] * rows
-    if not plenty.all():
-        cut = gains.shape[1] - width
-        rest = gains[~plenty]
-        found[~plenty] = np.argpartition(rest, cut, axis=1)[:, cut:] if cut else np.arange(width)
-    values = np.take_along_axis(gains, found, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
 def ranking_scores(ranked: Ranked) -> dict[MetricKey, FloatArray]:
@@ -250,7 +247,7 @@ def retrieval_scores(
         queries = np.arange(start, min(start + step, count))
         gains = jaccard(membership[queries], membership)
         gains[np.arange(len(queries)), queries] = 0.0
-        wanted = wanted_candidates(gains)
+        wanted = Wanted(gains, gains > 0)
         ranking = rank_candidates(rows[queries] @ rows.T, wanted, own=queries)
         for key, values in ranking_scores(ranked(ranking, wanted)).items():
             scores[key][queries] = values
