@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timezone
+from functools import partial
 from itertools import compress
 from typing import Any
 
@@ -60,6 +61,7 @@ from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
 from medembed_pipeline.notes.settings import CleaningSettings, LandingSettings, SplitSettings
+from medembed_pipeline.notes.sharded_bands import sharded_bands
 from medembed_pipeline.notes.slices import refuse_unusable_slices, version_with_slices
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, SPLITS, assign_splits
 from medembed_pipeline.settings import load_settings
@@ -183,8 +185,10 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake, engine: Engine
     texts = rows.column("text")
     version = prepared_version(redact=settings.redact)
 
+    shards = engine or LocalEngine(lake)
+
     def prepare(blocks: Sequence[list[int]]) -> Iterator[pa.Table]:
-        return prepared_blocks(texts, blocks, redact=settings.redact, engine=engine or LocalEngine(lake))
+        return prepared_blocks(texts, blocks, redact=settings.redact, engine=shards)
 
     keys = text_keys(text.as_py() for text in texts)
     prepared, fresh = KeyedStore(lake, "prepared_texts", version).get_or_map(
@@ -197,6 +201,7 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake, engine: Engine
         document_types=settings.document_types,
         label_separator=settings.label_separator,
         near_duplicate_threshold=settings.near_duplicate_threshold,
+        bands=partial(sharded_bands, shards),
     )
     facts = {
         "rows": merged.rows,
