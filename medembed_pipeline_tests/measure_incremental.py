@@ -52,6 +52,10 @@ def main() -> None:
         measure(folder, options.notes, options.more, options.max_tokens, small=options.small_model)
 
 
+class TooLongError(Exception):
+    """A round that was given up."""
+
+
 @dataclass(frozen=True)
 class Rounds:
     """Seconds by step of every round.
@@ -130,7 +134,9 @@ def run_rounds(
     Raises
     ------
     SystemExit
-        a round failed, or took longer.
+        a round failed.
+    TooLongError
+        a round took longer.
     """
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
@@ -167,7 +173,7 @@ def _round(folder: Path, name: str, seconds: float | None) -> dict[str, float]:
             timeout=seconds,
         )
     except subprocess.TimeoutExpired:
-        raise SystemExit(f"the round {name} took more than {seconds:.0f} s") from None
+        raise TooLongError(f"the round {name} took more than {seconds:.0f} s") from None
     if done.returncode:
         raise SystemExit(f"the round {name} failed")
     timings: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -139,8 +139,6 @@ class _Parts:
         [cells].
     cell_sums
         [cells, d].
-    moved
-        [cells, d], centroid of the cell's class without the cell.
     gone
         [cells], the class is gone without the cell.
     groups
@@ -159,7 +157,6 @@ class _Parts:
     cell_group: IntArray
     cell_size: IntArray
     cell_sums: FloatArray
-    moved: FloatArray
     gone: BoolArray
     groups: IntArray
 
@@ -170,8 +167,6 @@ def _parts(vectors: FloatArray, class_of: IntArray, group_of: IntArray) -> _Part
     sums = np.add.reduceat(vectors, starts[:-1], axis=0)
     first = np.flatnonzero(np.diff(class_of, prepend=-1) | np.diff(group_of, prepend=-1))
     cell_class, cell_size = class_of[first], np.diff(np.append(first, len(class_of)))
-    cell_sums = np.add.reduceat(vectors, first, axis=0)
-    left = sizes[cell_class] - cell_size
     behind = [len(np.unique(group_of)), *np.bincount(cell_class).tolist()]
     return _Parts(
         vectors,
@@ -185,11 +180,28 @@ def _parts(vectors: FloatArray, class_of: IntArray, group_of: IntArray) -> _Part
         cell_class,
         group_of[first],
         cell_size,
-        cell_sums,
-        (sums[cell_class] - cell_sums) / np.maximum(left, 1.0)[:, None],
-        left < 2,
+        _sums_of_runs(vectors, first),
+        sizes[cell_class] - cell_size < 2,
         np.array(behind, dtype=np.int64),
     )
+
+
+def _sums_of_runs(rows: FloatArray, first: IntArray) -> FloatArray:
+    """Sums of runs of rows that begin at `first`, float64 [runs, ...]. Most are one row, as most cells are one note."""
+    if len(first) == len(rows):
+        return rows
+    sums, others = rows[first], np.delete(np.arange(len(rows)), first)
+    np.add.at(sums, np.searchsorted(first, others, side="right") - 1, rows[others])
+    return sums
+
+
+def _squares_without(parts: _Parts) -> FloatArray:
+    """Squared length of the centroid of each cell's class without the cell. [cells]."""
+    found = np.empty(len(parts.cell_class))
+    for cells in pieces(parts.cell_class, 1):
+        rest = parts.sums[parts.cell_class[cells.start]] - parts.cell_sums[cells]
+        found[cells] = np.einsum("ij,ij->i", rest, rest)
+    return found / np.square(np.maximum(parts.sizes[parts.cell_class] - parts.cell_size, 1))
 
 
 class _Silhouette:
@@ -205,7 +217,7 @@ class _Silhouette:
     def __init__(self, parts: _Parts) -> None:
         self.parts = parts
         self.scatter = np.zeros(len(parts.cell_size))
-        self._moved_squares = np.einsum("ij,ij->i", parts.moved, parts.moved)
+        self._squares_without = _squares_without(parts)
         rows = np.arange(len(parts.vectors))
         own = (parts.products[rows, parts.class_of] - 1.0) / (parts.sizes[parts.class_of] - 1)
         others = parts.products / parts.sizes
@@ -244,7 +256,7 @@ class _Silhouette:
         shared = parts.vectors[notes] @ parts.cell_sums[cells].T
         sums = parts.products[notes, number, None] - shared
         if parts.class_of[notes[0]] == number:
-            squared = 1.0 + self._moved_squares[cells] - 2.0 * sums / np.maximum(left, 1)
+            squared = 1.0 + self._squares_without[cells] - 2.0 * sums / np.maximum(left, 1)
             self.scatter[cells] += (np.sqrt(_distance(squared)) * other).sum(axis=0) / np.maximum(left, 1)
             within = _distance(1.0 - (sums - 1.0) / np.maximum(left - 1, 1))
             value = _silhouette_value(within, _distance(1.0 - self.best[notes, None]))
@@ -346,17 +358,19 @@ def _falls(
         changes: dict[str, FloatArray] = {}
         for model, one in models.items():
             changes[model], out = one.without(block, number, cells, left, other)
-        changes |= {f"{one}-{two}": changes[one] - changes[two] for one, two in contrasts}
         first = np.flatnonzero(np.diff(same.cell_of[block], prepend=-1))
+        changes = {model: _sums_of_runs(change, first) for model, change in changes.items()}
+        changes |= {f"{one}-{two}": changes[one] - changes[two] for one, two in contrasts}
         # Cells are sorted by class.
-        starts = np.flatnonzero(np.diff(same.class_of[block[first]], prepend=-1))
-        classes = same.class_of[block[first[starts]]]
-        if out.any():
-            lost[classes] += np.add.reduceat(out, first[starts], axis=0, dtype=np.float64)
-        for name, change in changes.items():
-            summed = change if len(first) == len(change) else np.add.reduceat(change, first, axis=0)
-            effect[name][classes] += np.add.reduceat(summed, starts, axis=0)
-            square[name][classes] += np.add.reduceat(np.square(summed), starts, axis=0)
+        classes = same.class_of[block]
+        for part in pieces(classes, 1):
+            own_class = classes[part.start]
+            lost[own_class] += out[part].sum(axis=0)
+        for part in pieces(classes[first], 1):
+            own_class = classes[first[part.start]]
+            for name, change in changes.items():
+                effect[name][own_class] += change[part].sum(axis=0)
+                square[name][own_class] += np.einsum("ij,ij->j", change[part], change[part])
     groups = np.bincount(same.cell_class[np.unique(same.cell_of[notes])], minlength=len(same.sizes))
     # What a cell does to all notes alike is its own doing, and no common one.
     apart = {
@@ -399,8 +413,9 @@ def _davies_bouldin(parts: _Parts, own_scatter: FloatArray, group_count: int) ->
     second = others.max(axis=1)
 
     # Products of each cell's class, without the cell, with every centroid and with itself.
-    with_all = parts.moved @ centroids.T
-    own_square = np.einsum("ij,ij->i", parts.moved, parts.moved)
+    left = np.maximum(parts.sizes[parts.cell_class] - parts.cell_size, 1)
+    with_all = ((parts.sums @ centroids.T)[parts.cell_class] - parts.cell_sums @ centroids.T) / left[:, None]
+    own_square = _squares_without(parts)
     distance = np.sqrt(_distance(own_square[:, None] + squares[None, :] - 2.0 * with_all))
     ratio = _ratios(own_scatter[:, None] + scatters[None, :], distance)
     cells = np.arange(len(parts.cell_class))

@@ -233,15 +233,16 @@ class BlockScorer:
             gains = self._gains(block[part])
             if self._own_candidate is not None:
                 gains[np.arange(len(gains)), self._own_candidate[block[part]]] = 0.0
-            answered = gains.any(axis=1)
+            relevant = gains > 0
+            answered = relevant.any(axis=1)
             effects = {model: similarity[part] for model, similarity in average.items()}
             if not answered.all():
                 for effect in effects.values():
                     effect[~answered] = 0.0
-                gains, effects = gains[answered], {model: one[answered] for model, one in effects.items()}
-            if not len(gains):
+                effects = {model: one[answered] for model, one in effects.items()}
+            if not answered.any():
                 continue
-            queries, wanted = block[part][answered], Wanted(gains, gains > 0)
+            queries, wanted = block[part][answered], Wanted(gains[answered], relevant[answered])
             asked.append(queries)
             soles.append(self._candidate_groups.sole_group(wanted, self._query_groups[queries]))
             for model, effect in effects.items():
