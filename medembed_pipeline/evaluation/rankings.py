@@ -151,7 +151,7 @@ def ranking_figures(
     sums = {model: {key: np.zeros(shape[::-1]) for key in RETRIEVAL_METRICS} for model in similarities}
     effects = {model: {key: np.zeros(shape) for key in RETRIEVAL_METRICS} for model in similarities}
     squares = {name: {key: np.zeros(shape[0]) for key in RETRIEVAL_METRICS} for name in names}
-    for found in (blocks or in_threads)(scorer.score, _blocks(query_groups, candidates)):
+    for found in (blocks or in_threads)(scorer.score, in_blocks(query_groups, candidates)):
         if found is None:
             continue
         own_groups, own_columns = query_groups[found.queries], columns[found.queries]
@@ -427,7 +427,7 @@ class _CandidateGroups:
         return np.where((lowest == highest) & (lowest != own), lowest, -1)
 
 
-def _blocks(groups: IntArray, candidates: int) -> Iterator[IntArray]:
+def in_blocks(groups: IntArray, candidates: int) -> Iterator[IntArray]:
     """Queries in blocks whose products fit into memory, those that are alone in their group first.
 
     All queries of a group are in one block.

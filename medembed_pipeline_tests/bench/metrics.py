@@ -93,7 +93,8 @@ class Metrics(InWorkers):
         return f"{len(expected)} figures within {apart[worst]:.0e}"
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], list[list[str]], Any]:
+def read_drawn(folder: Path) -> tuple[dict[str, Any], list[list[str]], Any]:
+    """Vectors by model, specialties and groups of the notes that `Metrics.prepare` drew."""
     import numpy as np
 
     vectors = {model: np.load(folder / f"{model}.npy") for model in MODELS}
@@ -104,7 +105,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[list[str]], Any]:
 def _ours(folder: Path) -> Work:
     from medembed_pipeline.evaluation.metrics_table import metrics_table
 
-    vectors, labels, groups = _read(folder)
+    vectors, labels, groups = read_drawn(folder)
     # With leading zeros the order of the ids is that of the rows.
     ids = [f"{row:08}" for row in range(len(labels))]
     operations = len(MODELS) * 2.0 * len(ids) ** 2 * vectors["tuned"].shape[1]
@@ -131,7 +132,7 @@ def _plain(folder: Path) -> Work:
     import numpy as np
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    vectors, labels, _ = _read(folder)
+    vectors, labels, _ = read_drawn(folder)
     member = MultiLabelBinarizer().fit_transform(labels).astype(np.float64)
 
     def figures(number: int) -> dict[str, float]:
