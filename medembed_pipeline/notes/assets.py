@@ -1,9 +1,9 @@
 """Assets of the group `notes`: what landed, what was rejected, the cleaned notes, their splits."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timezone
-from functools import partial
+from functools import cache, partial
 from itertools import compress
 from typing import Any
 
@@ -278,8 +278,10 @@ def note_splits(work: AssetIO, settings: SplitSettings) -> dg.MaterializeResult[
     with work.lake.lock(MEMORY):
         memory = open_memory(work.lake, settings, now)
         work.note_input(STARTED, str(memory.started))
-        result = work.publish(lambda: split(notes, settings, memory), NOTE_SPLITS_SCHEMA)
-        remember(work.lake, notes, memory, now)
+        # Asked for by either, or by none.
+        grouping = cache(partial(group, notes, memory))
+        result = work.publish(lambda: split(notes, settings, memory, grouping()), NOTE_SPLITS_SCHEMA)
+        remember(work.lake, notes, memory, grouping, now)
     return result
 
 
@@ -296,9 +298,8 @@ def group(notes: LakeTable, memory: NoteMemory) -> Grouping:
     return group_notes(notes.read(columns), memory, threshold=threshold, shown_ids=shown_ids)
 
 
-def split(notes: LakeTable, settings: SplitSettings, memory: NoteMemory) -> Built:
+def split(notes: LakeTable, settings: SplitSettings, memory: NoteMemory, grouping: Grouping) -> Built:
     """Groups and splits of all notes, by what is remembered of every note ever split."""
-    grouping = group(notes, memory)
     table = notes.read(["note_id", "specialties", "note_date", "patients"])
     ids: list[str] = table.column("note_id").to_pylist()
     groups = [grouping.groups[note] for note in ids]
@@ -343,7 +344,9 @@ def patients_on_both_sides(patients: Sequence[Sequence[str]], timely: Sequence[b
     return sum(len(own) == 2 for own in sides.values())
 
 
-def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) -> None:
+def remember(
+    lake: Lake, notes: LakeTable, memory: NoteMemory, grouping: Callable[[], Grouping], now: datetime
+) -> None:
     """Add the published splits to the memory, unless it has them; call while holding its lock."""
     columns = lake.table("note_splits").read().to_pydict()
     splits = dict(zip(columns["note_id"], columns["split"], strict=True))
@@ -355,7 +358,7 @@ def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) ->
         for note, own in groups.items()
     ):
         return
-    renamed = group(notes, memory).renamed
+    renamed = grouping().renamed
     table = notes.read(["note_id", "signature", "sketch", "patients", "note_keys"])
     write_memory(lake, with_splits(memory, table, splits, groups, renamed, now))
 

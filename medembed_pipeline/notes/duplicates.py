@@ -183,11 +183,11 @@ def _pairs_that_fell_short(
     width = _rows_per_band(permutations, threshold, missed=_MISSED_AT_THE_THRESHOLD)
     found: list[IntArray] = [np.empty(0, dtype=np.int64)]
     for start in band_starts(permutations, width):
-        for members in _buckets(copies, start, width):
-            own = rows[members]
-            first, second = np.triu_indices(len(own), k=1)
-            apart = component[own[first]] != component[own[second]]
-            found.append(own[first[apart]] * count + own[second[apart]])
+        order, starts, sizes = _bucket_bounds(copies, start, width)
+        for size in np.unique(sizes[sizes > 1]).tolist():
+            left, right = _pairs_of_buckets(rows[order], starts[sizes == size], size)
+            apart = component[left] != component[right]
+            found.append(left[apart] * count + right[apart])
     codes = np.unique(np.concatenate(found))
     left, right = codes // count, codes % count
     close = _similarities(signatures, left, right) >= threshold - _SHORT_BY_CHANCE
@@ -298,11 +298,12 @@ def _bucket_bounds(signatures: UInt32Array, start: int, rows: int) -> tuple[IntA
     return order, starts, sizes
 
 
-def _buckets(signatures: UInt32Array, start: int, rows: int) -> Iterator[IntArray]:
-    """The notes of each bucket of two or more, ascending."""
-    order, starts, sizes = _bucket_bounds(signatures, start, rows)
-    for bucket in np.flatnonzero(sizes > 1).tolist():
-        yield order[starts[bucket] : starts[bucket] + sizes[bucket]]
+def _pairs_of_buckets(order: IntArray, starts: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """All pairs within buckets of one size."""
+    members = order[starts[:, None] + np.arange(size)]
+    # A stable sort keeps the members of a bucket in the order of the notes, so left < right.
+    first, second = np.triu_indices(size, k=1)
+    return members[:, first].reshape(-1), members[:, second].reshape(-1)
 
 
 def band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float) -> npt.NDArray[np.int64]:
@@ -312,10 +313,8 @@ def band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float)
     codes: list[npt.NDArray[np.int64]] = []
     small = (sizes > 1) & (sizes <= _BUCKET_ALL_PAIRS)
     for size in np.unique(sizes[small]).tolist():
-        members = order[starts[sizes == size][:, None] + np.arange(size)]
-        # A stable sort keeps the members of a bucket in the order of the notes, so left < right.
-        first, second = np.triu_indices(size, k=1)
-        codes.append((members[:, first] * count + members[:, second]).reshape(-1))
+        left, right = _pairs_of_buckets(order, starts[sizes == size], size)
+        codes.append(left * count + right)
     for bucket in np.flatnonzero(sizes > _BUCKET_ALL_PAIRS).tolist():
         codes.append(_links(signatures, order[starts[bucket] : starts[bucket] + sizes[bucket]], threshold))
     return np.concatenate(codes) if codes else np.empty(0, dtype=np.int64)
