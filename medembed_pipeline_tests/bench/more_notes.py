@@ -30,7 +30,7 @@ class MoreNotes(Comparison):
     title = "1% more notes"
 
     def rows(self, options: Options) -> list[Row]:
-        sizes = {600: 300} if options.quick else {20_000: 120, 200_000: 300}
+        sizes = {600: 300} if options.quick else {20_000: 120, 100_000: 300}
         return [
             Row(
                 f"{notes}",
