@@ -18,6 +18,7 @@ from medembed_pipeline.classification.verification import (
     verify_classifiers,
 )
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
+from medembed_pipeline.encoder.image_spec import image_encoder_fingerprint, image_spec_of_settings
 from medembed_pipeline.engine.shard_files import RESULTS, SHARDS
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
@@ -44,7 +45,7 @@ from medembed_pipeline.training.checkpoints import (
 )
 from medembed_pipeline.training.verification import CARD_MISSING, verify_checkpoint
 from medembed_pipeline.triage.folder import FOLDER as TRIAGE_MODELS
-from medembed_pipeline.triage.models import used_triage_models, verify_triage_models
+from medembed_pipeline.triage.models import tuned_encoders, used_triage_models, verify_triage_models
 from medembed_pipeline.verdict.released import (
     RELEASED,
     RELEASED_CHECKPOINT,
@@ -243,6 +244,7 @@ def removable(lake: Lake, settings: Settings, *, protected: Collection[str] = ()
         *_parsed(lake, settings),
         *_prepared(lake, settings),
         *_of_pictures(lake, settings),
+        *_of_tuning(lake, settings),
         *_states(lake, settings.storage.keep_versions),
         *_ledger(lake),
         *_old_tables(lake, settings.storage.keep_tables),
@@ -384,6 +386,26 @@ def _of_pictures(lake: Lake, settings: Settings) -> list[Removable]:
         for folder, current in used.items()
         for name in lake.names(*folder)
         if name not in current
+    ]
+
+
+def _of_tuning(lake: Lake, settings: Settings) -> list[Removable]:
+    """Trainings of encoders for triage by other settings, and vectors of those that no model in use has."""
+    from medembed_pipeline.triage.tuning import TRAININGS, VECTORS, trainings_version
+
+    used: dict[str, set[str]] = {TRAININGS: set(), VECTORS: set()}
+    if lake.names("store", TRAININGS) and settings.triage.tuned == "adapters":
+        spec = spec_of_settings(settings.encoder)
+        bases = {encoder_fingerprint(spec, precision=precision) for precision in PRECISIONS}
+        bases.add(image_encoder_fingerprint(image_spec_of_settings(settings.image_encoder)))
+        used[TRAININGS] = {trainings_version(base, settings.triage) for base in bases}
+    if lake.names("store", VECTORS):
+        used[VECTORS] = tuned_encoders(lake)
+    return [
+        _found(lake, "of triage, by other settings or another model", "store", name, version)
+        for name, current in used.items()
+        for version in lake.names("store", name)
+        if version not in current
     ]
 
 

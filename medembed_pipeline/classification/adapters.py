@@ -19,11 +19,6 @@ from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
-NOTES_PER_BATCH = 32
-HEAD_FASTER = 10.0
-"""How many times the learning rate of the adapters is that of the head, which begins with nothing."""
-WARMUP_SHARE = 0.1
-
 OnEpoch = Callable[[int, float], None]
 """Called after each epoch with its number and its mean loss."""
 
@@ -75,11 +70,8 @@ def adapter_scores(
 
     from medembed_pipeline.encoder.model import load_encoder
     from medembed_pipeline.training.adapters import QUERY_VALUE, add_adapters, merge_adapters
-    from medembed_pipeline.training.optimization import (
-        learning_rate_at,
-        switch_dropout_off,
-        trainable_parameters,
-    )
+    from medembed_pipeline.training.labelled import train_with_head
+    from medembed_pipeline.training.optimization import switch_dropout_off, trainable_parameters
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -96,37 +88,28 @@ def adapter_scores(
             head.weight.zero_()
             head.bias.copy_(torch.from_numpy(np.log(share / (1 - share))).float())
     switch_dropout_off(encoder)
-    scale = math.sqrt(encoder.dimensions)
     windows = encoder.tokenize([texts[row] for row in learned])
     truth = torch.from_numpy(membership[learned]).float().to(encoder.device)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(trainable_parameters(encoder).values()), "faster": 1.0},
-            {"params": list(head.parameters()), "faster": HEAD_FASTER},
-        ],
-        lr=settings.adapter_learning_rate,
-        weight_decay=0.01,
-    )
-    generator = np.random.default_rng(settings.seed)
-    count = math.ceil(len(learned) / NOTES_PER_BATCH)
-    total, step = settings.adapter_epochs * count, 0
+
+    def loss(logits: torch.Tensor, batch: IntArray) -> torch.Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(logits, truth[batch], reduction="sum")
+
+    def after_epoch(epoch: int, mean: float) -> bool:
+        on_epoch(epoch, mean)
+        return True
+
     encoder.train()
-    for epoch in range(settings.adapter_epochs):
-        losses = []
-        for batch in np.array_split(generator.permutation(len(learned)), count):
-            rate = learning_rate_at(
-                step, total, peak=settings.adapter_learning_rate, warmup_share=WARMUP_SHARE
-            )
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["faster"]
-            logits = head(encoder.embed(windows, batch) * scale)
-            loss = nn.functional.binary_cross_entropy_with_logits(logits, truth[batch], reduction="sum")
-            optimizer.zero_grad()
-            (loss / len(batch)).backward()
-            optimizer.step()
-            losses.append(float(loss.detach()))
-            step += 1
-        on_epoch(epoch + 1, sum(losses) / len(learned))
+    train_with_head(
+        lambda batch: encoder.embed(windows, batch),
+        list(trainable_parameters(encoder).values()),
+        head,
+        loss,
+        len(learned),
+        epochs=settings.adapter_epochs,
+        learning_rate=settings.adapter_learning_rate,
+        seed=settings.seed,
+        after_epoch=after_epoch,
+    )
     merge_adapters(encoder)
     encoder.eval()
     encoder.spec = spec
@@ -134,7 +117,8 @@ def adapter_scores(
     vectors = encoder.encode([texts[row] for row in asked], token_budget=token_budget)
     found = np.full(membership.shape, np.nan)
     fitted = LinearHead(
-        head.weight.detach().double().cpu().numpy() * scale, head.bias.detach().double().cpu().numpy()
+        head.weight.detach().double().cpu().numpy() * math.sqrt(encoder.dimensions),
+        head.bias.detach().double().cpu().numpy(),
     )
     found[asked] = fitted.probabilities(vectors.astype(np.float64))
     return found

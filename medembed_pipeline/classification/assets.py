@@ -17,7 +17,13 @@ from medembed_pipeline.classification.classifiers import (
 from medembed_pipeline.classification.errors_table import ERRORS_SCHEMA
 from medembed_pipeline.classification.figures import classifier_figures, ladder_figures
 from medembed_pipeline.classification.folder import ASSET, FOLDER
-from medembed_pipeline.classification.inputs import INPUTS, checkpoint_of_vectors, read_notes, read_rows
+from medembed_pipeline.classification.inputs import (
+    INPUTS,
+    base_is_known,
+    checkpoint_of_vectors,
+    read_notes,
+    read_rows,
+)
 from medembed_pipeline.classification.metrics import METRICS_SCHEMA
 from medembed_pipeline.classification.probabilities import PROBABILITIES_SCHEMA
 from medembed_pipeline.classification.settings import ClassificationSettings, ClassifierVerdictSettings
@@ -66,6 +72,7 @@ def label_probabilities(work: AssetIO, settings: ClassificationSettings) -> dg.M
 
     def build() -> Built:
         from medembed_pipeline.classification.adapters import adapter_scores
+        from medembed_pipeline.classification.ladder import label_free_rungs
         from medembed_pipeline.classification.probabilities import probabilities_table
 
         seen = read_rows(work, notes)
@@ -86,7 +93,11 @@ def label_probabilities(work: AssetIO, settings: ClassificationSettings) -> dg.M
             )
 
         return probabilities_table(
-            notes, seen.rows, settings, adapters=adapters if settings.adapters else None
+            notes,
+            seen.rows,
+            settings,
+            label_free=label_free_rungs(base_is_known=base_is_known(work)),
+            adapters=adapters if settings.adapters else None,
         )
 
     for name in INPUTS:
@@ -157,7 +168,7 @@ def measured_classifier(work: AssetIO) -> PublishedClassifier:
 @stage(
     group="classification",
     inputs=[*INPUTS, "label_probabilities", ASSET],
-    one_row="one figure of one classifier on held-out notes",
+    one_row="one figure of one classifier on held-out or cross-fitted notes",
     schema=METRICS_SCHEMA,
     revision=REVISION,
     settings=SETTINGS.classification,
@@ -168,7 +179,7 @@ def measured_classifier(work: AssetIO) -> PublishedClassifier:
     figures=classifier_figures,
 )
 def classification_metrics(work: AssetIO, settings: ClassificationSettings) -> dg.MaterializeResult[Any]:
-    """Every rung, the served one and the one in service on held-out notes, with intervals and paired differences."""
+    """Every rung, the served one and the one in service on notes they have not seen, with intervals and differences."""
     from medembed_pipeline.classification.measuring import measure
 
     work.uses(SLICES)

@@ -14,6 +14,7 @@ from medembed_pipeline.classification.heads import Head, PrevalenceHead
 from medembed_pipeline.classification.inputs import SeenNotes, lowest_similarity
 from medembed_pipeline.classification.ladder import RUNG_OF
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
+from medembed_pipeline.classification.probabilities import decide_rung
 from medembed_pipeline.classification.serving import decide
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
@@ -27,9 +28,10 @@ def build_parts(
     served: str,
     parameters: Mapping[str, float],
     scores: FloatArray,
+    label_free: bool,
     encoder: dict[str, Any],
 ) -> Parts:
-    """Fit the served rung on the train notes; calibration, thresholds and sets are those of the validation notes.
+    """Fit the served rung on the train notes; calibration, thresholds and sets as `decide_rung` finds them.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ def build_parts(
         that were chosen, by rung.
     scores
         float64 [n, labels], of that rung in `label_probabilities`.
+    label_free
+        whether its features never saw a label.
     encoder
         what makes its vectors.
     """
@@ -54,13 +58,7 @@ def build_parts(
     fitted = fit_rung(rung, train, notes.membership[learned], parameters, settings)
     features, head = fitted.features, fitted.head
     judged = notes.judged(VALIDATION)
-    decision = decide(
-        scores[judged],
-        notes.truth(judged),
-        misses=settings.misses,
-        own_from=settings.calibrate_label_from,
-        seed=settings.seed,
-    )
+    decided, _ = decide_rung(notes, scores, settings, label_free=label_free)
     known = TrainRows([notes.note_ids[row] for row in learned], _unit_rows(features, train))
     _, similarity = nearest_train(known, _unit_rows(features, rows.take(judged)), k=1)
     return Parts(
@@ -69,7 +67,7 @@ def build_parts(
         features=features,
         words=tuple(seen.words[column] for column in kept),
         head=head,
-        decision=decision,
+        decision=decided.decision,
         guards=Guards(
             lowest_similarity(similarity[:, 0], share=settings.far_share),
             settings.smallest_known_words,
@@ -97,7 +95,7 @@ def nothing_learned(notes: ClassifierNotes, settings: ClassificationSettings) ->
             misses=settings.misses,
             own_from=settings.calibrate_label_from,
             seed=settings.seed,
-        ),
+        ).decision,
         guards=Guards(-1.0, settings.smallest_known_words, settings.largest_set),
         train=TrainRows([], np.zeros((0, 1))),
         encoder={"kind": "none"},

@@ -1,7 +1,8 @@
-"""From scores to probabilities that are as often right as they say, on validation notes alone.
+"""From scores to probabilities that are as often right as they say, on notes that neither head nor features saw.
 
-The vectors of train notes come from a checkpoint that was taught their labels: they lie further apart than those of
-notes to come, and a head that is calibrated on them is too sure.
+The tuned vectors of train notes come from a checkpoint that was taught their labels: they lie further apart than those
+of notes to come, and a head that is calibrated on them is too sure. There the validation notes alone will do; of words
+and base vectors the train notes, out of fold, serve as well.
 """
 
 from __future__ import annotations

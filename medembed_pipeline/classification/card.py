@@ -8,6 +8,7 @@ from typing import Any
 from medembed_pipeline.classification.classifier import REASONS
 from medembed_pipeline.classification.folder import Parts
 from medembed_pipeline.classification.ladder import RUNG_OF
+from medembed_pipeline.classification.probabilities import label_free_of
 
 
 def classifier_card(parts: Parts, facts: Mapping[str, Any]) -> str:
@@ -37,6 +38,11 @@ def classifier_card(parts: Parts, facts: Mapping[str, Any]) -> str:
             parts.labels, parts.decision.thresholds, parts.decision.calibration.own, strict=True
         )
     )
+    found_on = f"{facts['validation_notes']} validation notes, which neither head nor checkpoint saw"
+    if parts.rung in label_free_of(facts):
+        found_on = (
+            f"{facts['validation_notes']} validation notes, and on train notes by heads that did not see them"
+        )
     reasons = "\n".join(f"- `{name}`: {shown}." for name, shown in REASONS.items())
     return f"""# Specialty classifier
 
@@ -54,9 +60,9 @@ answer.labels, answer.probabilities, answer.label_set, answer.abstained
 ```
 
 - **Labels**: those from their threshold on; the likeliest where none reaches it.
-- **Probabilities**: calibrated on {facts["validation_notes"]} validation notes, which neither head nor checkpoint saw.
+- **Probabilities**: calibrated on {found_on}.
 - **Sets**: the labels from {parts.decision.set_threshold:.4f} on. Of the true labels of a note to come they hold
-  {1 - parts.misses:.0%} on average, as long as it is drawn like the validation notes (conformal risk control).
+  {1 - parts.misses:.0%} on average, as long as it is drawn like these notes (conformal risk control).
 - **Not predicted**, with fewer train notes than it takes: {not_predicted}.
 
 It leaves to people, with the reason:

@@ -1,4 +1,4 @@
-"""From probabilities to labels: thresholds that are found on validation notes."""
+"""From probabilities to labels: thresholds that are found on notes that the head has not seen."""
 
 from __future__ import annotations
 

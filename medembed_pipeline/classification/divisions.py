@@ -18,6 +18,7 @@ def coverage_by_division(
     notes: ClassifierNotes,
     rows: IntArray,
     *,
+    always: IntArray,
     share: float,
     misses: float,
     own_from: int,
@@ -37,6 +38,8 @@ def coverage_by_division(
         all notes.
     rows
         those that are divided.
+    always
+        those on which sets are found in every division: train notes out of fold, where `decide_rung` takes them.
     share
         of the groups that the sets are found on.
     misses, own_from
@@ -57,8 +60,9 @@ def coverage_by_division(
         known, asked = rows[inside], rows[~inside]
         if not len(known) or not len(asked):
             continue
-        decision = decide(scores[known], notes.truth(known), misses=misses, own_from=own_from, seed=seed)
-        sets, truth = decision.answers(scores[asked]).sets, notes.truth(asked)
+        found_on = np.sort(np.concatenate([always, known]))
+        decided = decide(scores[found_on], notes.truth(found_on), misses=misses, own_from=own_from, seed=seed)
+        sets, truth = decided.decision.answers(scores[asked]).sets, notes.truth(asked)
         shares = covered_shares(sets, truth.membership, truth.outside)
         found.append(
             {

@@ -10,6 +10,7 @@ from medembed_pipeline.classification.errors import ClassificationError
 from medembed_pipeline.classification.features import NoteRows, count_words
 from medembed_pipeline.classification.notes import ClassifierNotes, classifier_notes
 from medembed_pipeline.classification.settings import ClassificationSettings
+from medembed_pipeline.encoder.spec import BUNDLED
 from medembed_pipeline.evaluation.inputs import MODELS, held_out, measured_checkpoint, rows_of, texts_of
 from medembed_pipeline.evaluation.vectors import unit_rows
 from medembed_pipeline.lake.publishing import AssetIO
@@ -64,6 +65,15 @@ def read_rows(work: AssetIO, notes: ClassifierNotes) -> SeenNotes:
         for model in MODELS
     }
     return SeenNotes(texts, NoteRows(counted.counts, vectors), counted.words)
+
+
+def base_is_known(work: AssetIO) -> bool:
+    """Whether the baseline vectors are of the bundled model, which has learned no label of these notes.
+
+    Another base model may be anything, a checkpoint that was trained on them included.
+    """
+    settings = work.input("baseline_embeddings").footer.recipe.settings
+    return bool(settings.get("EncoderSettings", {}).get("base") == BUNDLED)
 
 
 def checkpoint_of_vectors(work: AssetIO, classifier_checkpoint: str | None) -> Checkpoint:

@@ -15,6 +15,7 @@ from medembed_pipeline.classification.heads import (
     PrevalenceHead,
     fit_linear,
 )
+from medembed_pipeline.classification.notes import evenly_spaced
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
@@ -66,6 +67,22 @@ ADAPTERS = Rung("adapters", "adapters", None, False, "adapters (LoRA) and a head
 """Made where the settings ask for it; see `adapters.py`."""
 
 RUNG_OF = {rung.name: rung for rung in (*RUNGS, ADAPTERS)}
+
+
+def label_free_rungs(*, base_is_known: bool) -> tuple[str, ...]:
+    """Rungs whose features never saw a label of any note.
+
+    Tuned vectors come from a checkpoint that was taught the labels of the train notes, and so do adapters.
+
+    Parameters
+    ----------
+    base_is_known
+        whether the base model is one that is known to have learned no label of these notes. Of a model that a user
+        brings (it may be a checkpoint of theirs) that is not known.
+    """
+    models = (None, "baseline") if base_is_known else (None,)
+    return tuple(rung.name for rung in RUNGS if rung.model in models)
+
 
 MOST_TUNING_NOTES = 5_000
 """The grid is tried on at most so many train notes, evenly spaced by note id."""
@@ -225,9 +242,7 @@ def climb(rung: Rung, train: TrainNotes, settings: ClassificationSettings) -> Cl
     settings
         of the room.
     """
-    parts: IntArray = np.arange(len(train.membership))
-    if len(parts) > MOST_TUNING_NOTES:
-        parts = np.unique(np.linspace(0, len(parts) - 1, MOST_TUNING_NOTES).astype(np.int64))
+    parts = evenly_spaced(len(train.membership), MOST_TUNING_NOTES)
     divided = _Folds(rung, train.take(parts), settings)
     trials = [divided.trial(parameter) for parameter in tried(rung, settings)]
     best = min(trials, key=lambda trial: trial.score)

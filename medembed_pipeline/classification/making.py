@@ -12,7 +12,7 @@ from medembed_pipeline.classification.folder import write_classifier
 from medembed_pipeline.classification.inputs import read_rows
 from medembed_pipeline.classification.ladder import RUNG_OF
 from medembed_pipeline.classification.notes import ClassifierNotes
-from medembed_pipeline.classification.probabilities import parameters_of, scores_of
+from medembed_pipeline.classification.probabilities import label_free_of, parameters_of, scores_of
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
@@ -70,6 +70,7 @@ def make_classifier(
             served=served,
             parameters=parameters_of(facts),
             scores=scores_of(table.read(), notes)[served],
+            label_free=served in label_free_of(facts),
             encoder=encoder_part(RUNG_OF[served].model, encoder, checkpoint, precision),
         )
     else:

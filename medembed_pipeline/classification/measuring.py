@@ -9,6 +9,7 @@ import numpy as np
 from medembed_pipeline.classification.calibration import reliability_bins
 from medembed_pipeline.classification.classifier import SpecialtyClassifier
 from medembed_pipeline.classification.classifiers import PublishedClassifier
+from medembed_pipeline.classification.cross_fitting import cross_fit
 from medembed_pipeline.classification.decisions import threshold_costs
 from medembed_pipeline.classification.divisions import coverage_by_division
 from medembed_pipeline.classification.errors_table import ERRORS_SCHEMA, confusion_records, errors_table
@@ -24,7 +25,7 @@ from medembed_pipeline.classification.metrics import (
     note_scopes,
 )
 from medembed_pipeline.classification.notes import TEST, VALIDATION, ClassifierNotes
-from medembed_pipeline.classification.probabilities import decide_ladder, scores_of
+from medembed_pipeline.classification.probabilities import decide_ladder, label_free_of, scores_of
 from medembed_pipeline.classification.rules import (
     Evidence,
     classifier_outcomes,
@@ -87,7 +88,8 @@ def measure(
         return METRICS_SCHEMA.empty_table(), {"why_empty": why, "served": classifier.manifest["rung"]}
     served = str(table.footer.facts["served"])
     scores = scores_of(table.read(), notes)
-    decisions, choice = decide_ladder(notes, scores, settings)
+    label_free = label_free_of(table.footer.facts)
+    decisions, choice = decide_ladder(notes, scores, settings, label_free=label_free)
     truth = notes.truth(judged)
     models = {name: Measured(truth, decisions[name].answers(own[judged])) for name, own in scores.items()}
     seen = read_rows(work, notes)
@@ -101,6 +103,7 @@ def measure(
     in_service = None
     if standing is not None:
         in_service = _against_standing(standing, notes, texts, judged, models[served], work, encoder)
+    crossed = cross_fit(notes, seen.rows, settings, rungs=[name for name in scores if name in label_free])
     rows = classification_metrics_table(
         models,
         notes.labels,
@@ -108,7 +111,10 @@ def measure(
         served=served,
         confidence=settings.confidence,
         in_service=in_service,
+        cross_fitted=crossed,
     )
+    held_back = notes.judged(VALIDATION)
+    always = np.setdiff1d(notes.decided_on(label_free=served in label_free), held_back)
     return rows, {
         "served": served,
         "why_served": choice.why,
@@ -119,11 +125,21 @@ def measure(
         "promise": 1.0 - settings.misses,
         **_shown_besides(truth, models[served].answers, notes.labels),
         "left_to_people": _abstentions(classifier, seen.rows, texts, judged),
+        "cross_fitted": None
+        if crossed is None
+        else {
+            "scored": len(crossed.rows),
+            "taught": crossed.taught,
+            "divisions": settings.cross_fits,
+            "rungs": list(crossed.answers),
+            "parameters": dict(crossed.parameters),
+        },
         "divisions": coverage_by_division(
             scores[served],
             notes,
-            np.sort(np.concatenate([notes.judged(VALIDATION), judged])),
-            share=len(notes.judged(VALIDATION)) / max(1, len(notes.judged(VALIDATION)) + len(judged)),
+            np.sort(np.concatenate([held_back, judged])),
+            always=always,
+            share=len(held_back) / max(1, len(held_back) + len(judged)),
             misses=settings.misses,
             own_from=settings.calibrate_label_from,
             seeds=range(settings.seed, settings.seed + DIVISIONS),

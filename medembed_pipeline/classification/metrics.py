@@ -1,4 +1,5 @@
-"""The table `classification_metrics`: every figure of every rung on held-out notes, and of the differences."""
+"""The table `classification_metrics`: every figure of every rung on held-out and on cross-fitted notes, and of the
+differences."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from medembed_pipeline.classification.cross_fitting import CrossFitted
 from medembed_pipeline.classification.ladder import PREVALENCE, WORDS
 from medembed_pipeline.classification.scoring import (
     LABEL_METRICS,
@@ -36,7 +38,8 @@ from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray
 
 ALL, LABEL, TRAIN_NOTES, LENGTH, WINDOW = "all", "label", "train_notes", "length", "window"
-"""Kinds of scopes; a slice's is `slice:` and its name."""
+CROSS_FITTED, CROSS_FITTED_LABEL = "cross_fitted", "cross_fitted_label"
+"""Kinds of scopes; a slice's is `slice:` and its name. The last two are of all notes that `cross_fit` judges."""
 
 IN_SERVICE = "in_service"
 """The classifier that is in service, as a model of the table."""
@@ -67,17 +70,19 @@ METRICS_SCHEMA = pa.schema(
         _field(
             "scope_kind",
             pa.string(),
-            "all, label, train_notes (labels by their number of train notes), length, window, or slice:NAME",
+            "on held-out notes: all, label, train_notes (labels by their number of train notes), length, window, or "
+            "slice:NAME; cross_fitted and cross_fitted_label: on all notes but the validation notes, each judged by "
+            "classifiers that saw nothing of its group, of rungs whose features never saw a label",
         ),
         _field("scope", pa.string(), "all, a label, or the part of the notes"),
         _field("metric", pa.string(), "name of the figure"),
         _field(
             "k", pa.int32(), "labels looked at, or percent of the notes; null where neither", nullable=True
         ),
-        _field("value", pa.float64(), "the figure on held-out notes, NaN where undefined"),
+        _field("value", pa.float64(), "the figure, NaN where undefined"),
         _field("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
         _field("ci_high", pa.float64(), "upper end, NaN where none"),
-        _field("n", pa.int64(), "held-out notes behind the figure"),
+        _field("n", pa.int64(), "notes behind the figure"),
         _field("groups", pa.int64(), "independent groups behind it"),
         _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
     ]
@@ -116,6 +121,7 @@ def classification_metrics_table(
     served: str,
     confidence: float,
     in_service: tuple[Measured, Measured] | None = None,
+    cross_fitted: CrossFitted | None = None,
 ) -> pa.Table:
     """Every rung over all notes, and the served one and TF-IDF by label and by part of the notes.
 
@@ -134,6 +140,8 @@ def classification_metrics_table(
     in_service
         the classifier in service, and the served rung on the same notes (those that neither has learned from) and
         labels; None where none is, or where it is this one.
+    cross_fitted
+        what cross-fitted classifiers say, TF-IDF among them; None where there are none.
     """
     rows = _Rows(confidence)
     overall = {name: overall_figures(one.truth, one.answers) for name, one in models.items()}
@@ -172,7 +180,31 @@ def classification_metrics_table(
             carrying = int(ours.truth.membership[:, column].sum())
             if carrying:
                 rows.add_all(served, IN_SERVICE, LABEL, label, one, carrying)
+    if cross_fitted is not None:
+        _cross_fitted_rows(rows, cross_fitted, labels, served)
     return rows.table()
+
+
+def _cross_fitted_rows(rows: _Rows, found: CrossFitted, labels: Sequence[str], served: str) -> None:
+    """Every rung over all notes, and the served one against TF-IDF by label."""
+    overall = {name: found.figures(name) for name in found.answers}
+    truth = found.truth
+    notes = int((truth.carried > 0).sum())
+    for name, own in overall.items():
+        rows.add_all(name, None, CROSS_FITTED, ALL, own, notes)
+        if name != WORDS:
+            change = _differences(own, overall[WORDS], OVERALL_METRICS)
+            rows.add_all(name, WORDS, CROSS_FITTED, ALL, change, notes)
+    if served == WORDS or served not in overall:
+        return
+    ours, words = (found.label_figures(name) for name in (served, WORDS))
+    changes = _differences(ours, words, LABEL_METRICS)
+    for column, label in enumerate(labels):
+        carrying = int(truth.membership[:, column].sum())
+        if carrying:
+            for over, part in ((None, ours), (WORDS, changes)):
+                one = {key: figure.columns([column]) for key, figure in part.items()}
+                rows.add_all(served, over, CROSS_FITTED_LABEL, label, one, carrying)
 
 
 def _differences(

@@ -19,6 +19,17 @@ OUT_OF_FOLD, HELD_OUT, SEEN = "out_of_fold", "held_out", "seen"
 """Where a probability comes from; see `ClassifierNotes.source`."""
 
 
+MOST_DECIDING_NOTES = 5_000
+"""With so many chance moves the coverage of sets of 90% by less than half a point."""
+
+
+def evenly_spaced(count: int, most: int) -> IntArray:
+    """Places from 0 to `count` - 1: all, or `most` of them, evenly spaced. int64."""
+    if count <= most:
+        return np.arange(count, dtype=np.int64)
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
+
+
 @dataclass(frozen=True)
 class ClassifierNotes:
     """All notes, sorted by id. Made by `classifier_notes`.
@@ -66,6 +77,23 @@ class ClassifierNotes:
         """Rows of the notes of a split with a label, of whose group the checkpoint has seen nothing."""
         inside = np.array([own == split for own in self.splits], dtype=np.bool_)
         return np.flatnonzero(inside & self.labelled & ~self.seen)
+
+    def decided_on(self, *, label_free: bool) -> IntArray:
+        """Rows of the notes on which calibration, thresholds and sets of a rung are found, in the order of the notes.
+
+        Validation notes; and where the features of the rung never saw a label the train notes as well, of which the
+        scores are out of fold: `MOST_DECIDING_NOTES` together at most, these evenly spaced.
+
+        Parameters
+        ----------
+        label_free
+            whether the features of the rung never saw a label.
+        """
+        judged, learned = self.judged(VALIDATION), self.learned_from()
+        if not label_free:
+            return judged
+        learned = learned[evenly_spaced(len(learned), max(0, MOST_DECIDING_NOTES - len(judged)))]
+        return np.sort(np.concatenate([judged, learned]))
 
     def source(self) -> list[str]:
         """`out_of_fold`: learned from, the probability by a head that was not fitted on its group. `held_out`: neither

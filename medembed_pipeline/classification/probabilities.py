@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,11 @@ from medembed_pipeline.classification.ladder import (
     climb,
 )
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes
-from medembed_pipeline.classification.serving import Choice, Decision, choose, decide
+from medembed_pipeline.classification.scoring import Answers
+from medembed_pipeline.classification.serving import Choice, Decided, Decision, choose, decide
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.jackknife import group_numbers
-from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 DECIMALS = 9
 """Scores are rounded here: further down, they depend on the machine."""
@@ -51,7 +52,7 @@ PROBABILITIES_SCHEMA = pa.schema(
         _field(
             "probability",
             pa.float64(),
-            "of the rung that is served, calibrated on validation notes",
+            "of the rung that is served, calibrated",
         ),
         *(
             _field(
@@ -100,6 +101,7 @@ def climb_ladder(
     rows: NoteRows,
     settings: ClassificationSettings,
     *,
+    label_free: Collection[str] = (),
     adapters: MoreScores | None = None,
 ) -> Ladder:
     """Fit every rung on the train notes, and choose on the validation notes.
@@ -132,34 +134,69 @@ def climb_ladder(
         scores[rung.name] = np.round(found, DECIMALS)
     if adapters is not None:
         scores[ADAPTERS.name] = np.round(adapters(), DECIMALS)
-    decisions, choice = decide_ladder(notes, scores, settings)
+    decisions, choice = decide_ladder(notes, scores, settings, label_free=label_free)
     return Ladder(climbed, scores, decisions, choice)
 
 
 def decide_ladder(
-    notes: ClassifierNotes, scores: Mapping[str, FloatArray], settings: ClassificationSettings
+    notes: ClassifierNotes,
+    scores: Mapping[str, FloatArray],
+    settings: ClassificationSettings,
+    *,
+    label_free: Collection[str],
 ) -> tuple[dict[str, Decision], Choice]:
-    """What each rung answers, and which is served, by its scores on validation notes."""
+    """What each rung answers, and which is served, by its answers to the validation notes.
+
+    Parameters
+    ----------
+    notes
+        n notes.
+    scores
+        by rung, float64 [n, labels].
+    settings
+        of the room.
+    label_free
+        rungs whose features never saw a label; see `decide_rung`.
+    """
     judged = notes.judged(VALIDATION)
-    truth = notes.truth(judged)
-    decisions = {
-        name: decide(
-            own[judged],
-            truth,
-            misses=settings.misses,
-            own_from=settings.calibrate_label_from,
-            seed=settings.seed,
-        )
-        for name, own in scores.items()
-    }
-    choice = choose(
-        {name: own[judged] for name, own in scores.items()},
-        decisions,
-        truth,
-        by=settings.choose_by,
-        confidence=settings.confidence,
-    )
+    decisions: dict[str, Decision] = {}
+    answers: dict[str, Answers] = {}
+    for name, own in scores.items():
+        decided, rows = decide_rung(notes, own, settings, label_free=name in label_free)
+        decisions[name] = decided.decision
+        answers[name] = decided.crossed_answers.take(np.searchsorted(rows, judged))
+    choice = choose(answers, notes.truth(judged), by=settings.choose_by, confidence=settings.confidence)
     return decisions, choice
+
+
+def decide_rung(
+    notes: ClassifierNotes, scores: FloatArray, settings: ClassificationSettings, *, label_free: bool
+) -> tuple[Decided, IntArray]:
+    """What one rung answers, found on `ClassifierNotes.decided_on`, and the rows of these notes.
+
+    Where its features never saw a label, the scores of train notes out of fold are like those of notes to come, and
+    there are several times as many of them as validation notes.
+
+    Parameters
+    ----------
+    notes
+        n notes.
+    scores
+        float64 [n, labels].
+    settings
+        of the room.
+    label_free
+        whether its features never saw a label.
+    """
+    rows = notes.decided_on(label_free=label_free)
+    decided = decide(
+        scores[rows],
+        notes.truth(rows),
+        misses=settings.misses,
+        own_from=settings.calibrate_label_from,
+        seed=settings.seed,
+    )
+    return decided, rows
 
 
 def probabilities_table(
@@ -167,13 +204,14 @@ def probabilities_table(
     rows: NoteRows,
     settings: ClassificationSettings,
     *,
+    label_free: Collection[str] = (),
     adapters: MoreScores | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Climb the ladder, and put down what every rung says.
 
     Parameters
     ----------
-    notes, rows, settings, adapters
+    notes, rows, settings, label_free, adapters
         as in `climb_ladder`.
 
     Returns
@@ -193,7 +231,7 @@ def probabilities_table(
     }
     if not notes.labels:
         return PROBABILITIES_SCHEMA.empty_table(), {**facts, "why_empty": NO_LABELS}
-    ladder = climb_ladder(notes, rows, settings, adapters=adapters)
+    ladder = climb_ladder(notes, rows, settings, label_free=label_free, adapters=adapters)
     served = ladder.choice.served
     count, labels = notes.membership.shape
     probability = ladder.decisions[served].calibration.apply(ladder.scores[served])
@@ -218,7 +256,12 @@ def probabilities_table(
         "served": served,
         "why_served": ladder.choice.why,
         "ladder": [
-            {**record, **_tuned(ladder.climbed.get(record["rung"]))} for record in ladder.choice.ladder
+            {
+                **record,
+                **_tuned(ladder.climbed.get(record["rung"])),
+                "label_free": record["rung"] in label_free,
+            }
+            for record in ladder.choice.ladder
         ],
         "trials": [
             {"rung": name, "parameter": trial.parameter, "log_loss": round(trial.score, DECIMALS)}
@@ -232,6 +275,11 @@ def probabilities_table(
 def parameters_of(facts: Mapping[str, Any]) -> dict[str, float]:
     """What was chosen for each rung, by the facts of `label_probabilities`."""
     return {one["rung"]: one["parameter"] for one in facts["ladder"] if one["parameter"] is not None}
+
+
+def label_free_of(facts: Mapping[str, Any]) -> frozenset[str]:
+    """Rungs whose features never saw a label, by the facts of `label_probabilities`."""
+    return frozenset(one["rung"] for one in facts["ladder"] if one["label_free"])
 
 
 def _tuned(climbed: Climbed | None) -> dict[str, Any]:

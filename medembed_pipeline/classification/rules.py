@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from medembed_pipeline.classification.ladder import PREVALENCE, RUNG_OF, WORDS
-from medembed_pipeline.classification.metrics import ALL, IN_SERVICE, LABEL
+from medembed_pipeline.classification.metrics import (
+    ALL,
+    CROSS_FITTED,
+    CROSS_FITTED_LABEL,
+    IN_SERVICE,
+    LABEL,
+)
 from medembed_pipeline.classification.scoring import LOWER_IS_BETTER
 from medembed_pipeline.classification.serving import CHOICES
 from medembed_pipeline.classification.settings import ClassifierVerdictSettings
@@ -21,7 +27,8 @@ ClassifierVerdict = Literal["deploy", "keep", "inconclusive"]
 
 RULES: Mapping[str, str] = {
     "classifier_beats_chance": "The whole paired interval over how frequent each label is lies above zero.",
-    "classifier_beats_words": "The whole paired interval over TF-IDF + logistic regression lies above zero.",
+    "classifier_beats_words": "The whole paired interval over TF-IDF + logistic regression lies above zero: on "
+    "cross-fitted notes where no feature saw a label, and not below zero on held-out notes; else on held-out notes.",
     "classifier_beats_the_one_in_service": "The whole paired interval over the classifier in service lies above zero.",
     "classifier_sets_cover": "The sets hold the share of the true labels that they promise, within the slack.",
     "no_label_is_worse": "F1 of no label is shown to be worse than the tolerance.",
@@ -54,21 +61,23 @@ class Evidence:
     confidence: float
     in_service: bool
 
-    def figure(self, metric: tuple[str, int | None], over: str | None = None) -> Mapping[str, Any] | None:
-        """The row of a figure of the served rung over all notes."""
+    def figure(
+        self, metric: tuple[str, int | None], over: str | None = None, *, kind: str = ALL
+    ) -> Mapping[str, Any] | None:
+        """The row of a figure of the served rung over all held-out notes, or all cross-fitted ones."""
         for row in self.rows:
             same = (row["model"], row["over"], row["scope_kind"], row["metric"], row["k"])
-            if same == (self.served, over, ALL, *metric):
+            if same == (self.served, over, kind, *metric):
                 return row
         return None
 
-    def labels(self, over: str) -> list[Mapping[str, Any]]:
-        """F1 by label against another model."""
+    def labels(self, over: str, *, kind: str = LABEL) -> list[Mapping[str, Any]]:
+        """F1 by label against another model, on held-out notes or on cross-fitted ones."""
         return [
             row
             for row in self.rows
             if (row["model"], row["over"], row["scope_kind"], row["metric"])
-            == (self.served, over, LABEL, "f1")
+            == (self.served, over, kind, "f1")
         ]
 
 
@@ -89,6 +98,12 @@ def classifier_outcomes(evidence: Evidence, settings: ClassifierVerdictSettings)
         )
     else:
         words = gain("classifier_beats_words", WORDS, RUNG_OF[WORDS].shown)
+        crossed = evidence.figure(key, WORDS, kind=CROSS_FITTED)
+        if crossed is not None:
+            many = _gain(
+                words.rule, crossed, RUNG_OF[WORDS].shown, shown, settings, lower_is_better=lower_is_better
+            )
+            words = _gain_of_both(many, words)
     if evidence.in_service:
         service = gain("classifier_beats_the_one_in_service", IN_SERVICE, "the classifier in service")
     else:
@@ -155,6 +170,22 @@ def _gain(
     return Outcome(rule, "decides", passed, row["value"], 0.0, reason, EVIDENCE, low, high, clause)
 
 
+def _gain_of_both(crossed: Outcome, held_out: Outcome) -> Outcome:
+    """The gain on cross-fitted notes, which the held-out notes must not contradict.
+
+    The held-out notes are among the cross-fitted ones, and they alone are answered by the folder that is served: where
+    that is worse for certain, the rule is broken whatever the rung gains elsewhere.
+    """
+    passed = False if held_out.passed is False else crossed.passed
+    clause = held_out.clause if held_out.passed is False else crossed.clause
+    contradicted = "contradicts" if held_out.passed is False else "does not contradict"
+    reason = (
+        f"{crossed.reason[:-1]}, each judged by classifiers that saw nothing of its group. The served one "
+        f"{contradicted} that: {held_out.reason}"
+    )
+    return replace(crossed, passed=passed, clause=clause, reason=reason)
+
+
 def _coverage(evidence: Evidence, settings: ClassifierVerdictSettings) -> Outcome:
     """Broken: the whole interval lies below the promise. Not judged: below the slack, and not certainly."""
     row, promise = evidence.figure(("covered", None)), 1.0 - evidence.misses
@@ -174,8 +205,12 @@ def _coverage(evidence: Evidence, settings: ClassifierVerdictSettings) -> Outcom
 
 
 def _labels(evidence: Evidence, over: str, settings: ClassifierVerdictSettings) -> Outcome:
-    """Broken: F1 of a label is significantly lower, beyond the tolerance; Holm-corrected over the labels."""
-    rows = evidence.labels(over)
+    """Broken: F1 of a label is significantly lower, beyond the tolerance; Holm-corrected over the labels.
+
+    Against TF-IDF on cross-fitted notes where there are any: who looks there for a gain has to look for losses, too.
+    """
+    crossed = evidence.labels(over, kind=CROSS_FITTED_LABEL)
+    rows = crossed or evidence.labels(over)
     what = "the classifier in service" if over == IN_SERVICE else RUNG_OF[WORDS].shown
     limit = -settings.label_tolerance
     if evidence.served == over:
@@ -204,8 +239,9 @@ def _labels(evidence: Evidence, over: str, settings: ClassifierVerdictSettings) 
     kept = sum(test.state == "kept" for test in tests)
     lowest = min(tests, key=lambda test: (test.difference, test.name))
     named = ", ".join(f"{test.name} ({test.difference:+.3f}, {test.queries} notes)" for test in worse[:3])
+    found = f"significantly worse for {named}" if worse else "no label is significantly worse"
     reason = (
-        f"F1 against {what}: {f'significantly worse for {named}' if worse else 'no label is significantly worse'} "
+        f"F1 against {what}{' on cross-fitted notes' if crossed else ''}: {found} "
         f"(tolerance {settings.label_tolerance:g}, Holm-corrected over {len(tests)}); {kept} are shown to be kept, "
         f"{len(tests) - kept - len(worse)} could not be judged; the lowest is {lowest.name} ({lowest.difference:+.3f} "
         f"on {lowest.queries} notes)."

@@ -110,6 +110,10 @@ class Answers:
     chosen: BoolArray
     sets: BoolArray
 
+    def take(self, rows: IntArray | BoolArray) -> Answers:
+        """Of some of the notes, in that order."""
+        return Answers(self.probabilities[rows], self.chosen[rows], self.sets[rows])
+
 
 def note_scores(truth: Truth, answers: Answers) -> dict[MetricKey, FloatArray]:
     """Figures that each note has by itself.

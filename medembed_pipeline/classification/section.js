@@ -15,15 +15,15 @@
   const spoken = (row, digits = 3) => (isNumber(row?.value)
     ? `${number(row.value, digits)}${isNumber(row.ci_low) ? ` (${number(row.ci_low, digits)} to ${number(row.ci_high, digits)})` : ""}` : "–");
 
-  /** Figures over all notes by model, and by what they are compared with. */
-  function overall(rows) {
-    const found = new Map(rows.filter((row) => row.scope_kind === "all").map((row) => [`${row.model}|${row.over ?? ""}|${row.metric}|${row.k ?? ""}`, row]));
+  /** Figures over all notes of a kind (held-out ones: "all") by model, and by what they are compared with. */
+  function overall(rows, kind = "all") {
+    const found = new Map(rows.filter((row) => row.scope_kind === kind).map((row) => [`${row.model}|${row.over ?? ""}|${row.metric}|${row.k ?? ""}`, row]));
     return (model, metric, k = null, over = null) => found.get(`${model}|${over ?? ""}|${metric}|${k ?? ""}`);
   }
 
-  function ladder(rows, fact) {
-    const of = overall(rows);
-    const models = [...new Set(rows.filter((row) => row.scope_kind === "all" && row.over === null).map((row) => row.model))];
+  function ladder(rows, fact, kind = "all", label = "The ladder on held-out notes") {
+    const of = overall(rows, kind);
+    const models = [...new Set(rows.filter((row) => row.scope_kind === kind && row.over === null).map((row) => row.model))];
     const shown = fact("shown") ?? {};
     return table([
       { name: "Classifier", cell: (model) => element(model === fact("served") ? "strong" : "span", {}, `${shown[model] ?? words(model)}${model === fact("served") ? ", served" : ""}`) },
@@ -33,7 +33,18 @@
       })),
       { name: "mAP over TF-IDF", numeric: true, by: (model) => of(model, "map", null, "tfidf")?.value ?? null,
         cell: (model) => { const row = of(model, "map", null, "tfidf"); return row ? `${signed(row.value)} (${signed(row.ci_low)} to ${signed(row.ci_high)})` : "–"; } },
-    ], models, { label: "The ladder on held-out notes", first: 10 });
+    ], models, { label, first: 10 });
+  }
+
+  /** Rungs whose features saw no label, on all notes that did not choose what is served. */
+  function crossFitted(rows, fact) {
+    const found = fact("cross_fitted");
+    if (!found) return [];
+    return [element("h3", {}, "On cross-fitted notes"),
+      element("p", { class: "reading" }, `Of rungs whose features never saw a label: ${count(found.scored)} notes, each judged by classifiers for which ` +
+        "everything was learned and chosen without its group. These figures are of the procedure, not of the one classifier that is served, and tell more " +
+        "finely whether one rung is better than another."),
+      ladder(rows, fact, "cross_fitted", "The ladder on cross-fitted notes")];
   }
 
   /** What one threshold for all labels costs, as a slider. */
@@ -104,7 +115,7 @@
     return [
       element("p", { class: "summary" }, element("strong", {}, report.fact("classifier_verdict", "sentence") ?? "")),
       element("p", { class: "reading" }, `${fact("why_served") ?? ""} Notes have sets of labels; a label is given from its threshold on, and the likeliest where none reaches it.`),
-      ladder(rows, fact),
+      ladder(rows, fact), ...crossFitted(rows, fact),
       element("p", { class: "reading" }, `The sets promise to hold ${percent(fact("promise"))} of the true labels, and hold ${percent(covered?.value, 1)}` +
         `${isNumber(covered?.ci_low) ? ` (${percent(covered.ci_low, 1)} to ${percent(covered.ci_high, 1)})` : ""} with ${number(of(served, "set_size")?.value, 2)} labels a note. ` +
         `On other divisions of the same notes: ${(fact("divisions") ?? []).map((one) => percent(one.coverage, 1)).join(", ") || "–"}. ` +

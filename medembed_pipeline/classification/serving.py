@@ -1,5 +1,5 @@
-"""What turns the scores of a head into an answer, found on validation notes: calibration, thresholds, sets; and which
-rung of the ladder is served."""
+"""What turns the scores of a head into an answer, found on notes that it has not seen: calibration, thresholds, sets;
+and which rung of the ladder is served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from medembed_pipeline.classification.calibration import Calibration, cross_calibrated, fit_calibration
 from medembed_pipeline.classification.conformal import EVERYTHING, label_sets, risk_threshold
 from medembed_pipeline.classification.decisions import fit_thresholds, predicted_labels
-from medembed_pipeline.classification.ladder import ADAPTERS, RUNG_OF, WORDS
+from medembed_pipeline.classification.ladder import ADAPTERS, RUNG_OF, WORDS, log_loss
 from medembed_pipeline.classification.scoring import (
     LOWER_IS_BETTER,
     Answers,
@@ -27,7 +27,7 @@ from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
 
 FOLDS = 10
-"""Of the validation notes: each is calibrated by the others, before thresholds and sets are found."""
+"""Of these notes: each is calibrated by the others, before thresholds and sets are found."""
 
 CHOICES: Mapping[str, tuple[MetricKey, str]] = {
     "map": (("map", None), "mean average precision"),
@@ -67,38 +67,69 @@ class Decision:
         )
 
 
-def decide(scores: FloatArray, validation: Truth, *, misses: float, own_from: int, seed: int) -> Decision:
-    """Calibration, thresholds and sets of a rung, from its scores on validation notes.
+@dataclass(frozen=True)
+class Decided:
+    """A decision, and what it was found on.
+
+    Attributes
+    ----------
+    decision
+        for other notes.
+    crossed
+        float64 [n, labels], probabilities of the notes that it was found on, each fold calibrated by the others.
+    """
+
+    decision: Decision
+    crossed: FloatArray
+
+    @property
+    def crossed_answers(self) -> Answers:
+        """Of the notes that it was found on, with probabilities that did not see them."""
+        return Answers(
+            self.crossed,
+            predicted_labels(self.crossed, self.decision.thresholds),
+            label_sets(self.crossed, self.decision.set_threshold),
+        )
+
+
+def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, seed: int) -> Decided:
+    """Calibration, thresholds and sets of a rung, from its scores on notes that its head has not seen.
 
     Thresholds and sets are found on probabilities that each fold of groups got from the calibration by the others, so
-    that the set's promise is made on notes that the calibration has not seen.
+    that the set's promise is made on notes that the calibration has not seen. By the log loss of the same probabilities
+    it is decided whether labels with enough positives get calibrations and thresholds of their own, or share all.
 
     Parameters
     ----------
     scores
         float64 [n, labels].
-    validation
+    truth
         what is true of these notes.
     misses
         what the sets promise; see `risk_threshold`.
     own_from
-        positives from which a label has calibration and threshold of its own.
+        positives from which a label may have calibration and threshold of its own.
     seed
         of the folds.
     """
     labels = scores.shape[1]
     if not len(scores) or not labels:
-        return Decision(Calibration.unchanged(labels), np.full(labels, 0.5), EVERYTHING)
-    folds = min(FOLDS, validation.group_count)
-    fold_of = stratified_group_folds(validation.membership, validation.groups, folds=folds, seed=seed)
-    crossed = cross_calibrated(scores, validation.membership, fold_of, own_from=own_from)
-    return Decision(
-        fit_calibration(scores, validation.membership, own_from=own_from),
-        fit_thresholds(crossed, validation.membership, own_from=own_from),
-        risk_threshold(
-            crossed, validation.membership, validation.groups, misses=misses, outside=validation.outside
-        ),
+        nothing = Decision(Calibration.unchanged(labels), np.full(labels, 0.5), EVERYTHING)
+        return Decided(nothing, np.zeros((len(scores), labels)))
+    folds = min(FOLDS, truth.group_count)
+    fold_of = stratified_group_folds(truth.membership, truth.groups, folds=folds, seed=seed)
+    shared = len(scores) + 1
+    tried = {shared: cross_calibrated(scores, truth.membership, fold_of, own_from=shared)}
+    if (truth.membership.sum(axis=0) >= own_from).any():
+        tried[own_from] = cross_calibrated(scores, truth.membership, fold_of, own_from=own_from)
+    best = min(tried, key=lambda one: log_loss(tried[one], truth.membership).mean())
+    crossed = tried[best]
+    decision = Decision(
+        fit_calibration(scores, truth.membership, own_from=best),
+        fit_thresholds(crossed, truth.membership, own_from=best),
+        risk_threshold(crossed, truth.membership, truth.groups, misses=misses, outside=truth.outside),
     )
+    return Decided(decision, crossed)
 
 
 @dataclass(frozen=True)
@@ -120,24 +151,16 @@ class Choice:
     ladder: list[dict[str, Any]]
 
 
-def choose(
-    scores: Mapping[str, FloatArray],
-    decisions: Mapping[str, Decision],
-    validation: Truth,
-    *,
-    by: str,
-    confidence: float,
-) -> Choice:
+def choose(answers: Mapping[str, Answers], validation: Truth, *, by: str, confidence: float) -> Choice:
     """The best rung on validation notes, of those whose paired interval over TF-IDF lies above zero; else TF-IDF.
 
     The adapters are compared, and never served (see `adapters`).
 
     Parameters
     ----------
-    scores
-        by rung, float64 [n, labels], in the order of the ladder; TF-IDF among them.
-    decisions
-        by rung, how its scores become answers.
+    answers
+        by rung, in the order of the ladder, to the validation notes, by calibrations that have not seen them; TF-IDF
+        among them.
     validation
         what is true of the notes.
     by
@@ -147,7 +170,7 @@ def choose(
     """
     key, shown = CHOICES[by]
     figures: dict[str, Jackknife] = {
-        name: overall_figures(validation, decisions[name].answers(own))[key] for name, own in scores.items()
+        name: overall_figures(validation, one)[key] for name, one in answers.items()
     }
     lower = key[0] in LOWER_IS_BETTER
     lowest, highest = metric_range(key[0])

@@ -59,8 +59,9 @@ class ClassificationSettings(Section, table="classification"):
         20,
         ge=5,
         le=100_000,
-        description="Validation notes of a label from which it has a calibration and a threshold of its own; the "
-        "others share one, which fewer notes could not give them.",
+        description="Notes of a label, of those that calibration is found on, from which it may have a calibration and "
+        "a threshold of its own, where that lowers the log loss of notes that they were not found on; else it shares "
+        "those of all labels.",
     )
     misses: float = Field(
         0.1,
@@ -88,6 +89,13 @@ class ClassificationSettings(Section, table="classification"):
         le=0.5,
         description="A text that lies further from all train notes than all but this share of the validation notes do "
         "is left to people.",
+    )
+    cross_fits: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="How many times the notes are divided into folds, to be judged by classifiers that saw nothing of "
+        "their groups; the figures are the means. More are steadier, and take as long again each.",
     )
     adapters: bool = Field(
         False,

@@ -171,14 +171,14 @@ def with_values(settings: ClassificationSettings, values: Values) -> Classificat
 
 
 def _scored(scores: FloatArray, truth: Truth, settings: ClassificationSettings, trial: Trial) -> list[float]:
-    decision = decide(
-        scores,
+    decided = decide(
+        np.round(scores, 9),
         truth,
         misses=settings.misses,
         own_from=settings.calibrate_label_from,
         seed=settings.seed,
     )
-    found = overall_figures(truth, decision.answers(np.round(scores, 9)))
+    found = overall_figures(truth, decided.crossed_answers)
     trial.looked()
     for name, (key, _) in CHOICES.items():
         trial.figure(f"validation_{name}", float(found[key].value[0]))

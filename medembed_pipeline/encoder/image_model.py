@@ -35,6 +35,19 @@ class ImageEncoder(Protocol):
         """Whether texts have vectors in the same space."""
         ...
 
+    @property
+    def network(self) -> nn.Module:
+        """What sees the pictures."""
+        ...
+
+    def prepare(self, pictures: Sequence[UInt8Array]) -> torch.Tensor:
+        """The pictures as the network takes them, float32 [n, 3, height, width], on its device."""
+        ...
+
+    def embed(self, prepared: torch.Tensor) -> torch.Tensor:
+        """float32 [n, dimensions], L2-normalised, of what `prepare` gives; with gradients where these are on."""
+        ...
+
     def encode(self, pictures: Sequence[UInt8Array], *, batch_size: int = BATCH) -> Vectors:
         """float32 [n, dimensions], L2-normalised, in the order of the pictures.
 
@@ -78,9 +91,18 @@ def _rgb(picture: UInt8Array) -> UInt8Array:
     return np.repeat(picture[:, :, None], 3, axis=2) if picture.ndim == 2 else picture
 
 
-def _unit(vectors: torch.Tensor) -> Vectors:
-    unit: Vectors = nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
-    return unit
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    return nn.functional.normalize(vectors.float(), dim=-1)
+
+
+def _encoded(encoder: ImageEncoder, pictures: Sequence[UInt8Array], batch_size: int) -> list[Vectors]:
+    """The vectors of each batch."""
+    found: list[Vectors] = []
+    for start in range(0, len(pictures), batch_size):
+        prepared = encoder.prepare(pictures[start : start + batch_size])
+        with torch.inference_mode():
+            found.append(encoder.embed(prepared).cpu().numpy())
+    return found
 
 
 class _Bundled:
@@ -92,17 +114,17 @@ class _Bundled:
     def __init__(self, size: int, device: torch.device) -> None:
         self._size = size
         self._device = device
-        self._network = load_efficientnet_lite0(bundled_image_weights()).to(device)
+        self.network = load_efficientnet_lite0(bundled_image_weights()).to(device)
+
+    def prepare(self, pictures: Sequence[UInt8Array]) -> torch.Tensor:
+        return torch.from_numpy(np.stack([self._prepared(one) for one in pictures])).to(self._device)
+
+    def embed(self, prepared: torch.Tensor) -> torch.Tensor:
+        return _unit(self.network(prepared))
 
     def encode(self, pictures: Sequence[UInt8Array], *, batch_size: int = BATCH) -> Vectors:
-        vectors = np.empty((len(pictures), self.dimensions), dtype=np.float32)
-        for start in range(0, len(pictures), batch_size):
-            batch = np.stack([self._prepared(one) for one in pictures[start : start + batch_size]])
-            with torch.inference_mode():
-                vectors[start : start + batch_size] = _unit(
-                    self._network(torch.from_numpy(batch).to(self._device))
-                )
-        return vectors
+        found = _encoded(self, pictures, batch_size)
+        return np.concatenate(found) if found else np.empty((0, self.dimensions), dtype=np.float32)
 
     def encode_texts(self, texts: Sequence[str], *, batch_size: int = BATCH) -> Vectors:
         raise MedembedError(_NO_TEXTS.format("the bundled EfficientNet-Lite0"))
@@ -131,21 +153,31 @@ class _FromTransformers:
         self.reads_texts = self._tokenizer is not None
         self.dimensions = self.encode([np.full((64, 64), 127, dtype=np.uint8)]).shape[1]
 
-    def encode(self, pictures: Sequence[UInt8Array], *, batch_size: int = BATCH) -> Vectors:
+    @property
+    def network(self) -> nn.Module:
+        # Of a model of both, the side of the pictures.
+        found: nn.Module = getattr(self._model, "vision_model", self._model)
+        return found
+
+    def prepare(self, pictures: Sequence[UInt8Array]) -> torch.Tensor:
         from PIL import Image
 
-        found = []
-        for start in range(0, len(pictures), batch_size):
-            batch = [Image.fromarray(_rgb(one)) for one in pictures[start : start + batch_size]]
-            inputs = self._processor(images=batch, return_tensors="pt").to(self._device)
-            with torch.inference_mode():
-                found.append(_unit(self._features(inputs)))
+        batch = [Image.fromarray(_rgb(one)) for one in pictures]
+        return torch.as_tensor(self._processor(images=batch, return_tensors="pt")["pixel_values"]).to(
+            self._device
+        )
+
+    def embed(self, prepared: torch.Tensor) -> torch.Tensor:
+        return _unit(self._features(prepared))
+
+    def encode(self, pictures: Sequence[UInt8Array], *, batch_size: int = BATCH) -> Vectors:
+        found = _encoded(self, pictures, batch_size)
         return np.concatenate(found) if found else np.empty((0, self.dimensions), dtype=np.float32)
 
-    def _features(self, inputs: Any) -> torch.Tensor:
+    def _features(self, prepared: torch.Tensor) -> torch.Tensor:
         if hasattr(self._model, "get_image_features"):
-            return _tensor(self._model.get_image_features(pixel_values=inputs["pixel_values"]))
-        states = self._model(pixel_values=inputs["pixel_values"])
+            return _tensor(self._model.get_image_features(pixel_values=prepared))
+        states = self._model(pixel_values=prepared)
         if self._pooled and getattr(states, "pooler_output", None) is not None:
             return torch.as_tensor(states.pooler_output).flatten(1)
         last = states.last_hidden_state
@@ -171,7 +203,7 @@ class _FromTransformers:
             if not siglip:
                 given["attention_mask"] = inputs["attention_mask"]
             with torch.inference_mode():
-                found.append(_unit(_tensor(self._model.get_text_features(**given))))
+                found.append(_unit(_tensor(self._model.get_text_features(**given))).cpu().numpy())
         return np.concatenate(found) if found else np.empty((0, self.dimensions), dtype=np.float32)
 
 

@@ -194,6 +194,30 @@ def mean_of_columns(found: Jackknife, *, groups: int) -> Jackknife:
     )
 
 
+def mean_jackknives(repeats: Sequence[Jackknife]) -> Jackknife:
+    """The mean of the same figures of the same notes by several models; each group leaves all of them at once.
+
+    Parameters
+    ----------
+    repeats
+        one or more, of the same groups and columns.
+    """
+    return Jackknife(
+        np.mean([one.value for one in repeats], axis=0),
+        np.mean([one.left_out for one in repeats], axis=0),
+        np.mean([one.double_counted for one in repeats], axis=0),
+        np.min([one.groups for one in repeats], axis=0),
+    )
+
+
+def widened(found: Jackknife, factor: float) -> Jackknife:
+    """The same figures with `factor` times the standard error."""
+    mean = found.left_out.mean(axis=0) if len(found.left_out) else found.value
+    return Jackknife(
+        found.value, mean + factor * (found.left_out - mean), factor**2 * found.double_counted, found.groups
+    )
+
+
 def undefined(groups: int, columns: int) -> Jackknife:
     """Figures that nothing can be said of."""
     return Jackknife(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -83,26 +83,53 @@ _PICTURES: WeakValueDictionary[tuple[str, str], SharedImageEncoder] = WeakValueD
 """By fingerprint and device, as long as a snapshot uses them: what the next one needs too is not loaded again."""
 
 
-def shared_encoder(spec: EncoderSpec, precision: Precision, fingerprint: str, device: str) -> SharedEncoder:
-    """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`."""
+def _as_it_is(encoder: Any) -> None:
+    """Changes nothing."""
+
+
+def shared_encoder(
+    spec: EncoderSpec,
+    precision: Precision,
+    fingerprint: str,
+    device: str,
+    *,
+    tune: Callable[[Any], None] = _as_it_is,
+) -> SharedEncoder:
+    """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`.
+
+    Parameters
+    ----------
+    spec, precision, device
+        as of `load_encoder`.
+    fingerprint
+        of its vectors, after `tune`.
+    tune
+        changes the encoder once it is loaded.
+    """
     found = _TEXTS.get((fingerprint, device))
     if found is None:
         from medembed_pipeline.encoder.model import load_encoder
 
-        found = SharedEncoder(load_encoder(spec, device=device, precision=precision), fingerprint)
+        encoder = load_encoder(spec, device=device, precision=precision)
+        tune(encoder)
+        found = SharedEncoder(encoder, fingerprint)
         for text in WARMING_TEXTS:
             found.encode([text])
         _TEXTS[fingerprint, device] = found
     return found
 
 
-def shared_image_encoder(spec: ImageEncoderSpec, fingerprint: str, device: str) -> SharedImageEncoder:
+def shared_image_encoder(
+    spec: ImageEncoderSpec, fingerprint: str, device: str, *, tune: Callable[[Any], None] = _as_it_is
+) -> SharedImageEncoder:
     """An encoder of pictures, likewise; raises as `load_image_encoder`."""
     found = _PICTURES.get((fingerprint, device))
     if found is None:
         from medembed_pipeline.encoder.image_model import load_image_encoder
 
-        found = SharedImageEncoder(load_image_encoder(spec, device=device))
+        encoder = load_image_encoder(spec, device=device)
+        tune(encoder)
+        found = SharedImageEncoder(encoder)
         found.encode([np.eye(64, dtype=np.uint8)])
         _PICTURES[fingerprint, device] = found
     return found

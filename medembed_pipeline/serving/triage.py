@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.serving.encoders import Precision, shared_encoder, shared_image_encoder
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.other_models import OtherModel
+from medembed_pipeline.triage.adapters import Adapters
 from medembed_pipeline.triage.arms import METADATA, NOTE, PICTURE
 from medembed_pipeline.triage.folder import Parts, read_model
 from medembed_pipeline.triage.metadata import metadata_rows
@@ -29,6 +30,7 @@ from medembed_pipeline.triage.models import judged_model, published
 from medembed_pipeline.triage.rules import named_arm
 
 TRIAGE = "triage_model"
+_NOTHING_LEARNED = Adapters(1.0)
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,14 @@ def _encoders(parts: Parts) -> dict[str, tuple[EncoderSettings | ImageEncoderSet
     }
 
 
+def _tune_notes(learned: Adapters, encoder: Any) -> None:
+    learned.add_to(encoder.transformer)
+
+
+def _tune_pictures(learned: Adapters, encoder: Any) -> None:
+    learned.add_to(encoder.network)
+
+
 def load_triage(lake: Lake, verdict: LakeTable | None, wanted: OtherModel, device: str) -> CaseTriage | None:
     """That model with its encoders, None where there is none.
 
@@ -154,11 +164,21 @@ def load_triage(lake: Lake, verdict: LakeTable | None, wanted: OtherModel, devic
             f"the triage model {name} is not the one that was found a moment ago; it is looked at again."
         )
     model = TriageModel.from_folder(found.folder, device=device)
-    for settings, fingerprint in _encoders(model.parts).values():
+    for part, (settings, base) in _encoders(model.parts).items():
+        learned = model.parts.adapters.get(part, _NOTHING_LEARNED)
+        fingerprint = learned.fingerprint(base)
         if isinstance(settings, ImageEncoderSettings):
             spec = image_spec_of_settings(settings)
-            model.picture_encoder = shared_image_encoder(spec, fingerprint, device)
+            model.picture_encoder = shared_image_encoder(
+                spec, fingerprint, device, tune=partial(_tune_pictures, learned)
+            )
         else:
             precision: Precision = "bfloat16" if settings.precision == "bfloat16" else "float32"
-            model.note_encoder = shared_encoder(spec_of_settings(settings), precision, fingerprint, device)
+            model.note_encoder = shared_encoder(
+                spec_of_settings(settings),
+                precision,
+                fingerprint,
+                device,
+                tune=partial(_tune_notes, learned),
+            )
     return CaseTriage(model, verdict.footer.facts)

@@ -10,11 +10,14 @@ the time that it takes with the adapters beside the weight.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
@@ -24,6 +27,9 @@ SCALE = 2.0
 
 QUERY_VALUE = frozenset({"query", "value", "q_lin", "v_lin", "q_proj", "v_proj"})
 """What the layers of an attention's queries and values are called in the models there are."""
+
+Products = Mapping[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+"""By the name of a layer, its adapter: down, float32 [rank, inputs], and up, float32 [outputs, rank]."""
 
 
 class AdaptedLinear(nn.Linear):
@@ -104,6 +110,22 @@ def _folded(weight: torch.Tensor, down: torch.Tensor, up: torch.Tensor, scale: f
     return torch.addmm(weight, up.to(weight.dtype), down.to(weight.dtype), alpha=scale)
 
 
+class _AdaptedWeight(nn.Module):
+    """An adapter of a convolution, whose weight is taken as a matrix of one row per channel that comes out."""
+
+    def __init__(self, weight: torch.Tensor, rank: int, scale: float) -> None:
+        super().__init__()
+        outputs = weight.shape[0]
+        self.down = nn.Parameter(torch.empty(rank, weight.numel() // outputs, device=weight.device))
+        self.up = nn.Parameter(torch.zeros(outputs, rank, device=weight.device))
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+        self.scale = scale
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Of the shape of the weight."""
+        return _folded(weight.flatten(1), self.down, self.up, self.scale).view_as(weight)
+
+
 def add_adapters(
     encoder: Encoder, *, rank: int, scale: float = SCALE, names: Collection[str] | None = None
 ) -> None:
@@ -139,6 +161,95 @@ def add_adapters(
 def merge_adapters(encoder: Encoder) -> None:
     """Add the adapters, where there are any, into the weights: the model is an ordinary one again."""
     _replace(encoder.transformer, AdaptedLinear, AdaptedLinear.merged)
+
+
+def adapt_last_blocks(network: nn.Module, blocks: int, *, rank: int, scale: float = SCALE) -> None:
+    """Put an adapter on every linear layer and convolution of the last blocks; only these are trained from then on.
+
+    Convolutions whose channels are apart (depthwise) keep their weights: these are thin already.
+
+    Parameters
+    ----------
+    network
+        of texts or of pictures. Its blocks are its outermost stack of layers: the layers of a transformer, the
+        stages of a ResNet.
+    blocks
+        how many; all of them where there are fewer.
+    rank
+        of each adapter.
+    scale
+        of its product.
+
+    Raises
+    ------
+    MedembedError
+        it has no blocks that can be recognised.
+    """
+    stacks = [
+        (name.count("."), -len(module), name, module)
+        for name, module in network.named_modules()
+        if name and isinstance(module, nn.ModuleList | nn.Sequential) and len(module) > 1
+        if all(_adaptable(block) for block in module)
+    ]
+    if not stacks:
+        raise MedembedError(
+            "adapters: this base model has no blocks of linear layers or convolutions that can be recognised, and so "
+            "cannot be tuned; take another one, or leave it as it is."
+        )
+    network.requires_grad_(False)
+    *_, stack = min(stacks, key=lambda one: one[:3])
+    for block in list(cast(Any, stack))[-blocks:]:
+        for parent, name, layer in _adaptable(block):
+            if isinstance(layer, nn.Linear):
+                setattr(parent, name, AdaptedLinear(layer, rank, scale))
+            else:
+                parametrize.register_parametrization(
+                    layer, "weight", _AdaptedWeight(cast(torch.Tensor, layer.weight), rank, scale)
+                )
+
+
+def _adaptable(block: nn.Module) -> list[tuple[nn.Module, str, nn.Module]]:
+    """Parent, name and layer of all that can get an adapter in a block."""
+    return [
+        (parent, name, child)
+        for parent in block.modules()
+        for name, child in parent.named_children()
+        if type(child) is nn.Linear or (isinstance(child, nn.Conv2d) and child.groups == 1)
+    ]
+
+
+def adapter_products(network: nn.Module) -> Products:
+    """What the adapters of a network have learned, copied; `add_products` adds it to the model that it began as."""
+    return {
+        name.removesuffix(".parametrizations.weight.0"): (_copied(layer.down), _copied(layer.up))
+        for name, layer in network.named_modules()
+        if isinstance(layer, AdaptedLinear | _AdaptedWeight)
+    }
+
+
+def _copied(weights: torch.Tensor) -> npt.NDArray[np.float32]:
+    return np.array(weights.detach().float().cpu().numpy())
+
+
+def add_products(network: nn.Module, products: Products, scale: float) -> None:
+    """Add what adapters have learned into the weights of a network without any.
+
+    Raises
+    ------
+    MedembedError
+        it has other layers than the network that they were learned with.
+    """
+    with torch.no_grad():
+        for name, (down, up) in products.items():
+            try:
+                weight = cast(torch.Tensor, network.get_submodule(name).weight)
+                added = torch.from_numpy(up).to(weight) @ torch.from_numpy(down).to(weight)
+                weight.add_(added.view_as(weight), alpha=scale)
+            except (AttributeError, RuntimeError):
+                raise MedembedError(
+                    f"adapters: the model has no layer {name} of the size that they were learned for; it is another "
+                    "one than they were learned with."
+                ) from None
 
 
 def _replace(

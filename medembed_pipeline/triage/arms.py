@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -129,10 +129,20 @@ class Arms:
         return np.asarray(np.exp(log_softmax(logits / self.temperatures[arm])))
 
 
-def fit_arms(cases: TriageCases, rows: Mapping[str, FloatArray], settings: TriageSettings) -> Arms:
+RowsBy = Callable[[IntArray], Mapping[str, FloatArray]]
+"""Places of train cases -> by part, vectors of all cases by encoders that have learned from these cases alone."""
+
+
+def fit_arms(
+    cases: TriageCases,
+    rows: Mapping[str, FloatArray],
+    settings: TriageSettings,
+    rows_by: RowsBy | None = None,
+) -> Arms:
     """Tune every arm within the train split, by patient, fit it on all of it, and calibrate it on validation cases.
 
-    Principal components know no level, and are found once for all folds.
+    Principal components know no level, and are found once for all folds. Encoders that were tuned do know it: then each
+    fold has those that have not learned from the cases it asks, with components of their own.
 
     Parameters
     ----------
@@ -142,6 +152,8 @@ def fit_arms(cases: TriageCases, rows: Mapping[str, FloatArray], settings: Triag
         by part, float64 [n, d] vectors; what stands where a case lacks the part is not looked at.
     settings
         of the room.
+    rows_by
+        of tuned encoders, for every part but the metadata; None where they know no level.
     """
     fold_of = _folds(cases, settings)
     absent = {part: f"no case has a {part}" for part in (NOTE, PICTURE) if part not in rows}
@@ -154,6 +166,7 @@ def fit_arms(cases: TriageCases, rows: Mapping[str, FloatArray], settings: Triag
         else:
             projections[part] = Projection.fit(own[train], settings.components)
     seen = {part: projection.apply(rows[part]) for part, projection in projections.items()}
+    in_fold = _seen_by_fold(cases, rows, seen, fold_of, settings, rows_by)
     heads: dict[str, Head | LateFusion] = {}
     unfolded: dict[str, FloatArray] = {}
     tried: list[dict[str, Any]] = []
@@ -167,7 +180,7 @@ def fit_arms(cases: TriageCases, rows: Mapping[str, FloatArray], settings: Triag
         if why:
             absent[arm] = why
             continue
-        tuned = _Tuned(arm, train, cases, seen, unfolded, fold_of, settings)
+        tuned = _Tuned(arm, train, cases, seen, in_fold, unfolded, fold_of, settings)
         heads[arm], unfolded[arm] = tuned.head, tuned.unfolded
         tried += tuned.tried
     found = Arms(projections, heads, dict.fromkeys(heads, 1.0), tried, absent)
@@ -192,6 +205,36 @@ def _folds(cases: TriageCases, settings: TriageSettings) -> IntArray:
     return found
 
 
+def _seen_by_fold(
+    cases: TriageCases,
+    rows: Mapping[str, FloatArray],
+    seen: Mapping[str, FloatArray],
+    fold_of: IntArray,
+    settings: TriageSettings,
+    rows_by: RowsBy | None,
+) -> dict[int, Mapping[str, FloatArray]]:
+    """By fold, what heads see of every case when that fold is asked."""
+    folds = np.unique(fold_of[fold_of >= 0]).tolist()
+    if rows_by is None:
+        return dict.fromkeys(folds, seen)
+    found: dict[int, Mapping[str, FloatArray]] = {}
+    for fold in folds:
+        known = np.flatnonzero((fold_of >= 0) & (fold_of != fold))
+        own = {part: values for part, values in rows_by(known).items() if part in seen}
+        found[fold] = {
+            **seen,
+            **{part: _components(cases, part, values, known, settings) for part, values in own.items()},
+        }
+    return found
+
+
+def _components(
+    cases: TriageCases, part: str, rows: FloatArray, known: IntArray, settings: TriageSettings
+) -> FloatArray:
+    have = known[cases.has(part)[known]]
+    return Projection.fit(rows[have], settings.components).apply(rows)
+
+
 def _too_few(cases: TriageCases, train: IntArray, what: str, settings: TriageSettings) -> str | None:
     patients = len(np.unique(cases.groups[train]))
     levels = len(np.unique(cases.level[train]))
@@ -213,14 +256,18 @@ class _Tuned:
         train: IntArray,
         cases: TriageCases,
         seen: Mapping[str, FloatArray],
+        in_fold: Mapping[int, Mapping[str, FloatArray]],
         unfolded: Mapping[str, FloatArray],
         fold_of: IntArray,
         settings: TriageSettings,
     ) -> None:
         self._arm, self._train, self._cases, self._settings = arm, train, cases, settings
-        self._parts = [
-            log_softmax(unfolded[part]) if arm in OVER_ARMS else seen[part] for part in parts_of(arm)
-        ]
+
+        def parts(of: Mapping[str, FloatArray]) -> list[FloatArray]:
+            return [log_softmax(unfolded[part]) if arm in OVER_ARMS else of[part] for part in parts_of(arm)]
+
+        self._parts = parts(seen)
+        self._parts_in = {fold: parts(own) for fold, own in in_fold.items()}
         self._said = unfolded
         self._fold_of = fold_of[train]
         self._found: dict[int, FloatArray] = {}
@@ -248,16 +295,16 @@ class _Tuned:
             }
             for one in records
         ]
-        self.head = self._fitted(best.values, train)
+        self.head = self._fitted(best.values, train, self._parts)
         self.unfolded = self._found[best.number]
 
-    def _fitted(self, values: Values, rows: IntArray) -> Head | LateFusion:
+    def _fitted(self, values: Values, rows: IntArray, parts: Sequence[FloatArray]) -> Head | LateFusion:
         if self._arm == LATE:
             return LateFusion({part: float(values[part]) for part in parts_of(LATE)}, self._prior)
         units = int(values["units"])
         return fit_head(
             _KINDS.get(self._arm, "hidden" if units else "linear"),
-            [part[rows] for part in self._parts],
+            [part[rows] for part in parts],
             self._cases.level[rows],
             len(self._cases.levels.names),
             units=units,
@@ -269,13 +316,14 @@ class _Tuned:
         """Mean log likelihood of each fold; out-of-fold logits are kept, for fusions of arms are fitted on them."""
         found = np.zeros((len(self._cases), len(self._cases.levels.names)))
         scores = []
-        for fold in np.unique(self._fold_of):
+        for fold in np.unique(self._fold_of).tolist():
             asked = self._train[self._fold_of == fold]
-            head = self._fitted(values, self._train[self._fold_of != fold])
+            parts = self._parts_in[fold]
+            head = self._fitted(values, self._train[self._fold_of != fold], parts)
             if isinstance(head, LateFusion):
                 found[asked] = head.logits({part: self._said[part][asked] for part in head.weights})
             else:
-                found[asked] = head.logits([part[asked] for part in self._parts])
+                found[asked] = head.logits([part[asked] for part in parts])
             truth = self._cases.level[asked]
             scores.append(float(log_softmax(found[asked])[np.arange(len(asked)), truth].mean()))
         self._found[trial.number] = found

@@ -29,6 +29,7 @@ from medembed_pipeline.triage.ledger import MODALITY_LEDGER_SCHEMA, ledger_table
 from medembed_pipeline.triage.making import cases_of_model, compared_arm, make_parts, verdict_of
 from medembed_pipeline.triage.metadata import MetadataColumn
 from medembed_pipeline.triage.metrics import TRIAGE_METRICS_SCHEMA, metrics_table
+from medembed_pipeline.triage.model import refuse_other_encoder
 from medembed_pipeline.triage.models import (
     MODELS,
     PublishedTriageModel,
@@ -38,11 +39,14 @@ from medembed_pipeline.triage.models import (
 from medembed_pipeline.triage.predictions import TRIAGE_PREDICTIONS_SCHEMA, predictions_table
 from medembed_pipeline.triage.settings import TriageSettings, TriageVerdictSettings
 from medembed_pipeline.triage.shortcuts import SHORTCUT_METER_SCHEMA, shortcut_table
+from medembed_pipeline.triage.tuning import Encoders, Tuner
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 
 SETTINGS = load_settings()
 CASES = ["paired_cases", "case_splits"]
 SEEN = [*CASES, "image_embeddings"]
+PICTURED = [*SEEN, "raw_images"]
+"""Tuned encoders see the pictures themselves."""
 
 if SETTINGS.images.enabled:
 
@@ -50,13 +54,13 @@ if SETTINGS.images.enabled:
         name=ASSET,
         group_name="triage",
         kinds={"scikitlearn"},
-        deps=SEEN,
+        deps=PICTURED,
         code_version=code_version(REVISION, SETTINGS.triage, SETTINGS.encoder),
         config_schema=launchpad_schema(ASSET, SETTINGS.triage),
         required_resource_keys={"lake", "encoder"},
     )
     def triage_model(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        """The arms (note, picture, metadata, fusions) in an immutable folder: heads on frozen vectors, tuned alike."""
+        """The arms (note, picture, metadata, fusions) in an immutable folder: heads on vectors, tuned alike."""
         from medembed_pipeline.triage.card import triage_card
         from medembed_pipeline.triage.folder import write_model
 
@@ -65,6 +69,7 @@ if SETTINGS.images.enabled:
         with asset_io(context, REVISION, settings, encoder) as work:
             cases = _cases(work, settings)
             work.input("image_embeddings")
+            tuner = _tuner(work, cases, settings) if settings.tuned == "adapters" else None
             version = work.recipe().digest[:16]
             with work.lake.machine_lock(f"triage-{version}"):
                 kept = work.lake.exists(FOLDER, version, MANIFEST)
@@ -76,7 +81,7 @@ if SETTINGS.images.enabled:
                         else encoders_part(encoder, SETTINGS.image_encoder, SETTINGS.images.kept_side)
                     )
                     parts = make_parts(
-                        cases, lambda metadata: _rows(work, cases, metadata), encoders, settings
+                        cases, lambda metadata: _rows(work, cases, metadata), encoders, settings, tuner
                     )
                     recipe = work.recipe()
                     more = {"data_versions": recipe.inputs, "settings": recipe.settings}
@@ -100,7 +105,7 @@ if SETTINGS.images.enabled:
 
     @stage(
         group="triage",
-        inputs=[*SEEN, ASSET],
+        inputs=[*PICTURED, ASSET],
         one_row="a case and an arm: what it says of it",
         schema=TRIAGE_PREDICTIONS_SCHEMA,
         revision=REVISION,
@@ -111,13 +116,13 @@ if SETTINGS.images.enabled:
     def triage_predictions(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Calibrated probabilities of every level, by every arm for every case that it can see."""
         cases, model = _cases_and_model(work, settings)
-        _note_vectors(work)
+        encoders = _seen(work, cases, model)
 
         def build() -> Built:
             if cases.why_empty is not None:
                 return TRIAGE_PREDICTIONS_SCHEMA.empty_table(), _empty(cases)
             arms = model.parts.arms
-            table, facts = predictions_table(cases, arms, arms.seen(_rows(work, cases, model.parts.metadata)))
+            table, facts = predictions_table(cases, arms, arms.seen(_rows_of(work, cases, model, encoders)))
             absent = [{"arm": arm, "why": why} for arm, why in arms.absent.items()]
             return table, {**cases.facts, **facts, "absent": absent}
 
@@ -136,7 +141,7 @@ if SETTINGS.images.enabled:
     )
     def triage_metrics(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm on held-out cases, over all and by slice, with intervals by patient; none that can't be had."""
-        cases, _ = _cases_and_model(work, settings)
+        cases, model = _cases_and_model(work, settings)
         predictions = work.input("triage_predictions")
 
         def build() -> Built:
@@ -144,13 +149,14 @@ if SETTINGS.images.enabled:
                 return TRIAGE_METRICS_SCHEMA.empty_table(), _empty(cases)
             table, facts = metrics_table(cases, said_by_arm(predictions.read()), settings)
             about = {name: predictions.footer.facts[name] for name in ("answered", "absent")}
-            return table, {**cases.facts, **facts, **about}
+            tuned = "adapters" if model.parts.adapters else "heads"
+            return table, {**cases.facts, **facts, **about, "tuned": tuned}
 
         return work.publish(build, TRIAGE_METRICS_SCHEMA)
 
     @stage(
         group="triage",
-        inputs=[*SEEN, ASSET],
+        inputs=[*PICTURED, ASSET],
         one_row="one figure of one arm in one variant, by itself or less that of another",
         schema=MODALITY_LEDGER_SCHEMA,
         revision=REVISION,
@@ -164,13 +170,13 @@ if SETTINGS.images.enabled:
     def modality_ledger(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
         """Every arm against the best single one, and fusions with another's partner, with none, and adding up alone."""
         cases, model = _cases_and_model(work, settings)
-        _note_vectors(work)
+        encoders = _seen(work, cases, model)
 
         def build() -> Built:
             parts = model.parts
             if cases.why_empty is not None or parts.chosen is None:
                 return MODALITY_LEDGER_SCHEMA.empty_table(), _empty(cases)
-            seen = parts.arms.seen(_rows(work, cases, parts.metadata))
+            seen = parts.arms.seen(_rows_of(work, cases, model, encoders))
             table, facts = ledger_table(cases, parts.arms, seen, parts.chosen, settings)
             validation = [
                 {"arm": arm, "figure": round(value, 6)} for arm, value in parts.chosen.figures.items()
@@ -186,7 +192,7 @@ if SETTINGS.images.enabled:
 
     @stage(
         group="triage",
-        inputs=[*SEEN, "raw_images", ASSET],
+        inputs=[*PICTURED, ASSET],
         one_row="one figure of an input that is no reason for a level",
         schema=SHORTCUT_METER_SCHEMA,
         revision=REVISION,
@@ -202,12 +208,14 @@ if SETTINGS.images.enabled:
         work.uses(SETTINGS.image_encoder)
         cases, model = _cases_and_model(work, settings)
         images = work.input("raw_images")
-        _note_vectors(work)
+        encoders = _seen(work, cases, model)
 
         def build() -> Built:
             if cases.why_empty is not None:
                 return SHORTCUT_METER_SCHEMA.empty_table(), _empty(cases)
-            compared = compared_arm(cases, model.parts, _rows(work, cases, model.parts.metadata), settings)
+            tuner = None if encoders is None else Tuner(encoders, settings, work.context.log.info)
+            rows = _rows_of(work, cases, model, encoders)
+            compared = compared_arm(cases, model.parts, rows, settings, tuner)
             pictures = masked_pictures(cases, images, settings, SETTINGS.image_encoder)
             table, facts = shortcut_table(cases, pictures, compared, settings)
             return table, {**facts, "figure": settings.main_metric}
@@ -251,10 +259,31 @@ if SETTINGS.images.enabled:
         model = _model(work)
         return cases_of_model(_cases(work, settings), model.parts), model
 
-    def _note_vectors(work: AssetIO) -> None:
-        """What the vectors come from, before anything is made of them."""
+    def _seen(work: AssetIO, cases: TriageCases, model: PublishedTriageModel) -> Encoders | None:
+        """What the vectors come from, before anything is made of them; the encoders, where the model has tuned them."""
         work.uses(work.context.resources.encoder)
         work.input("image_embeddings")
+        if not model.parts.adapters:
+            return None
+        encoders = _encoders(work, cases)
+        for part in model.parts.adapters:
+            refuse_other_encoder(part, encoders.fingerprint(part), model.parts.encoders[part]["fingerprint"])
+        return encoders
+
+    def _encoders(work: AssetIO, cases: TriageCases) -> Encoders:
+        work.uses(SETTINGS.image_encoder)
+        encoder: EncoderSettings = work.context.resources.encoder
+        return Encoders(work.lake, cases, work.input("raw_images"), encoder, SETTINGS.image_encoder)
+
+    def _tuner(work: AssetIO, cases: TriageCases, settings: TriageSettings) -> Tuner:
+        return Tuner(_encoders(work, cases), settings, work.context.log.info)
+
+    def _rows_of(
+        work: AssetIO, cases: TriageCases, model: PublishedTriageModel, encoders: Encoders | None
+    ) -> dict[str, FloatArray]:
+        """The vectors that the model's arms see."""
+        rows = _rows(work, cases, model.parts.metadata)
+        return rows if encoders is None else rows | encoders.rows(model.parts.adapters)
 
     def _rows(work: AssetIO, cases: TriageCases, metadata: Sequence[MetadataColumn]) -> dict[str, FloatArray]:
         encoder: EncoderSettings = work.context.resources.encoder

@@ -27,8 +27,8 @@ def triage_card(parts: Parts, facts: dict[str, int]) -> str:
     order = "from the least to the most urgent" if parts.levels.ordered else "without an order"
     return f"""# Triage model
 
-Heads on frozen vectors of note and picture, fitted on the train cases of {facts["patients"]} patients in all. Levels,
-{order}: {", ".join(parts.levels.names)}.
+Heads on {_vectors(parts)} of note and picture, fitted on the train cases of {facts["patients"]} patients in all.
+Levels, {order}: {", ".join(parts.levels.names)}.
 
 ```python
 from medembed_pipeline.triage.model import TriageModel
@@ -46,5 +46,24 @@ picture helps says the table `triage_verdict`; the figures on held-out cases sta
 | arm | what it sees | temperature |
 |---|---|---|
 {arms}
-{absent}
+{absent}{_tuned(parts)}
 """
+
+
+def _vectors(parts: Parts) -> str:
+    return "vectors of tuned encoders" if parts.adapters else "frozen vectors"
+
+
+def _tuned(parts: Parts) -> str:
+    """What the encoders have learned, a line each."""
+    if not parts.adapters:
+        return ""
+    lines = [
+        f"- of the {part}: {len(own.products)} layers, learning rate {own.learning_rate:g}, {own.epoch} epochs."
+        if own.products
+        else f"- of the {part}: as it was; nothing that was tried was better on validation cases."
+        for part, own in parts.adapters.items()
+    ]
+    return "\n".join(
+        ["\n\nThe encoders were tuned for the level with adapters (LoRA), each by itself:\n", *lines]
+    )

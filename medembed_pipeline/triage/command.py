@@ -29,6 +29,7 @@ from medembed_pipeline.triage.metrics import metrics_table
 from medembed_pipeline.triage.predictions import predictions_table
 from medembed_pipeline.triage.settings import TriageSettings
 from medembed_pipeline.triage.shortcuts import shortcut_table
+from medembed_pipeline.triage.tuning import Encoders, Tuner
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--view-column", metavar="NAME", help="column of the CSV with the view")
     parser.add_argument("--view", action="append", metavar="VIEW", help="takes part; may be repeated")
+    parser.add_argument(
+        "--tuned",
+        choices=("heads", "adapters"),
+        help="train heads on the encoders' vectors, or adapters of the encoders too; by default as [triage] tuned says",
+    )
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,11 @@ class Folder:
         if cases.why_empty is not None:
             raise TriageError(f"--images: {cases.why_empty}.")
         return cases
+
+    def tuner(self, cases: TriageCases, settings: TriageSettings) -> Tuner:
+        """Of its encoders, for these cases; it prints how trainings went."""
+        encoders = Encoders(self.lake, cases, self.images, self.encoder, self.image_encoder)
+        return Tuner(encoders, settings, print)
 
     def rows(self, cases: TriageCases, metadata: Sequence[MetadataColumn]) -> dict[str, FloatArray]:
         """By part, a vector for every case."""
@@ -149,21 +160,25 @@ def run(options: argparse.Namespace) -> int:
     found = read_folder(options.images, options.output, settings)
     triage: TriageSettings = settings.triage
     cases = found.cases(triage)
+    tuner = found.tuner(cases, triage) if triage.tuned == "adapters" else None
     parts = make_parts(
         cases,
         lambda metadata: found.rows(cases, metadata),
         encoders_part(found.encoder, found.image_encoder, settings.images.kept_side),
         triage,
+        tuner,
     )
     if parts.chosen is None:
         raise TriageError(f"--images: {parts.why_empty}.")
     rows = found.rows(cases, parts.metadata)
+    if tuner is not None:
+        rows |= tuner.rows(parts.adapters)
     seen = parts.arms.seen(rows)
     predictions, _ = predictions_table(cases, parts.arms, seen)
     metrics, facts = metrics_table(cases, said_by_arm(predictions), triage)
     ledger, _ = ledger_table(cases, parts.arms, seen, parts.chosen, triage)
     pictures = masked_pictures(cases, found.images, triage, found.image_encoder)
-    meter, _ = shortcut_table(cases, pictures, compared_arm(cases, parts, rows, triage), triage)
+    meter, _ = shortcut_table(cases, pictures, compared_arm(cases, parts, rows, triage, tuner), triage)
     verdict, told = verdict_of(ledger, meter, parts, triage, settings.triage_verdict)
     tables = {
         "triage_predictions": predictions,
@@ -192,7 +207,9 @@ def chosen_settings(settings: Settings, options: argparse.Namespace) -> Settings
         if value
     }
     triage = {
-        name: value for name, value in (("positive", options.positive), ("views", options.view)) if value
+        name: value
+        for name, value in (("positive", options.positive), ("views", options.view), ("tuned", options.tuned))
+        if value
     }
     return settings.model_copy(
         update={

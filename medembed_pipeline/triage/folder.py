@@ -3,6 +3,7 @@
 - `manifest.json`: versions, settings, the sha256 of every other file;
 - `arms.json`: levels, arms, which of them are compared, and the encoders;
 - `arms.safetensors`: what the arms learned;
+- `adapters.safetensors`: what the encoders learned, where they were tuned;
 - `README.md`: the card.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline.lake.fingerprint import file_sha256
 from medembed_pipeline.lake.model_folder import MANIFEST, ModelFormat, write_arrays
 from medembed_pipeline.training.verification import file_names, verify_checkpoint
+from medembed_pipeline.triage.adapters import Adapters
 from medembed_pipeline.triage.arms import Arms, LateFusion
 from medembed_pipeline.triage.cases import Levels
 from medembed_pipeline.triage.errors import TriageError
@@ -28,8 +30,9 @@ from medembed_pipeline.triage.projection import Projection
 
 FOLDER: Final = "triage_models"
 ASSET: Final = "triage_model"
-FORMAT: Final = ModelFormat(2, "triage model", ASSET, FOLDER, TriageError)
+FORMAT: Final = ModelFormat(3, "triage model", ASSET, FOLDER, TriageError)
 ABOUT, ARRAYS, CARD = "arms.json", "arms.safetensors", "README.md"
+ADAPTERS = "adapters.safetensors"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Parts:
         what makes the vectors of note and picture.
     why_empty
         what is needed where nothing was learned.
+    adapters
+        by part, what its encoder has learned; empty where the encoders are as `encoders` says.
     """
 
     levels: Levels
@@ -58,6 +63,7 @@ class Parts:
     chosen: Chosen | None
     encoders: Mapping[str, Any]
     why_empty: str | None = None
+    adapters: Mapping[str, Adapters] = field(default_factory=dict)
 
 
 def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any]) -> None:
@@ -87,6 +93,13 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
             heads[arm] = {"kind": head.kind}
             arrays |= {f"arm/{arm}/{name}": values for name, values in head.weights.items()}
     write_arrays(folder / ARRAYS, arrays)
+    if parts.adapters:
+        learned = {
+            f"{part}/{name}": values
+            for part, own in parts.adapters.items()
+            for name, values in own.arrays().items()
+        }
+        write_arrays(folder / ADAPTERS, learned)
     (folder / CARD).write_text(card, encoding="utf-8")
     about = {
         "levels": asdict(parts.levels),
@@ -98,6 +111,7 @@ def write_model(folder: Path, parts: Parts, *, card: str, more: Mapping[str, Any
         "chosen": None if parts.chosen is None else asdict(parts.chosen),
         "encoders": parts.encoders,
         "why_empty": parts.why_empty,
+        "adapters": {part: own.about() for part, own in parts.adapters.items()},
     }
     _write_json(folder / ABOUT, about)
     files = {name: file_sha256(folder / name) for name in file_names(folder) if name != CARD}
@@ -154,5 +168,18 @@ def read_model(folder: Path) -> tuple[Parts, dict[str, Any]]:
         chosen=None if chosen is None else Chosen(**chosen),
         encoders=about["encoders"],
         why_empty=about["why_empty"],
+        adapters=_read_adapters(folder, about["adapters"]),
     )
     return parts, manifest
+
+
+def _read_adapters(folder: Path, about: Mapping[str, Any]) -> dict[str, Adapters]:
+    from safetensors.numpy import load_file
+
+    if not about:
+        return {}
+    arrays: dict[str, dict[str, Any]] = {}
+    for name, values in load_file(folder / ADAPTERS).items():
+        part, _, own = name.partition("/")
+        arrays.setdefault(part, {})[own] = values
+    return {part: Adapters.of(one, arrays.get(part, {})) for part, one in about.items()}

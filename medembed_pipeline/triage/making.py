@@ -18,6 +18,7 @@ from medembed_pipeline.triage.folder import Parts
 from medembed_pipeline.triage.heads import Head
 from medembed_pipeline.triage.metadata import MetadataColumn, fit_metadata
 from medembed_pipeline.triage.predictions import choose_arms
+from medembed_pipeline.triage.projection import Projection
 from medembed_pipeline.triage.rules import (
     triage_outcomes,
     triage_sentence,
@@ -25,6 +26,7 @@ from medembed_pipeline.triage.rules import (
 )
 from medembed_pipeline.triage.settings import TriageSettings, TriageVerdictSettings
 from medembed_pipeline.triage.shortcuts import Compared
+from medembed_pipeline.triage.tuning import Tuner
 from medembed_pipeline.verdict.outcomes import VERDICT_SCHEMA
 from medembed_pipeline.verdict.summary import verdict_table
 
@@ -33,7 +35,11 @@ RowsOf = Callable[[Sequence[MetadataColumn]], Mapping[str, FloatArray]]
 
 
 def make_parts(
-    cases: TriageCases, rows_of: RowsOf, encoders: Mapping[str, Any], settings: TriageSettings
+    cases: TriageCases,
+    rows_of: RowsOf,
+    encoders: Mapping[str, Any],
+    settings: TriageSettings,
+    tuner: Tuner | None = None,
 ) -> Parts:
     """Fit every arm, and choose on validation cases which are compared.
 
@@ -47,33 +53,57 @@ def make_parts(
         what these are made by, for the manifest.
     settings
         of the room.
+    tuner
+        where the encoders are tuned; None leaves them as they are.
     """
     from medembed_pipeline.triage.arms import fit_arms
 
     if cases.why_empty is not None:
         return Parts(Levels((), False), Arms({}, {}, {}), (), None, {}, cases.why_empty)
     metadata = fit_metadata(cases.columns, settings.metadata, cases.rows(TRAIN).tolist())
-    rows = rows_of(metadata)
-    arms = fit_arms(cases, rows, settings)
+    rows = dict(rows_of(metadata))
+    adapters = {} if tuner is None else tuner.adapters(cases.rows(TRAIN))
+    if tuner is not None:
+        rows |= tuner.rows(adapters)
+    arms = fit_arms(cases, rows, settings, None if tuner is None else tuner.rows_by)
     if not arms.heads:
         why = "; ".join(f"{arm}: {reason}" for arm, reason in arms.absent.items())
         return Parts(cases.levels, arms, metadata, None, {}, f"no arm could be made ({why})")
-    return Parts(cases.levels, arms, metadata, choose_arms(cases, arms, arms.seen(rows), settings), encoders)
+    chosen = choose_arms(cases, arms, arms.seen(rows), settings)
+    return Parts(cases.levels, arms, metadata, chosen, encoders, adapters=adapters)
 
 
 def compared_arm(
-    cases: TriageCases, parts: Parts, rows: Mapping[str, FloatArray], settings: TriageSettings
+    cases: TriageCases,
+    parts: Parts,
+    rows: Mapping[str, FloatArray],
+    settings: TriageSettings,
+    tuner: Tuner | None = None,
 ) -> Compared:
     """The best fusion, or the best single arm where there is none; and how it is fitted again on other train cases.
 
-    With the settings that were chosen for it, the same principal components, and the same temperature.
+    With the settings that were chosen for it, the same principal components, and the same temperature. Where the
+    encoders were tuned, they are tuned again on these cases, with components of their own.
+
+    Parameters
+    ----------
+    cases
+        that take part.
+    parts
+        of the model.
+    rows
+        by part, a vector for every case.
+    settings
+        of the room.
+    tuner
+        of a model whose encoders were tuned; else None.
     """
     assert parts.chosen is not None
     name = parts.chosen.fusion or parts.chosen.single
     seen = parts.arms.seen(rows)
     able = np.flatnonzero(np.logical_and.reduce([cases.has(part) for part in parts_of(name)]))
 
-    def said(arms: Arms) -> FloatArray:
+    def said(arms: Arms, seen: Mapping[str, FloatArray]) -> FloatArray:
         found = np.full((len(cases), len(cases.levels.names)), np.nan)
         own = {part: seen[part][able] for part in parts_of(name)}
         found[able] = arms.probabilities(name, arms.logits(name, own))
@@ -81,13 +111,18 @@ def compared_arm(
 
     def without(train: IntArray) -> FloatArray:
         known = np.intersect1d(train, able)
+        own = dict(seen)
+        if tuner is not None:
+            for part, values in tuner.rows_by(known).items():
+                if part in parts_of(name):
+                    own[part] = Projection.fit(values[known], settings.components).apply(values)
         heads = dict(parts.arms.heads)
         needed = parts_of(name) if name in OVER_ARMS else (name,)
         for arm in needed:
-            heads[arm] = refitted(arm, parts.arms, seen, cases, known, settings)
-        return said(replace(parts.arms, heads=heads))
+            heads[arm] = refitted(arm, parts.arms, own, cases, known, settings)
+        return said(replace(parts.arms, heads=heads), own)
 
-    return Compared(name, said(parts.arms), without)
+    return Compared(name, said(parts.arms, seen), without)
 
 
 def refitted(

@@ -85,23 +85,25 @@ class TriageModel:
     @cached_property
     def note_encoder(self) -> Any:
         """What makes the notes' vectors; it has to be the one that the arms were fitted with."""
-        from medembed_pipeline.encoder.model import load_encoder
+        from medembed_pipeline.triage.tuning import tuned_note_encoder
 
         needed = self.parts.encoders[NOTE]
         settings = EncoderSettings(**needed["settings"])
         spec = spec_of_settings(settings)
-        _refuse_other("note", encoder_fingerprint(spec, precision=settings.precision), needed["fingerprint"])
-        return load_encoder(spec, device=self._device, precision=settings.precision)
+        refuse_other_encoder(
+            "note", encoder_fingerprint(spec, precision=settings.precision), needed["fingerprint"]
+        )
+        return tuned_note_encoder(spec, self._device, settings.precision, self.parts.adapters.get(NOTE))
 
     @cached_property
     def picture_encoder(self) -> Any:
         """What makes the pictures' vectors; it has to be the one that the arms were fitted with."""
-        from medembed_pipeline.encoder.image_model import load_image_encoder
+        from medembed_pipeline.triage.tuning import tuned_picture_encoder
 
         needed = self.parts.encoders[PICTURE]
         spec = image_spec_of_settings(ImageEncoderSettings(**needed["settings"]))
-        _refuse_other("picture", image_encoder_fingerprint(spec), needed["fingerprint"])
-        return load_image_encoder(spec, device=self._device)
+        refuse_other_encoder("picture", image_encoder_fingerprint(spec), needed["fingerprint"])
+        return tuned_picture_encoder(spec, self._device, self.parts.adapters.get(PICTURE))
 
     def predict(
         self,
@@ -211,7 +213,14 @@ class TriageModel:
         return [*first, *(name for name in ARMS if name in self.parts.arms.heads and name not in first)]
 
 
-def _refuse_other(part: str, found: str, needed: str) -> None:
+def refuse_other_encoder(part: str, found: str, needed: str) -> None:
+    """Refuse an encoder whose vectors are not those that a model was fitted on, by their fingerprints.
+
+    Raises
+    ------
+    TriageError
+        they differ.
+    """
     if found != needed:
         raise TriageError(
             f"the encoder of the {part} has the fingerprint {found[:16]}, and the model was fitted with {needed[:16]}: "

@@ -92,3 +92,16 @@ def used_triage_models(lake: Lake) -> set[str]:
     verdict = lake.find_table(VERDICT)
     named = {MODELS.current(lake), verdict and verdict.footer.facts.get("model")}
     return {str(version) for version in named if version}
+
+
+def tuned_encoders(lake: Lake) -> set[str]:
+    """Fingerprints of the encoders that the models in use have tuned."""
+    found = set()
+    for version in used_triage_models(lake):
+        if MODELS.is_there(lake, version):
+            parts = published(lake, version).parts
+            found |= {
+                own.fingerprint(str(parts.encoders[part]["fingerprint"]))
+                for part, own in parts.adapters.items()
+            }
+    return found

@@ -97,7 +97,7 @@
     return [
       element("p", { class: "summary" }, element("strong", {}, report.fact("triage_verdict", "sentence") ?? "")),
       element("p", { class: "reading" }, `${plural(of("held_out_cases"), "held-out case")} of ${plural(of("held_out_patients"), "patient")}; levels: ` +
-        `${(of("levels") ?? []).map((one) => `${one.level} (${count(one.cases)})`).join(", ")}. Heads on frozen vectors, all tuned with the same effort; intervals are by patient.` +
+        `${(of("levels") ?? []).map((one) => `${one.level} (${count(one.cases)})`).join(", ")}. Heads on ${of("tuned") === "adapters" ? "vectors of tuned encoders" : "frozen vectors"}, all tuned with the same effort; intervals are by patient.` +
         (lacking.length ? ` Cases that an arm cannot see: ${lacking.join(", ")}.` : "") +
         (of("absent") ?? []).map((one) => ` Not made: ${words(one.arm)} (${one.why}).`).join("")),
       specified(app, "triage_metrics", "arms"), arms(rows),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from medembed_pipeline.section import Section
 
@@ -40,6 +40,38 @@ class TriageSettings(Section, table="triage"):
         le=1024,
         description="Principal components of a vector that a head sees: with a few hundred cases, more are learned by "
         "heart.",
+    )
+    tuned: Literal["heads", "adapters"] = Field(
+        "heads",
+        description="What is trained: heads on the encoders' vectors as they are, or before that adapters (LoRA) of "
+        "the encoders of note and picture, too: long on a CPU.",
+    )
+    adapter_epochs: int = Field(8, ge=1, le=1000, description="Passes over the train cases, at most.")
+    adapter_patience: int = Field(
+        2,
+        ge=1,
+        le=1000,
+        description="Passes without a lower log loss on validation cases, after which no further one follows.",
+    )
+    adapter_learning_rates: list[float] = Field(
+        [3e-4, 1e-3],
+        min_length=1,
+        max_length=20,
+        description="Of AdamW at its peak; each is tried for each encoder, and validation cases choose.",
+    )
+    adapter_rank: int = Field(8, ge=1, le=256, description="Rank of the adapters.")
+    adapter_scale: float = Field(
+        2.0,
+        gt=0,
+        le=100,
+        description="What the adapters' product is multiplied by; elsewhere called alpha / rank.",
+    )
+    adapter_blocks: int = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="How many of the last blocks of an encoder get adapters (layers of a transformer, stages of a "
+        "ResNet); all where it has fewer.",
     )
     tries: int = Field(
         6,
@@ -81,7 +113,16 @@ class TriageSettings(Section, table="triage"):
         description="Share of each side that is the border, to the left, right, top and bottom.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the intervals.")
-    seed: int = Field(7, ge=0, le=2**31 - 1, description="Of folds, tries, heads, deals and shuffles.")
+    seed: int = Field(
+        7, ge=0, le=2**31 - 1, description="Of folds, tries, heads, adapters, deals and shuffles."
+    )
+
+    @field_validator("adapter_learning_rates")
+    @classmethod
+    def _rates(cls, values: list[float]) -> list[float]:
+        if not all(0 < value <= 1 for value in values):
+            raise ValueError("expected learning rates above 0 and up to 1")
+        return values
 
 
 class TriageVerdictSettings(Section, table="triage_verdict"):

@@ -21,8 +21,9 @@ from medembed_pipeline.classification.features import NoteRows, count_words
 from medembed_pipeline.classification.fusion import fuse, mean_of_logits
 from medembed_pipeline.classification.ladder import RUNG_OF, TrainNotes, climb
 from medembed_pipeline.classification.notes import TEST, VALIDATION, ClassifierNotes, classifier_notes
+from medembed_pipeline.classification.probabilities import decide_rung
 from medembed_pipeline.classification.scoring import Answers, Truth, overall_figures
-from medembed_pipeline.classification.serving import CHOICES, decide
+from medembed_pipeline.classification.serving import CHOICES
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.inputs import rows_of, texts_of
 from medembed_pipeline.evaluation.jackknife import difference, group_numbers, intervals
@@ -65,14 +66,13 @@ def main() -> int:
         {name: out_of_fold(own[learned], truth) for name, own in scores.items()},
     )
     known, asked = notes.judged(VALIDATION), notes.judged(TEST)
-    own_from, misses, seed = SETTINGS.calibrate_label_from, SETTINGS.misses, SETTINGS.seed
     decisions = {
-        name: decide(own[known], notes.truth(known), misses=misses, own_from=own_from, seed=seed)
-        for name, own in scores.items()
+        name: decide_rung(notes, own, SETTINGS, label_free=True)[0].decision for name, own in scores.items()
     }
     for what, inside in (("validation", known), ("held-out", asked)):
         answers = {name: decisions[name].answers(own[inside]) for name, own in scores.items()}
         show(f"{len(inside)} {what} notes", notes.truth(inside), answers)
+        show_promises(notes.truth(inside), answers)
     return 0
 
 
@@ -124,6 +124,18 @@ def show(title: str, truth: Truth, answers: Mapping[str, Answers]) -> None:
                 cells.append(f"{change.value[0]:+.3f} [{ends.low[0]:+.3f}, {ends.high[0]:+.3f}]")
             print(f"| over {other} | {' | '.join(cells)} |")
     sys.stdout.flush()
+
+
+def show_promises(truth: Truth, answers: Mapping[str, Answers]) -> None:
+    """A table: what the sets hold, how large they are, and both calibration errors."""
+    print("\n| | sets hold | labels a set | calibration error | of the likeliest |\n|---|---|---|---|---|")
+    for name, one in answers.items():
+        own = overall_figures(truth, one)
+        covered, size, error, top = (
+            own[key, None].value[0]
+            for key in ("covered", "set_size", "calibration_error", "top_calibration_error")
+        )
+        print(f"| {name} | {covered:.1%} | {size:.2f} | {error:.4f} | {top:.3f} |")
 
 
 if __name__ == "__main__":

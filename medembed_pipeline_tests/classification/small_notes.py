@@ -13,7 +13,12 @@ from medembed_pipeline.classification.features import NoteRows, count_words
 from medembed_pipeline.classification.folder import write_classifier
 from medembed_pipeline.classification.inputs import SeenNotes
 from medembed_pipeline.classification.notes import ClassifierNotes, classifier_notes
-from medembed_pipeline.classification.probabilities import parameters_of, probabilities_table, scores_of
+from medembed_pipeline.classification.probabilities import (
+    label_free_of,
+    parameters_of,
+    probabilities_table,
+    scores_of,
+)
 from medembed_pipeline.classification.settings import ClassificationSettings
 
 LABELS = ("Cardiology", "Dermatology", "Neurology")
@@ -83,6 +88,7 @@ def write_small_classifier(
         served=rung,
         parameters=parameters_of(facts),
         scores=scores_of(table, small.notes)[rung],
+        label_free=rung in label_free_of(facts),
         encoder=encoder or {"kind": "none"},
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,8 @@ from medembed_pipeline.classification.decisions import (
     threshold_costs,
 )
 from medembed_pipeline.classification.heads import expit, logit
+from medembed_pipeline.classification.scoring import Truth
+from medembed_pipeline.classification.serving import decide
 from medembed_pipeline_tests.classification.small_truth import drawn
 
 
@@ -49,6 +51,26 @@ def test_a_label_has_its_own_calibration_and_threshold_from_enough_positives_on(
     assert len(set(found.slope[enough])) == enough.sum()
     thresholds = fit_thresholds(answers.probabilities, truth.membership, own_from=own_from)
     assert len(set(thresholds[~enough])) == 1
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_labels_have_their_own_only_where_other_notes_are_told_better_by_it(apart: bool) -> None:
+    """With as few notes as this, own calibrations cost more than they give, unless labels are far apart."""
+    own = 0
+    for seed in range(6):
+        generator = np.random.default_rng(seed)
+        true = generator.uniform(0.02, 0.6, size=(60, 5))
+        member = (generator.uniform(size=true.shape) < true).astype(np.float64)
+        said = logit(true)
+        if apart:
+            said += np.array([0.0, 0.0, 4.0, 0.0, -4.0])
+        truth = Truth(member, np.zeros(60), np.arange(60, dtype=np.int64), np.arange(5), np.ones(5))
+        found = decide(expit(said), truth, misses=0.1, own_from=5, seed=1).decision
+        assert found.calibration.own.all() == found.calibration.own.any()
+        assert found.calibration.own.any() == (len(set(found.calibration.shift)) > 1)
+        assert found.calibration.own.any() == (len(set(found.thresholds)) > 1)
+        own += int(found.calibration.own.any())
+    assert own == 6 if apart else own <= 1
 
 
 def test_scores_that_are_too_sure_are_made_less_sure() -> None:

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 
 from medembed_pipeline.classification.features import NoteRows
-from medembed_pipeline.classification.ladder import RUNGS
-from medembed_pipeline.classification.notes import classifier_notes
-from medembed_pipeline.classification.probabilities import decide_ladder, probabilities_table, scores_of
+from medembed_pipeline.classification.ladder import RUNGS, label_free_rungs
+from medembed_pipeline.classification.notes import VALIDATION, classifier_notes
+from medembed_pipeline.classification.probabilities import (
+    decide_ladder,
+    decide_rung,
+    label_free_of,
+    probabilities_table,
+    scores_of,
+)
 from medembed_pipeline.classification.scoring import overall_figures
+from medembed_pipeline.classification.serving import decide
 from medembed_pipeline_tests.classification.small_notes import SETTINGS, SmallNotes, small_notes
 
 
@@ -46,12 +53,59 @@ def test_shuffled_labels_give_chance() -> None:
     assert facts["served"] == "tfidf"
     judged = small.notes.judged("test")
     scores = scores_of(table, small.notes)
-    decisions, _ = decide_ladder(small.notes, scores, SETTINGS)
+    decisions, _ = decide_ladder(small.notes, scores, SETTINGS, label_free=label_free_of(facts))
     for rung in ("tfidf", "tuned", "tuned_tfidf", "fused"):
         found = overall_figures(small.notes.truth(judged), decisions[rung].answers(scores[rung][judged]))
         assert found["top", 1].value[0] == pytest.approx(1 / 3, abs=0.15)
         # Probabilities that know nothing say so.
         assert found["calibration_error", None].value[0] < 0.1
+
+
+def test_train_notes_out_of_fold_help_to_decide_where_no_feature_saw_a_label(readable: SmallNotes) -> None:
+    notes = readable.notes
+    table, _ = probabilities_table(notes, readable.seen.rows, SETTINGS)
+    scores = scores_of(table, notes)
+    free = label_free_rungs(base_is_known=True)
+    decisions, _ = decide_ladder(notes, scores, SETTINGS, label_free=free)
+    learned, judged = notes.learned_from(), notes.judged(VALIDATION)
+    for rung, own in scores.items():
+        rows = np.sort(np.concatenate([learned, judged])) if rung in free else judged
+        truth = notes.truth(rows)
+        alone = decide(
+            own[rows],
+            truth,
+            misses=SETTINGS.misses,
+            own_from=SETTINGS.calibrate_label_from,
+            seed=SETTINGS.seed,
+        ).decision
+        assert decisions[rung].set_threshold == alone.set_threshold
+        np.testing.assert_array_equal(decisions[rung].thresholds, alone.thresholds)
+        np.testing.assert_array_equal(decisions[rung].calibration.slope, alone.calibration.slope)
+
+
+def test_rungs_are_chosen_by_calibrations_that_have_not_seen_the_notes(readable: SmallNotes) -> None:
+    notes = readable.notes
+    table, facts = probabilities_table(
+        notes, readable.seen.rows, SETTINGS, label_free=label_free_rungs(base_is_known=True)
+    )
+    judged = notes.judged(VALIDATION)
+    for record in facts["ladder"]:
+        free = record["rung"] in label_free_of(facts)
+        decided, rows = decide_rung(notes, scores_of(table, notes)[record["rung"]], SETTINGS, label_free=free)
+        answers = decided.crossed_answers.take(np.searchsorted(rows, judged))
+        found = overall_figures(notes.truth(judged), answers)["log_loss", None].value[0]
+        assert record["value"] == pytest.approx(found, abs=1e-8)
+
+
+def test_of_many_train_notes_only_so_many_help_to_decide(
+    readable: SmallNotes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = readable.notes
+    monkeypatch.setattr("medembed_pipeline.classification.notes.MOST_DECIDING_NOTES", 30)
+    rows = notes.decided_on(label_free=True)
+    assert len(rows) == 30 and set(notes.judged(VALIDATION)) < set(rows)
+    assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(notes.decided_on(label_free=False), notes.judged(VALIDATION))
 
 
 def test_the_order_of_the_notes_does_not_matter(readable: SmallNotes) -> None:

@@ -41,12 +41,28 @@ def test_what_can_only_be_remembered_is_memory() -> None:
     scored = {(one.protocol, one.model): one for one in score_protocols(rows, PRESET)}
     by_row, by_text = scored["row", "tfidf"], scored["text", "tfidf"]
     assert by_row.seen_share > 0.8
+    assert by_row.told_share == by_row.seen_share
     assert by_text.seen_share == 0.0
     assert by_row.figures["accuracy"][0] > 0.9
     assert by_text.figures["accuracy"][0] < 0.5
     page = protocol_page(list(scored.values()), rows, title="planted")
     assert "0.542" in page and "0.387" in page and "0.279" in page
     assert protocol_table(list(scored.values())).num_rows == len(scored) * 4
+
+
+def test_texts_that_stand_once_under_each_of_their_labels_are_remembered_wrongly() -> None:
+    one = rows_of(90, 2)
+    labels = [label if place % 2 else f"more {label}" for place, label in enumerate(one.labels)]
+    scored = {
+        (one.protocol, one.model): one
+        for one in score_protocols(ExperimentRows(one.ids, one.texts, labels), PRESET)
+    }
+    by_row, by_text = scored["row", "tfidf"], scored["text", "tfidf"]
+    assert by_row.seen_share > 0.6
+    assert by_row.told_share == 0.0
+    # Whose text is known is answered with the label that it is known by.
+    assert by_row.figures["accuracy"][0] < by_row.new_text["accuracy"][0]
+    assert by_row.figures["accuracy"][0] < by_text.figures["accuracy"][0]
 
 
 def test_who_knows_all_labels_of_a_text_still_has_to_guess() -> None:

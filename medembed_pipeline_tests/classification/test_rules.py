@@ -38,7 +38,7 @@ def row(metric: str, value: float, half: float, over: str | None = None, **more:
 
 def evidence(*changed: dict[str, Any], served: str = "tuned_tfidf", in_service: bool = False) -> Evidence:
     rows = {
-        (one["over"], one["scope"], one["metric"]): one
+        (one["over"], one["scope_kind"], one["scope"], one["metric"]): one
         for one in (
             row("map", 0.9, 0.02),
             row("map", 0.8, 0.02, "prevalence"),
@@ -114,3 +114,40 @@ def test_words_that_are_served_are_not_compared_with_themselves() -> None:
 
 def test_without_another_in_service_there_is_nothing_to_beat() -> None:
     assert "classifier_beats_the_one_in_service" not in passed(evidence())
+
+
+def crossed(value: float, half: float, **more: Any) -> dict[str, Any]:
+    return row("map", value, half, "tfidf", scope_kind="cross_fitted", **more)
+
+
+@pytest.mark.parametrize(
+    ("many", "held_out", "expected"),
+    [
+        ((0.02, 0.01), (0.01, 0.03), True),  # too few held-out notes to tell, and nothing against it
+        ((0.02, 0.01), (-0.01, 0.03), True),
+        ((0.02, 0.01), (-0.05, 0.03), False),  # the folder that is served is worse for certain
+        ((0.01, 0.02), (0.05, 0.03), None),  # held-out notes alone do not outvote all of them
+        ((-0.02, 0.01), (0.05, 0.03), False),
+    ],
+)
+def test_cross_fitted_notes_judge_the_gain_over_words_unless_held_out_ones_contradict(
+    many: tuple[float, float], held_out: tuple[float, float], expected: bool | None
+) -> None:
+    found = evidence(row("map", *held_out, "tfidf"), crossed(*many))
+    assert passed(found)["classifier_beats_words"] is expected
+    (outcome,) = (one for one in classifier_outcomes(found, SETTINGS) if one.rule == "classifier_beats_words")
+    for value in (many[0], held_out[0]):
+        assert f"{value:+.3f}" in outcome.reason
+    assert ("does not contradict" in outcome.reason) is (held_out != (-0.05, 0.03))
+    assert outcome.value == many[0]
+
+
+def test_few_cross_fitted_groups_are_not_judged_either() -> None:
+    assert passed(evidence(crossed(0.02, 0.01, groups=5)))["classifier_beats_words"] is None
+
+
+def test_losses_are_looked_for_where_gains_are() -> None:
+    worse = row("f1", -0.4, 0.05, "tfidf", scope_kind="cross_fitted_label", scope="Cardiology")
+    assert passed(evidence(worse))["no_label_is_worse"] is False
+    # Against the one in service there are held-out notes alone.
+    assert passed(evidence(worse, in_service=True))["no_label_is_worse"] is True

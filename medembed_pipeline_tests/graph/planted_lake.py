@@ -235,7 +235,13 @@ class PlantedLake:
         self.notes = replace(self.notes, splits=splits)
 
     def plant(
-        self, tuned: FloatArray, *, baseline: FloatArray | None = None, version: str = "a" * 16, seed: int = 0
+        self,
+        tuned: FloatArray,
+        *,
+        baseline: FloatArray | None = None,
+        version: str = "a" * 16,
+        seed: int = 0,
+        base: str | None = None,
     ) -> None:
         """Publish a checkpoint that was trained on the train notes, and the vectors of both models.
 
@@ -249,6 +255,8 @@ class PlantedLake:
             of the checkpoint.
         seed
             of its weights.
+        base
+            what the recipe of the baseline vectors names as base model; None for nothing.
         """
         notes = self.notes
         trained = [
@@ -259,7 +267,7 @@ class PlantedLake:
         point_to(self.lake, checkpoint, Recipe("finetuned_checkpoint", "1", {}, {"triplets": version}))
         inputs = {"cleaned_notes": self.lake.table("cleaned_notes").data_version}
         before = notes.vectors(BASELINE) if baseline is None else baseline
-        self._write_vectors("baseline_embeddings", before, inputs)
+        self._write_vectors("baseline_embeddings", before, inputs, base)
         self._write_vectors(
             "tuned_embeddings", tuned, {**inputs, "finetuned_checkpoint": checkpoint.data_version}
         )
@@ -268,10 +276,13 @@ class PlantedLake:
         """Materialize assets, by default the evidence and the verdict, and `more` besides."""
         return Evidence(self.lake, materialize(self.folder, [*assets, *more]))
 
-    def _write_vectors(self, name: str, rows: FloatArray, inputs: dict[str, str]) -> None:
+    def _write_vectors(
+        self, name: str, rows: FloatArray, inputs: dict[str, str], base: str | None = None
+    ) -> None:
+        settings = {} if base is None else {"EncoderSettings": {"base": base}}
         schema = embeddings_schema(rows.shape[1])
         table = pa.table({"note_id": self.notes.ids, "embedding": vector_column(rows.astype(np.float32))})
-        self.lake.write_table(Recipe(name, "1", {}, inputs), table.cast(schema), schema=schema)
+        self.lake.write_table(Recipe(name, "1", settings, inputs), table.cast(schema), schema=schema)
 
     def _write_checkpoint(self, version: str, trained: Sequence[str], seed: int) -> None:
         import torch

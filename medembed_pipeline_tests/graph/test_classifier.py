@@ -19,6 +19,7 @@ from medembed_pipeline.study.declared import Study
 from medembed_pipeline_tests.graph.planted_lake import (
     SPECIALTIES,
     TUNED,
+    Evidence,
     PlantedLake,
 )
 from medembed_pipeline_tests.graph.test_planted_truths import no_drawing
@@ -85,15 +86,68 @@ def test_a_classifier_that_knows_is_deployed_answers_as_measured_and_stays(prepa
     assert current_classifier(prepared.lake).version == classifier.version
 
 
+def crossed(
+    found: Evidence, model: str, over: str | None, metric: str, k: int | None = None
+) -> dict[str, Any]:
+    """A row of the cross-fitted notes."""
+    (row,) = found.rows(
+        "classification_metrics", scope_kind="cross_fitted", model=model, over=over, metric=metric, k=k
+    )
+    return row
+
+
+def test_a_rung_that_saw_no_label_is_judged_on_cross_fitted_notes(
+    prepared: PlantedLake, tmp_path: Path
+) -> None:
+    """Base vectors that know specialties, of a base model that is known; words and tuned vectors that know nothing."""
+    lake = prepared.copy(tmp_path / "lake")
+    lake.plant(lake.notes.vectors(0.0), baseline=lake.notes.vectors(TUNED), base="bundled")
+    found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
+    served = found.facts("classification_metrics")["served"]
+    assert served in ("baseline", "knn_baseline", "fused")
+    gain = crossed(found, served, "tfidf", "map")
+    scored = len(lake.notes.ids) - lake.notes.splits.count("validation")
+    assert gain["n"] == scored == found.facts("classification_metrics")["cross_fitted"]["scored"]
+    assert gain["ci_low"] > 0.2
+    (rule,) = found.rows("classifier_verdict", rule="classifier_beats_words")
+    assert rule["passed"] and rule["value"] == pytest.approx(gain["value"])
+    assert f"on {scored} notes, each judged by classifiers that saw nothing of its group" in rule["reason"]
+    assert {row["model"] for row in found.rows("classification_metrics", scope_kind="cross_fitted")} == {
+        "prevalence",
+        "tfidf",
+        "knn_baseline",
+        "baseline",
+        "fused",
+    }
+    # The folder's calibration is that of the tables, on train notes out of fold, too.
+    assert found.facts("classifier_verdict")["verdict"] == "deploy"
+
+
+def test_a_base_model_that_may_have_seen_labels_is_judged_on_held_out_notes_alone(
+    prepared: PlantedLake, tmp_path: Path
+) -> None:
+    lake = prepared.copy(tmp_path / "lake")
+    lake.plant(lake.notes.vectors(0.0), baseline=lake.notes.vectors(TUNED), base="a/model")
+    found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
+    assert not found.rows("classification_metrics", scope_kind="cross_fitted")
+    assert found.facts("classification_metrics")["cross_fitted"] is None
+    (rule,) = found.rows("classifier_verdict", rule="classifier_beats_words")
+    held_out = found.facts("classification_metrics")["held_out_notes"]
+    assert rule["reason"].endswith(f"on {held_out} notes.")
+
+
 def test_shuffled_labels_give_chance_and_nothing_is_deployed(prepared: PlantedLake, tmp_path: Path) -> None:
     lake = prepared.copy(tmp_path / "lake")
     generator = np.random.default_rng(3)
     drawn = generator.permutation(len(lake.notes.ids))
     shuffled = {note: lake.notes.specialties[row] for note, row in zip(lake.notes.ids, drawn, strict=True)}
     lake.change_notes(specialties=shuffled)
-    lake.plant(lake.notes.vectors(TUNED))
+    lake.plant(lake.notes.vectors(TUNED), base="bundled")
     found = lake.measure(assets=(*BEFORE_REVIEW, *GROUP))
     assert found.facts("label_probabilities")["served"] == "tfidf"
+    for rung in ("tfidf", "knn_baseline", "baseline", "fused"):
+        assert crossed(found, rung, None, "top", 1)["value"] < 2 / len(SPECIALTIES)
+        assert rung == "tfidf" or crossed(found, rung, "tfidf", "map")["ci_low"] < 0
     top = found.value("classification_metrics", model="tuned", over=None, scope_kind="all", metric="top", k=1)
     assert top < 2.5 / len(SPECIALTIES)
     assert found.facts("classifier_verdict")["verdict"] != "deploy"

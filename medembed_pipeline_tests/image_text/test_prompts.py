@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,3 +72,15 @@ def test_the_built_in_ones_and_their_paraphrases_differ() -> None:
     assert len(prompts.pairs) == 4 and len(texts) == 8
     others = [other for text in texts for other in paraphrases(text)]
     assert len(set(others)) == 24 and not set(others) & set(texts)
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"), [("published", ("tumor", "healthy")), ("covid", ("covid", "other"))]
+)
+def test_the_presets_are_read_and_say_which_pictures_belong_to_a_side(
+    name: str, sides: tuple[str, str]
+) -> None:
+    file = Path(__file__).resolve().parents[2] / "presets" / f"{name}_prompts.json"
+    prompts = read_prompts(file.read_bytes(), file.name)
+    assert prompts.sides == sides
+    assert all(pair.positive_labels and pair.negative_labels for pair in prompts.pairs)

@@ -20,6 +20,8 @@ def test_the_section_shows_the_ladder_the_cost_of_a_threshold_and_opens_wrong_no
     assert "logistic regression on tuned vectors + TF-IDF, served" in said
     assert "Rare (3)" in said
     assert "2 (too many labels possible)" in said
+    assert "12,345 notes, each judged by classifiers" in said
+    assert "+0.062 (" in said or "+0.063 (" in said
     before = one.page.inner_text("#classification [aria-live]")
     one.page.evaluate(
         "const range = document.getElementById('classifier-threshold');"

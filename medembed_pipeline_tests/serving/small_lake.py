@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.embeddings.vectors import text_key
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec
+from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, read_spec, spec_of_settings
 from medembed_pipeline.encoder.image_spec import ImageEncoderSpec, image_encoder_fingerprint
 from medembed_pipeline.encoder.settings import EncoderSettings, ImageEncoderSettings
 from medembed_pipeline.evaluation.neighbors import neighbors_table
@@ -28,6 +28,7 @@ from medembed_pipeline.maps.tables import PROJECTIONS_SCHEMA, Projection, projec
 from medembed_pipeline.notes.merging import prepare_texts
 from medembed_pipeline.serving.classifier import Prediction
 from medembed_pipeline.training.checkpoints import FOLDER, MANIFEST, Checkpoint, checkpoint_of, point_to
+from medembed_pipeline.triage.adapters import Adapters
 from medembed_pipeline.triage.arms import CONCATENATED, LATE, METADATA, NOTE, PICTURE, Arms, LateFusion
 from medembed_pipeline.triage.cases import Levels
 from medembed_pipeline.triage.folder import FOLDER as TRIAGE_MODELS
@@ -223,6 +224,7 @@ def add_triage(
     verdict: str = "picture_helps",
     single: str = NOTE,
     encoders: dict[str, Any] | None = None,
+    adapters: Mapping[str, Adapters] | None = None,
     judged: bool = True,
 ) -> Path:
     """A triage model of random weights, whose encoders are tiny, and its verdict; gives its folder."""
@@ -249,6 +251,7 @@ def add_triage(
         (MetadataColumn("age", (), 50.0, 20.0), MetadataColumn("sex", ("F",))),
         Chosen(single, CONCATENATED, figures, "auc"),
         encoders or tiny_encoders(small.folder / "encoders"),
+        adapters=adapters or {},
     )
     with small.lake.staged_folder(TRIAGE_MODELS, version, last=MANIFEST) as folder:
         write_model(folder, parts, card="# A triage model", more={})
@@ -274,6 +277,32 @@ def tiny_encoders(folder: Path) -> dict[str, Any]:
     )
     picture = ImageEncoderSettings(base=str(make_resnet(folder / "picture")), device="cpu")
     return encoders_part(note, picture, 64)
+
+
+def drawn_adapters(encoders: dict[str, Any], seed: int) -> dict[str, Adapters]:
+    """Adapters of tiny encoders that have learned anything at all."""
+    import torch
+
+    from medembed_pipeline.training.adapters import adapt_last_blocks, adapter_products
+    from medembed_pipeline.triage.tuning import tuned_note_encoder, tuned_picture_encoder
+
+    torch.manual_seed(seed)
+    note, picture = (encoders[part]["settings"] for part in (NOTE, PICTURE))
+    networks = {
+        NOTE: tuned_note_encoder(
+            spec_of_settings(EncoderSettings(**note)), "cpu", "float32", None
+        ).transformer,
+        PICTURE: tuned_picture_encoder(ImageEncoderSpec(picture["base"]), "cpu", None).network,
+    }
+    found = {}
+    for part, network in networks.items():
+        adapt_last_blocks(network, 1, rank=2)
+        products = {
+            layer: (down, torch.randn(up.shape).numpy())
+            for layer, (down, up) in adapter_products(network).items()
+        }
+        found[part] = Adapters(0.5, products, 0.001, 3)
+    return found
 
 
 def add_image_text(small: SmallLake) -> Path:

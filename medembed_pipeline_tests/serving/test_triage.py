@@ -26,6 +26,7 @@ from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.keys import Key, Keyring, hash_of
 from medembed_pipeline.serving.parts import read_parts
 from medembed_pipeline.serving.snapshot import build_snapshot
+from medembed_pipeline.serving.triage import Case
 from medembed_pipeline.triage.arms import ARMS, CONCATENATED, LATE, METADATA, NOTE, PICTURE, parts_of
 from medembed_pipeline.triage.model import TriageModel
 from medembed_pipeline_tests.serving.conftest import Running, running
@@ -34,6 +35,7 @@ from medembed_pipeline_tests.serving.small_lake import (
     SmallLake,
     add_image_text,
     add_triage,
+    drawn_adapters,
     drawn_picture,
     judge,
     make_lake,
@@ -308,6 +310,28 @@ def test_a_model_of_other_encoders_is_not_asked(
     found = read_parts(small.lake, ENCODER).triage
     assert found.version == "" and reason in found.reason and "/nowhere" not in found.reason
     assert ("/nowhere/model" in found.problem) == ("output" in reason)
+
+
+def test_tuned_encoders_are_served_and_not_mistaken_for_those_that_they_began_as(small: SmallLake) -> None:
+    notes, pixels = [new_note(1)], [read_picture(drawn_picture(1), LIMITS).pixels]
+    adapters = drawn_adapters(tiny_encoders(small.folder / "encoders"), seed=0)
+    answers = {}
+    kept = []
+    for name, own in (("t1", None), ("t2", adapters), ("t3", None)):
+        folder = add_triage(small, name, seed=1, adapters=own)
+        triage = build_snapshot(small.lake, read_parts(small.lake, ENCODER), ENCODER).triage
+        assert triage is not None
+        kept.append(triage)
+        answers[name] = {
+            one.arm: one.probabilities for one in triage.answer([Case(notes[0], pixels[0], {})])[0]
+        }
+        model = TriageModel.from_folder(folder, device="cpu")
+        for arm, said in answers[name].items():
+            own_answer = model.predict(notes, pixels, arm=arm)[0]
+            assert list(said.values()) == pytest.approx([*own_answer.probabilities.values()], abs=1e-5)
+    assert answers["t1"] == answers["t3"]
+    for arm in (NOTE, PICTURE):
+        assert list(answers["t2"][arm].values()) != pytest.approx(list(answers["t1"][arm].values()), abs=1e-3)
 
 
 def test_without_the_models_all_else_is_answered_and_it_is_said_why(shared: Running) -> None:
