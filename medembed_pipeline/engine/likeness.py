@@ -10,7 +10,17 @@ from pathlib import Path
 
 import medembed_pipeline
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "pyarrow", "pillow", "ftfy", "datasketch")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "pyarrow",
+    "pillow",
+    "ftfy",
+    "datasketch",
+)
 """Those that results of shards depend on."""
 CODE = "medembed_pipeline"
 
