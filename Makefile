@@ -84,7 +84,7 @@ incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per as
 	@touch $@
 
 .PHONY: bench
-bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (half an hour)
+bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (three quarters of an hour)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
 

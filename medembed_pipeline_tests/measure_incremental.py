@@ -52,6 +52,10 @@ def main() -> None:
         measure(folder, options.notes, options.more, options.max_tokens, small=options.small_model)
 
 
+class TooLongError(Exception):
+    """A round that was given up."""
+
+
 @dataclass(frozen=True)
 class Rounds:
     """Seconds by step of every round.
@@ -100,8 +104,40 @@ def measure(folder: Path, notes: int, more: int, tokens: int, *, small: bool) ->
         )
 
 
-def run_rounds(folder: Path, notes: int, more: int, tokens: int, *, small: bool) -> Rounds:
-    """Few notes in a lake of their own; then all notes, some more, nothing new: each in a process of its own."""
+def run_rounds(
+    folder: Path,
+    notes: int,
+    more: int,
+    tokens: int,
+    *,
+    small: bool,
+    again: bool = True,
+    seconds: float | None = None,
+) -> Rounds:
+    """Few notes in a lake of their own; then all notes, some more, nothing new: each in a process of its own.
+
+    Parameters
+    ----------
+    folder
+        to work in.
+    notes, more
+        how many, and how many more.
+    tokens
+        the window.
+    small
+        a model of two layers in place of the bundled one.
+    again
+        whether to run the round with nothing new.
+    seconds
+        that a round may take.
+
+    Raises
+    ------
+    SystemExit
+        a round failed.
+    TooLongError
+        a round took longer.
+    """
     from medembed_pipeline.samples.corpus import write_sample_corpus
 
     few = folder / "few"
@@ -117,23 +153,27 @@ def run_rounds(folder: Path, notes: int, more: int, tokens: int, *, small: bool)
         (some / "medembed.toml").write_text(SETTINGS.format(tokens=tokens, model=model))
     write_sample_corpus(few / "data_lake" / "landing" / "few.csv", notes=FEW, seed=3)
     write_sample_corpus(landing / "first.csv", notes=notes, seed=1)
-    beginning = _round(few, "first")
-    first = _round(folder, "first")
+    beginning = _round(few, "first", seconds)
+    first = _round(folder, "first", seconds)
     write_sample_corpus(landing / "more.csv", notes=more, seed=2)
-    second = _round(folder, "more")
-    return Rounds(beginning, first, second, _round(folder, "unchanged"))
+    second = _round(folder, "more", seconds)
+    return Rounds(beginning, first, second, _round(folder, "unchanged", seconds) if again else {})
 
 
-def _round(folder: Path, name: str) -> dict[str, float]:
+def _round(folder: Path, name: str, seconds: float | None) -> dict[str, float]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("MEDEMBED", "DAGSTER"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "medembed_pipeline_tests.measure_incremental", "--round", name],
-        cwd=folder,
-        env={**kept, "MEDEMBED_DATA_LAKE": str(folder / "data_lake"), "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "medembed_pipeline_tests.measure_incremental", "--round", name],
+            cwd=folder,
+            env={**kept, "MEDEMBED_DATA_LAKE": str(folder / "data_lake"), "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise TooLongError(f"the round {name} took more than {seconds:.0f} s") from None
     if done.returncode:
         raise SystemExit(f"the round {name} failed")
     timings: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -51,6 +51,8 @@ PLAIN: dict[str, Any] = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "recipe": {},
+    "two epochs": {"epochs": 2},
+    "two epochs, temperature 0.1": {"epochs": 2, "temperature": 0.1},
     "without the linear map": {"map_steps": 0},
     "without passages": {"passage_weight": 0.0},
     "without anchoring": {"anchors_per_batch": 0},
@@ -59,7 +61,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "all weights": {"tuned": "all", "learning_rate": 3e-4},
     "linear map alone": {"epochs": 1, "learning_rate": 1e-9, "map_learning_rate": 1e-3},
     # As many notes encoded as by the former default, which packed 2,000 triplets into batches twice.
-    "former": {**PLAIN, "tuned": "all", "learning_rate": 3e-4, "epochs": 5, "early_stopping_patience": 0},
+    "former": {
+        **PLAIN,
+        "tuned": "all",
+        "learning_rate": 3e-4,
+        "epochs": 5,
+        "temperature": 0.1,
+        "early_stopping_patience": 0,
+    },
 }
 DETAIL_NEIGHBORS = 10
 

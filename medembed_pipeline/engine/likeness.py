@@ -11,8 +11,17 @@ from pathlib import Path
 import medembed_pipeline
 
 LIBRARIES = (
-    *("torch", "transformers", "tokenizers", "openvino", "nncf"),
-    *("numpy", "pyarrow", "pillow", "ftfy", "datasketch"),
+    "torch",
+    "transformers",
+    "tokenizers",
+    "openvino",
+    "nncf",
+    "numpy",
+    "scipy",
+    "pyarrow",
+    "pillow",
+    "ftfy",
+    "datasketch",
 )
 """Those that results of shards depend on."""
 CODE = "medembed_pipeline"

@@ -1,3 +1,3 @@
 """Evaluation: is the tuned model better on notes it never saw, by how much, and for which specialties."""
 
-REVISION = "2"
+REVISION = "3"

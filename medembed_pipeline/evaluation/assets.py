@@ -22,6 +22,7 @@ from medembed_pipeline.evaluation.metrics_table import METRICS_SCHEMA, metrics_t
 from medembed_pipeline.evaluation.neighbors import NEIGHBORS_SCHEMA, neighbors_table
 from medembed_pipeline.evaluation.relevance import evaluation_counts
 from medembed_pipeline.evaluation.settings import EvaluationSettings, NeighborSettings, SliceSettings
+from medembed_pipeline.evaluation.sharded_metrics import sharded_blocks
 from medembed_pipeline.evaluation.sharded_neighbors import sharded_neighbors
 from medembed_pipeline.evaluation.slices import SLICE_METRICS_SCHEMA, slice_metrics_table
 from medembed_pipeline.lake.fingerprint import digest
@@ -112,10 +113,14 @@ def embedding_metrics(work: AssetIO, settings: EvaluationSettings) -> dg.Materia
             lexical=lexical_vectors(texts_of(notes, scored.note_ids), fit_on=notes.strings("text")),
             confidence=settings.confidence,
             minimum_notes=settings.minimum_specialty_notes,
+            blocks_of=blocks_of,
         )
         return table, facts
 
-    return work.publish(build, METRICS_SCHEMA, describe_metrics)
+    with open_engine(work.lake, SETTINGS.engine, work.context.log.info) as engine:
+        # Threads of one process share what they read.
+        blocks_of = None if isinstance(engine, LocalEngine) else partial(sharded_blocks, engine)
+        return work.publish(build, METRICS_SCHEMA, describe_metrics)
 
 
 def describe_metrics(table: LakeTable) -> dict[str, Any]:

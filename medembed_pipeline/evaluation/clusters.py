@@ -3,13 +3,15 @@ group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference, ratio_jackknife, undefined
-from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, rows_per_block
+from medembed_pipeline.evaluation.pieces import in_threads, pieces
+from medembed_pipeline.evaluation.vectors import PER_BLOCK, BoolArray, FloatArray, IntArray, rows_per_block
 
 _SMALLEST_DISTANCE = 1e-12  # cosine distances and squared Euclidean ones below this are rounding
 
@@ -103,8 +105,8 @@ def cluster_figures(
         model: _parts(rows[taking_part], class_of.reshape(-1), groups[taking_part])
         for model, rows in vectors.items()
     }
-    silhouettes = _silhouettes(parts, group_count, contrasts)
-    indices = _davies_bouldin_of_all(parts, group_count, contrasts)
+    silhouettes, scatters = _silhouettes(parts, group_count, contrasts)
+    indices = _davies_bouldin_of_all(parts, scatters, group_count, contrasts)
     return {
         name: ClusterFigures(
             *(_spread(found[name], columns, 1 + class_count) for found in (silhouettes, indices))
@@ -178,17 +180,44 @@ def _parts(vectors: FloatArray, class_of: IntArray, group_of: IntArray) -> _Part
         cell_class,
         group_of[first],
         cell_size,
-        np.add.reduceat(vectors, first, axis=0),
+        _sums_of_runs(vectors, first),
         sizes[cell_class] - cell_size < 2,
         np.array(behind, dtype=np.int64),
     )
 
 
+def _sums_of_runs(rows: FloatArray, first: IntArray) -> FloatArray:
+    """Sums of runs of rows that begin at `first`, float64 [runs, ...]. Most are one row, as most cells are one note."""
+    if len(first) == len(rows):
+        return rows
+    sums, others = rows[first], np.delete(np.arange(len(rows)), first)
+    np.add.at(sums, np.searchsorted(first, others, side="right") - 1, rows[others])
+    return sums
+
+
+def _squares_without(parts: _Parts) -> FloatArray:
+    """Squared length of the centroid of each cell's class without the cell. [cells]."""
+    found = np.empty(len(parts.cell_class))
+    for cells in pieces(parts.cell_class, 1):
+        rest = parts.sums[parts.cell_class[cells.start]] - parts.cell_sums[cells]
+        found[cells] = np.einsum("ij,ij->i", rest, rest)
+    return found / np.square(np.maximum(parts.sizes[parts.cell_class] - parts.cell_size, 1))
+
+
 class _Silhouette:
-    """The silhouette of one model's notes, and what it would be without each cell of a class."""
+    """The silhouette of one model's notes, and what it would be without each cell of a class.
+
+    Attributes
+    ----------
+    scatter
+        float64 [cells], mean distance of the notes of each cell's class to its centroid, without the cell; there when
+        all notes of the class have been asked for.
+    """
 
     def __init__(self, parts: _Parts) -> None:
         self.parts = parts
+        self.scatter = np.zeros(len(parts.cell_size))
+        self._squares_without = _squares_without(parts)
         rows = np.arange(len(parts.vectors))
         own = (parts.products[rows, parts.class_of] - 1.0) / (parts.sizes[parts.class_of] - 1)
         others = parts.products / parts.sizes
@@ -206,7 +235,7 @@ class _Silhouette:
         return np.asarray((self.nearest == number) | (reach >= self.best))
 
     def without(
-        self, notes: IntArray, number: int, cells: IntArray, left: IntArray
+        self, notes: IntArray, number: int, cells: IntArray, left: IntArray, other: BoolArray
     ) -> tuple[FloatArray, BoolArray]:
         """By how much the values of some notes of one class fall, and whether they take no part then. [notes, cells].
 
@@ -220,14 +249,18 @@ class _Silhouette:
             without which.
         left
             notes of the class that are left.
+        other
+            bool [notes, cells], the note is of another group.
         """
         parts, gone = self.parts, left < 2
         shared = parts.vectors[notes] @ parts.cell_sums[cells].T
         sums = parts.products[notes, number, None] - shared
         if parts.class_of[notes[0]] == number:
+            squared = 1.0 + self._squares_without[cells] - 2.0 * sums / np.maximum(left, 1)
+            self.scatter[cells] += (np.sqrt(_distance(squared)) * other).sum(axis=0) / np.maximum(left, 1)
             within = _distance(1.0 - (sums - 1.0) / np.maximum(left - 1, 1))
             value = _silhouette_value(within, _distance(1.0 - self.best[notes, None]))
-            out = np.tile(gone, (len(notes), 1))
+            out = np.broadcast_to(gone, value.shape)
         else:
             similarity = sums / np.maximum(left, 1)
             similarity[:, gone] = -np.inf
@@ -236,13 +269,39 @@ class _Silhouette:
             value = _silhouette_value(self.within[notes, None], _distance(1.0 - between))
             # With no class left to compare with, a note takes no part either.
             out = np.isneginf(between)
-        return np.where(out, self.value[notes, None], self.value[notes, None] - value), out
+        fall = np.subtract(self.value[notes, None], value, out=value)
+        if out.any():
+            fall = np.where(out, self.value[notes, None], fall)
+        fall *= other
+        return fall, out & other
+
+
+@dataclass(frozen=True)
+class _Falls:
+    """What the cells of one class do to the silhouettes of some notes.
+
+    Attributes
+    ----------
+    groups
+        int64 [cells], those that leave.
+    lost
+        float64 [classes, cells], how many notes of each class take no part then.
+    effect
+        by model or contrast, float64 [classes, cells], by how much the values of each class's notes fall in sum.
+    apart
+        likewise, float64 [classes], squares of what a cell does to those of another, less what it does to all alike.
+    """
+
+    groups: IntArray
+    lost: FloatArray
+    effect: Mapping[str, FloatArray]
+    apart: Mapping[str, FloatArray]
 
 
 def _silhouettes(
     parts: Mapping[str, _Parts], group_count: int, contrasts: Sequence[tuple[str, str]]
-) -> dict[str, Jackknife]:
-    """Columns: all, then the classes that are there."""
+) -> tuple[dict[str, Jackknife], dict[str, FloatArray]]:
+    """Columns: all, then the classes that are there; and by model `_Silhouette.scatter`."""
     models = {model: _Silhouette(own) for model, own in parts.items()}
     same = next(iter(parts.values()))
     values = {model: one.value for model, one in models.items()}
@@ -255,59 +314,70 @@ def _silhouettes(
         np.add.at(sizes, (same.group_of, column), 1.0)
         for name, value in values.items():
             np.add.at(sums[name], (same.group_of, column), value)
-    for number in range(len(same.sizes)):
-        cells = np.flatnonzero(same.cell_class == number)
-        left, cell_groups = same.sizes[number] - same.cell_size[cells], same.cell_group[cells]
-        near = np.any(
-            [one.near(number, int(same.cell_size[cells].max()), int(left.min())) for one in models.values()],
-            axis=0,
-        )
-        own = same.class_of == number
-        for notes in (np.flatnonzero(own), np.flatnonzero(near & ~own)):
-            by_class = (len(same.sizes), len(cells))
-            effect, square = ({name: np.zeros(by_class) for name in values} for _ in range(2))
-            out_by_cell = np.zeros(by_class)
-            for block in _cell_blocks(notes, same.cell_of, rows_per_block(8 * 8 * len(cells) * len(models))):
-                other = cell_groups != same.group_of[block, None]
-                changes: dict[str, FloatArray] = {}
-                for model, one in models.items():
-                    change, out = one.without(block, number, cells, left)
-                    changes[model] = change * other
-                changes |= {f"{one}-{two}": changes[one] - changes[two] for one, two in contrasts}
-                first = np.flatnonzero(np.diff(same.cell_of[block], prepend=-1))
-                classes = same.class_of[block[first]]
-                np.add.at(out_by_cell, classes, np.add.reduceat(out & other, first, axis=0, dtype=np.float64))
-                for name, change in changes.items():
-                    summed = np.add.reduceat(change, first, axis=0)
-                    np.add.at(effect[name], classes, summed)
-                    np.add.at(square[name], classes, np.square(summed))
-            groups = np.bincount(same.cell_class[np.unique(same.cell_of[notes])], minlength=len(same.sizes))
-            _add_to_all_and_each(lost, cell_groups, out_by_cell)
-            for name in values:
-                _add_to_all_and_each(effects[name], cell_groups, effect[name])
-                # What a cell does to all notes alike is its own doing, and no common one.
-                alike = np.square(effect[name]) / np.maximum(groups, 1)[:, None]
-                apart = (square[name] - alike).sum(axis=1)
-                squared[name][0] += apart.sum()
-                squared[name][1:] += apart
+    # Each class's cells, and the notes of the class; then the notes of the others.
+    jobs = [(number, is_own) for number in range(len(same.sizes)) for is_own in (True, False)]
+    for falls in in_threads(lambda job: _falls(models, same, contrasts, *job), jobs):
+        _add_to_all_and_each(lost, falls.groups, falls.lost)
+        for name in values:
+            _add_to_all_and_each(effects[name], falls.groups, falls.effect[name])
+            squared[name][0] += falls.apart[name].sum()
+            squared[name][1:] += falls.apart[name]
     found = {}
     for name in values:
         figure = ratio_jackknife(
             sums[name], sizes, effect=effects[name], lost=lost, squared_effects=squared[name]
         )
         found[name] = Jackknife(figure.value, figure.left_out, figure.double_counted, same.groups)
-    return found
+    return found, {model: one.scatter for model, one in models.items()}
 
 
-def _cell_blocks(notes: IntArray, cell_of: IntArray, step: int) -> Iterator[IntArray]:
-    """Notes in blocks of about `step`, all of a cell in one; they are sorted by cell."""
-    starts = np.flatnonzero(np.diff(cell_of[notes], prepend=-1))
-    first = 0
-    while first < len(notes):
-        later = starts[starts >= first + step]
-        stop = int(later[0]) if len(later) else len(notes)
-        yield notes[first:stop]
-        first = stop
+def _falls(
+    models: Mapping[str, _Silhouette],
+    same: _Parts,
+    contrasts: Sequence[tuple[str, str]],
+    number: int,
+    is_own: bool,
+) -> _Falls:
+    """What the cells of class `number` do to its notes, or to those of the others that may feel it."""
+    cells = np.flatnonzero(same.cell_class == number)
+    left, cell_groups = same.sizes[number] - same.cell_size[cells], same.cell_group[cells]
+    own = same.class_of == number
+    if is_own:
+        notes = np.flatnonzero(own)
+    else:
+        reach = int(same.cell_size[cells].max()), int(left.min())
+        near = np.any([one.near(number, *reach) for one in models.values()], axis=0)
+        notes = np.flatnonzero(near & ~own)
+    names = [*models, *(f"{one}-{other}" for one, other in contrasts)]
+    shape = (len(same.sizes), len(cells))
+    lost = np.zeros(shape)
+    effect, square = ({name: np.zeros(shape) for name in names} for _ in range(2))
+    for piece in pieces(same.cell_of[notes], rows_per_block(PER_BLOCK * 8 * len(cells))):
+        block = notes[piece]
+        other = cell_groups != same.group_of[block, None]
+        changes: dict[str, FloatArray] = {}
+        for model, one in models.items():
+            changes[model], out = one.without(block, number, cells, left, other)
+        first = np.flatnonzero(np.diff(same.cell_of[block], prepend=-1))
+        changes = {model: _sums_of_runs(change, first) for model, change in changes.items()}
+        changes |= {f"{one}-{two}": changes[one] - changes[two] for one, two in contrasts}
+        # Cells are sorted by class.
+        classes = same.class_of[block]
+        for part in pieces(classes, 1):
+            own_class = classes[part.start]
+            lost[own_class] += out[part].sum(axis=0)
+        for part in pieces(classes[first], 1):
+            own_class = classes[first[part.start]]
+            for name, change in changes.items():
+                effect[name][own_class] += change[part].sum(axis=0)
+                square[name][own_class] += np.einsum("ij,ij->j", change[part], change[part])
+    groups = np.bincount(same.cell_class[np.unique(same.cell_of[notes])], minlength=len(same.sizes))
+    # What a cell does to all notes alike is its own doing, and no common one.
+    apart = {
+        name: (square[name] - np.square(effect[name]) / np.maximum(groups, 1)[:, None]).sum(axis=1)
+        for name in names
+    }
+    return _Falls(cell_groups, lost, effect, apart)
 
 
 def _add_to_all_and_each(figures: FloatArray, groups: IntArray, by_class: FloatArray) -> None:
@@ -318,12 +388,15 @@ def _add_to_all_and_each(figures: FloatArray, groups: IntArray, by_class: FloatA
 
 def _silhouette_value(within: FloatArray, between: FloatArray) -> FloatArray:
     largest = np.maximum(within, between)
+    value = between - within
     comparable = (largest > 0) & np.isfinite(largest)
-    return np.divide(between - within, largest, out=np.zeros_like(largest), where=comparable)
+    if comparable.all():
+        return np.divide(value, largest, out=value)
+    return np.divide(value, largest, out=np.zeros_like(largest), where=comparable)
 
 
-def _davies_bouldin(parts: _Parts, group_count: int) -> tuple[Jackknife, FloatArray]:
-    """Columns: all, then the classes that are there; and the slopes for `_pair_variance`."""
+def _davies_bouldin(parts: _Parts, own_scatter: FloatArray, group_count: int) -> tuple[Jackknife, FloatArray]:
+    """Columns: all, then the classes that are there; and `_slopes`. `own_scatter` as `_Silhouette.scatter`."""
     classes = len(parts.sizes)
     centroids = parts.sums / parts.sizes[:, None]
     products = centroids @ centroids.T
@@ -339,13 +412,10 @@ def _davies_bouldin(parts: _Parts, group_count: int) -> tuple[Jackknife, FloatAr
     others[rows, worst_of] = -np.inf
     second = others.max(axis=1)
 
-    left = (parts.sizes[parts.cell_class] - parts.cell_size).astype(np.float64)
-    size = np.maximum(left, 1.0)
     # Products of each cell's class, without the cell, with every centroid and with itself.
-    moved = (parts.sums[parts.cell_class] - parts.cell_sums) / size[:, None]
-    with_all = moved @ centroids.T
-    own_square = np.einsum("ij,ij->i", moved, moved)
-    own_scatter = _scatters_without(parts, moved, own_square)
+    left = np.maximum(parts.sizes[parts.cell_class] - parts.cell_size, 1)
+    with_all = ((parts.sums @ centroids.T)[parts.cell_class] - parts.cell_sums @ centroids.T) / left[:, None]
+    own_square = _squares_without(parts)
     distance = np.sqrt(_distance(own_square[:, None] + squares[None, :] - 2.0 * with_all))
     ratio = _ratios(own_scatter[:, None] + scatters[None, :], distance)
     cells = np.arange(len(parts.cell_class))
@@ -368,20 +438,32 @@ def _davies_bouldin(parts: _Parts, group_count: int) -> tuple[Jackknife, FloatAr
 
 
 def _davies_bouldin_of_all(
-    parts: Mapping[str, _Parts], group_count: int, contrasts: Sequence[tuple[str, str]]
+    parts: Mapping[str, _Parts],
+    scatters: Mapping[str, FloatArray],
+    group_count: int,
+    contrasts: Sequence[tuple[str, str]],
 ) -> dict[str, Jackknife]:
     found, slopes = {}, {}
     for model, own in parts.items():
-        found[model], slopes[model] = _davies_bouldin(own, group_count)
-    pairs: dict[str, tuple[tuple[str, float], ...]] = {model: ((model, 1.0),) for model in parts}
-    pairs |= {f"{one}-{other}": ((one, 1.0), (other, -1.0)) for one, other in contrasts}
+        found[model], slopes[model] = _davies_bouldin(own, scatters[model], group_count)
+    terms = {model: {model: 1.0} for model in parts}
+    terms |= {f"{one}-{other}": {one: 1.0, other: -1.0} for one, other in contrasts}
+    cells = {model: _centered_cells(own) for model, own in parts.items()}
+    same = next(iter(parts.values()))
+    products: dict[frozenset[str], FloatArray] = {}
     figures = {}
-    for name, terms in pairs.items():
-        one = found[terms[0][0]]
-        if len(terms) == 2:
-            one = difference(one, found[terms[1][0]])
-        twice = _pair_variance([(parts[model], sign * slopes[model]) for model, sign in terms])
-        figures[name] = Jackknife(one.value, one.left_out, twice, one.groups)
+    for name, signs in terms.items():
+        one, *other = (found[model] for model in signs)
+        figure = difference(one, other[0]) if other else one
+        twice = np.zeros(len(figure.value))
+        for left, right in itertools.product(signs, repeat=2):
+            pair = frozenset((left, right))
+            if pair not in products:
+                products[pair] = _squared_products(same, cells[left], cells[right])
+            slope = signs[left] * slopes[left], signs[right] * slopes[right]
+            # Every pair is met from both sides: half of the sum of squares of 2 * slope * product.
+            twice += 2.0 * np.einsum("ckm,ckm,km->c", *slope, products[pair])
+        figures[name] = Jackknife(figure.value, figure.left_out, twice, figure.groups)
     return figures
 
 
@@ -407,37 +489,30 @@ def _slopes(worst: FloatArray, worst_of: IntArray, apart: FloatArray) -> FloatAr
     return slopes
 
 
-def _pair_variance(terms: Sequence[tuple[_Parts, FloatArray]]) -> FloatArray:
-    """Sum over pairs of cells of their squared common effect on each column; several terms are added before.
+def _centered_cells(parts: _Parts) -> FloatArray:
+    """Each cell's sum less its share of the centroid, over the class's size. [cells, d].
 
-    With x a cell's sum less its share of the centroid, over the class's size, the common effect of two cells is twice
-    the slope times their product. The squares of all products are had from the second moments of each class.
+    The common effect of two cells on a figure is twice its slope times the product of these.
     """
-    parts = terms[0][0]
+    means = parts.sums / parts.sizes[:, None]
+    centered = parts.cell_sums - parts.cell_size[:, None] * means[parts.cell_class]
+    return np.asarray(centered / parts.sizes[parts.cell_class, None])
+
+
+def _squared_products(parts: _Parts, left: FloatArray, right: FloatArray) -> FloatArray:
+    """Sum over pairs of different cells of two classes of their product in one model times that in another.
+
+    Had from the second moments of each class, without a product for each pair. [classes, classes].
+    """
     classes = len(parts.sizes)
-    cells = []
-    for own, _ in terms:
-        centered = own.cell_sums - own.cell_size[:, None] * (own.sums / own.sizes[:, None])[own.cell_class]
-        cells.append(centered / own.sizes[own.cell_class, None])
-    total = np.zeros(1 + classes)
-    for left, (_, left_slope) in enumerate(terms):
-        for right, (_, right_slope) in enumerate(terms):
-            moments = np.stack(
-                [
-                    (
-                        cells[left][parts.cell_class == number].T @ cells[right][parts.cell_class == number]
-                    ).reshape(-1)
-                    for number in range(classes)
-                ]
-            )
-            products = moments @ moments.T
-            itself = np.einsum("ij,ij->i", cells[left], cells[left]) * np.einsum(
-                "ij,ij->i", cells[right], cells[right]
-            )
-            products[np.diag_indices(classes)] -= np.bincount(parts.cell_class, itself, minlength=classes)
-            # Every pair is met from both sides: half of the sum of squares of 2 * slope * product.
-            total += 2.0 * np.einsum("ckm,ckm,km->c", left_slope, right_slope, products)
-    return total
+    starts = np.searchsorted(parts.cell_class, np.arange(classes + 1))
+    moments = np.stack(
+        [(left[first:last].T @ right[first:last]).reshape(-1) for first, last in itertools.pairwise(starts)]
+    )
+    products = moments @ moments.T
+    itself = np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
+    products[np.diag_indices(classes)] -= np.bincount(parts.cell_class, itself, minlength=classes)
+    return products
 
 
 def _ratios(scatter: FloatArray, apart: FloatArray) -> FloatArray:
@@ -450,19 +525,6 @@ def _scatters(parts: _Parts, squares: FloatArray) -> FloatArray:
     own = parts.products[rows, parts.class_of] / parts.sizes[parts.class_of]
     distances = np.sqrt(_distance(1.0 + squares[parts.class_of] - 2.0 * own))
     return np.asarray(np.add.reduceat(distances, parts.starts[:-1]) / parts.sizes)
-
-
-def _scatters_without(parts: _Parts, moved: FloatArray, squares: FloatArray) -> FloatArray:
-    """The same of each cell's class without the cell. [cells]."""
-    found = np.zeros(len(moved))
-    for number in range(len(parts.sizes)):
-        part = slice(int(parts.starts[number]), int(parts.starts[number + 1]))
-        cells = np.flatnonzero(parts.cell_class == number)
-        distances = np.sqrt(_distance(1.0 + squares[cells] - 2.0 * parts.vectors[part] @ moved[cells].T))
-        kept = parts.group_of[part, None] != parts.cell_group[cells]
-        left = parts.sizes[number] - parts.cell_size[cells]
-        found[cells] = (distances * kept).sum(axis=0) / np.maximum(left, 1)
-    return found
 
 
 def _distance(values: FloatArray) -> FloatArray:

@@ -5,16 +5,17 @@ Leaving out a candidate moves up those behind it, and nothing else, so all of it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from medembed_pipeline.evaluation.retrieval import NDCG_CUTOFF, Ranked, discounted
+from medembed_pipeline.evaluation.retrieval import NDCG_CUTOFF, Ranked, Ranking, Wanted, discounted
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 Effects = tuple[IntArray, IntArray, FloatArray]
 """Query, group, and by how much the query's score falls when the group's candidates leave."""
 
 _DISCOUNTS = 1.0 / np.log2(np.arange(2, NDCG_CUTOFF + 2))
-_FIRST_LOOK = 64
 _ROUNDING = 1e-12
 
 
@@ -46,42 +47,81 @@ def precision_effects(ranked: Ranked, group_of: IntArray, cutoff: int, window: i
     return query, near[query, rank], values[query, rank]
 
 
-def reciprocal_rank_effects(ranked: Ranked, group_of: IntArray) -> Effects:
-    """By group: those before the first relevant candidate hold it back; without the first, another group has it."""
-    # Nearly always the first ranks tell; only the other queries are looked at to the end.
-    first, second, own = _first_of_two_groups(ranked, group_of, _FIRST_LOOK)
-    left = np.flatnonzero(second < 0)
-    if len(left):
-        first[left], second[left], own[left] = _first_of_two_groups(
-            ranked.of(left), group_of, ranked.order.shape[1]
-        )
-    width = int(max(first.max(), second.max())) + 1
-    group = group_of[ranked.order[:, :width]]
-    places = np.arange(width)
-    of_own = group == own[:, None]
-    held_back = second - (of_own & (places < second[:, None])).sum(axis=1)
+@dataclass(frozen=True)
+class Leading:
+    """What decides the reciprocal rank of some queries.
+
+    Attributes
+    ----------
+    group
+        int64 [queries], group of the first relevant candidate.
+    second
+        int64 [queries], rank of the first relevant candidate of another group; -1 for none.
+    before
+        int64, groups of the candidates before that one, or before the first relevant one where there is no other:
+        nearest first, query after query.
+    """
+
+    group: IntArray
+    second: IntArray
+    before: IntArray
+
+
+def leading_candidates(ranking: Ranking, wanted: Wanted, group_of: IntArray, largest: int) -> Leading:
+    """Of queries that all have a relevant candidate.
+
+    Parameters
+    ----------
+    ranking, wanted
+        of the queries.
+    group_of
+        int64 [candidates].
+    largest
+        candidates of the largest group: among one more there are two groups.
+    """
+    query, number = _ragged(np.minimum(wanted.total, largest + 1))
+    rank = ranking.rank[wanted.starts[query] + number]
+    groups = group_of[ranking.at(query, rank)]
+    own = number == 0
+    group, lengths = groups[own], rank[own]
+    others = np.flatnonzero(groups != group[query])
+    others = others[np.flatnonzero(np.diff(query[others], prepend=-1))]
+    second = np.full(len(group), -1)
+    second[query[others]] = lengths[query[others]] = rank[others]
+    return Leading(group, second, group_of[ranking.at(*_ragged(lengths))])
+
+
+def _ragged(lengths: IntArray) -> tuple[IntArray, IntArray]:
+    """Row and place of every entry of rows of these lengths."""
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    return row, np.arange(len(row)) - (np.cumsum(lengths) - lengths)[row]
+
+
+def reciprocal_rank_effects(first: IntArray, leading: Leading) -> Effects:
+    """By group: those before the first relevant candidate hold it back; without the first, another group has it.
+
+    Parameters
+    ----------
+    first
+        int64 [queries], rank of the first relevant candidate.
+    leading
+        of the same queries.
+    """
+    second = leading.second
+    query, rank = _ragged(np.where(second >= 0, second, first))
+    of_own = leading.before == leading.group[query]
+    held_back = second - np.bincount(query[of_own], minlength=len(first))
     instead = np.where(second >= 0, 1.0 / np.maximum(held_back + 1, 1), 0.0)
-    query, rank = np.nonzero((places < first[:, None]) & ~of_own)
-    pairs, count = np.unique(np.stack([query, group[query, rank]]), axis=1, return_counts=True)
-    query = pairs[0]
+    nearer = (rank < first[query]) & ~of_own
+    width = int(leading.before.max(initial=0)) + 1
+    pairs, count = np.unique(query[nearer] * width + leading.before[nearer], return_counts=True)
+    query = pairs // width
     before = 1.0 / (first[query] + 1) - 1.0 / (first[query] + 1 - count)
     return (
         np.concatenate([query, np.arange(len(first))]),
-        np.concatenate([pairs[1], own]),
+        np.concatenate([pairs % width, leading.group]),
         np.concatenate([before, 1.0 / (first + 1) - instead]),
     )
-
-
-def _first_of_two_groups(
-    ranked: Ranked, group_of: IntArray, width: int
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Place of the first relevant candidate, of the first of another group (-1: not seen); group of the first."""
-    rows = np.arange(len(ranked.order))
-    first = ranked.relevant.argmax(axis=1)
-    own = group_of[ranked.order[rows, first]]
-    others = ranked.relevant[:, :width] & (group_of[ranked.order[:, :width]] != own[:, None])
-    second = others.argmax(axis=1)
-    return first, np.where(others[rows, second], second, -1), own
 
 
 def gain_effects(ranked: Ranked, group_of: IntArray, scores: FloatArray, window: int) -> Effects:
@@ -99,12 +139,12 @@ def gain_effects(ranked: Ranked, group_of: IntArray, scores: FloatArray, window:
         as in `precision_effects`.
     """
     width = min(NDCG_CUTOFF, ranked.order.shape[1])
-    near, gains = group_of[ranked.order[:, :window]], ranked.top[:, :window]
+    near, gains = group_of[ranked.order[:, :window]], ranked.gains[:, :window]
     ideal, losses = _ideal_losses(ranked.best)
     best = group_of[ranked.best_candidates]
     values = np.zeros((len(near), width + best.shape[1]))
     groups = np.hstack([near[:, :width], best])
-    found = discounted(ranked.top)
+    found = discounted(ranked.gains)
     for place in range(width + best.shape[1]):
         group = groups[:, place]
         left = found
@@ -134,37 +174,39 @@ def _ideal_losses(best: FloatArray) -> tuple[FloatArray, FloatArray]:
     return discounted(best), losses[:, : best.shape[1]]
 
 
-def average_precision_effects(ranked: Ranked) -> FloatArray:
-    """Of every ranked candidate, float64 [queries, ranks].
+def average_precision_effects(ranking: Ranking, wanted: Wanted) -> FloatArray:
+    """Of every ranked candidate of queries that all have a relevant one, float64 [queries * ranks].
 
     With h relevant candidates among the first r ranks, average precision is the sum of h / r over relevant ranks,
     divided by their number R. Without an irrelevant candidate every later term is h / (r - 1); without a relevant
     one it is (h - 1) / (r - 1), its own term is gone, and R is one less. So an irrelevant candidate's effect depends on
     how many relevant ones are before it, and on nothing else.
     """
-    query, hits, total = ranked.query, ranked.hits, ranked.total
-    number = total[query].astype(np.float64)
-    rank = ranked.rank + 1.0
-    nearer = np.maximum(rank - 1.0, 1.0)  # nothing is before the first rank, so its terms are never asked for
-    terms = hits / rank
-    whole = np.bincount(query, terms, minlength=len(total))
-    gain, fall = _behind(terms / nearer, query, total), _behind(1.0 / nearer, query, total)
-    left = np.divide(
-        whole[query] - terms + gain - fall, number - 1.0, out=np.zeros_like(terms), where=number > 1
-    )
-    # By query and number of relevant candidates so far, from none of them to all.
-    ends = np.cumsum(total + 1)
-    starts = ends - total - 1
-    so_far = np.zeros(int(ends[-1]))
-    so_far[starts[query] + hits] = -gain / number
-    first = np.flatnonzero(hits == 1)
-    so_far[starts] = -(gain[first] + (terms / nearer)[first]) / total
-    effect = so_far[np.cumsum(ranked.relevant, axis=1, dtype=np.int32) + starts[:, None]]
-    effect[query, ranked.rank] = whole[query] / number - left
+    total, starts, query = wanted.total, wanted.starts, wanted.query
+    nearer = np.maximum(
+        ranking.rank, 1.0
+    )  # nothing is before the first rank, so its terms are never asked for
+    terms = ranking.precision / nearer
+    gain = _behind(terms, total)
+    whole = np.add.reduceat(ranking.precision, starts)
+    # Without the last one that is relevant nothing is left, neither of the sum nor of the average.
+    fewer = np.repeat(np.maximum(total - 1.0, 1.0), total)
+    left = np.repeat(whole, total) - ranking.precision + _behind(terms - 1.0 / nearer, total)
+    # By query and number of relevant candidates so far, from none of them to all; and where each number begins.
+    ranks = ranking.places.shape[1]
+    found = ranks * query + ranking.rank
+    none = starts + np.arange(len(total))
+    some = query + np.arange(1, len(query) + 1)
+    so_far, begins = np.empty(len(query) + len(total)), np.empty(len(query) + len(total), dtype=np.int64)
+    so_far[some], begins[some] = gain, found
+    so_far[none], begins[none] = gain[starts] + terms[starts], ranks * np.arange(len(total))
+    so_far /= np.repeat(-total, total + 1)
+    effect = np.repeat(so_far, np.diff(begins, append=ranks * len(total)))
+    effect[found] = np.repeat(whole / total, total) - left / fewer
     return effect
 
 
-def _behind(values: FloatArray, query: IntArray, total: IntArray) -> FloatArray:
+def _behind(values: FloatArray, total: IntArray) -> FloatArray:
     """Sum of a query's values behind each of its values; all queries after one another."""
     summed = np.cumsum(values)
-    return summed[np.cumsum(total) - 1][query] - summed
+    return np.repeat(summed[np.cumsum(total) - 1], total) - summed

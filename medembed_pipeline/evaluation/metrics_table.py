@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +26,14 @@ from medembed_pipeline.evaluation.jackknife import (
 )
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.neighbors import sorted_order
-from medembed_pipeline.evaluation.rankings import Similarities, ranking_figures
+from medembed_pipeline.evaluation.rankings import Blocks, Similarities, ranking_figures
 from medembed_pipeline.evaluation.relevance import (
     MINIMUM_NOTES,
     LabelMatrix,
-    jaccard,
     label_matrix,
     notes_with_irrelevant,
     notes_with_relevant,
+    set_gains,
 )
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.similarity import SIMILARITY_METRICS, PairSums, similarity_figures
@@ -180,6 +180,7 @@ def note_rankings(
     *,
     scopes: FloatArray | None = None,
     contrasts: Sequence[tuple[str, str]] = (),
+    blocks: Blocks | None = None,
 ) -> dict[str, dict[MetricKey, Jackknife]]:
     """Retrieval figures of notes that search each other: each asks, all others are its candidates.
 
@@ -189,7 +190,7 @@ def note_rankings(
         what is scored.
     similarities
         by model, of notes in the order of `notes.note_ids` (see `similarity_of`).
-    scopes, contrasts
+    scopes, contrasts, blocks
         as in `ranking_figures`.
 
     Returns
@@ -200,17 +201,37 @@ def note_rankings(
     membership = notes.labels.membership
     return ranking_figures(
         similarities,
-        lambda queries: jaccard(membership[queries], membership),
+        set_gains(membership),
         query_groups=notes.groups,
         candidate_groups=notes.groups,
         scopes=scopes,
         own_candidate=np.arange(len(notes.note_ids)),
         contrasts=contrasts,
+        blocks=blocks,
     )
 
 
+def note_searches(pairs: Mapping[str, PairSums], lexical: Any) -> dict[str, Similarities]:
+    """By model, and for word weights scipy.sparse [n, words] where there are any, similarities of notes to all."""
+    searches: dict[str, Similarities] = {model: one.similarity for model, one in pairs.items()}
+    return searches if lexical is None else {**searches, LEXICAL: similarity_of(lexical)}
+
+
+def note_contrasts(lexical: Any) -> list[tuple[str, str]]:
+    """What tuned is compared with."""
+    return [("tuned", "baseline"), *([] if lexical is None else [("tuned", LEXICAL)])]
+
+
+BlocksOf = Callable[[ScoredNotes, Mapping[str, PairSums], Any], Blocks]
+"""Notes, their pairs by model, word weights -> how blocks of them are scored."""
+
+
 def note_figures(
-    notes: ScoredNotes, vectors: Mapping[str, npt.ArrayLike], *, lexical: Any = None
+    notes: ScoredNotes,
+    vectors: Mapping[str, npt.ArrayLike],
+    *,
+    lexical: Any = None,
+    blocks_of: BlocksOf | None = None,
 ) -> dict[str, dict[MetricKey, Jackknife]]:
     """Every figure of baseline, tuned and their difference, columns as `notes.scopes`.
 
@@ -222,6 +243,8 @@ def note_figures(
         `baseline` and `tuned`, [n, d], L2-normalised, in the order of `notes.note_ids`.
     lexical
         scipy.sparse [n, words], L2-normalised, in the same order; None to leave it out.
+    blocks_of
+        where rankings and pairs are worked on; by default in threads of this process.
     """
     if len(notes.note_ids) < 2:
         nothing = undefined(len(notes.note_ids), len(notes.scopes))
@@ -233,12 +256,13 @@ def note_figures(
     membership, scopes = notes.labels.membership, notes.scope_membership
     rows = {model: unit_rows(vectors[model], name=f"{model} embeddings") for model in MODELS}
     pairs = {model: PairSums(rows[model], membership) for model in MODELS}
-    searched: dict[str, Any] = {model: pairs[model].similarity for model in MODELS}
-    contrasts = [("tuned", "baseline")]
-    if lexical is not None:
-        searched[LEXICAL] = similarity_of(lexical)
-        contrasts.append(("tuned", LEXICAL))
-    ranked = note_rankings(notes, searched, scopes=scopes, contrasts=contrasts)
+    ranked = note_rankings(
+        notes,
+        note_searches(pairs, lexical),
+        scopes=scopes,
+        contrasts=note_contrasts(lexical),
+        blocks=None if blocks_of is None else blocks_of(notes, pairs, lexical),
+    )
     names = {"tuned-baseline": DIFFERENCE, f"tuned-{LEXICAL}": OVER_LEXICAL}
     found = {names.get(name, name): dict(figures) for name, figures in ranked.items()}
     group_count = int(notes.groups.max(initial=-1)) + 1
@@ -285,6 +309,7 @@ def metrics_table(
     split: str = "test",
     confidence: float = CONFIDENCE,
     minimum_notes: int = MINIMUM_NOTES,
+    blocks_of: BlocksOf | None = None,
 ) -> pa.Table:
     """Score two models on the same notes: retrieval, clusters, similarities, and their paired difference.
 
@@ -318,6 +343,8 @@ def metrics_table(
         of the intervals.
     minimum_notes
         a specialty with fewer scored notes gets no figures of its own.
+    blocks_of
+        as in `note_figures`.
 
     Returns
     -------
@@ -340,7 +367,12 @@ def metrics_table(
         model: unit_rows(embeddings, name=f"{model} embeddings")[notes.order]
         for model, embeddings in zip(MODELS, (baseline, tuned), strict=True)
     }
-    found = note_figures(notes, vectors, lexical=None if lexical is None else lexical[notes.order])
+    found = note_figures(
+        notes,
+        vectors,
+        lexical=None if lexical is None else lexical[notes.order],
+        blocks_of=blocks_of,
+    )
     sizes = {
         metric: [int(members.sum()) for members in _notes_behind(notes, metric)] for metric, _ in METRICS
     }

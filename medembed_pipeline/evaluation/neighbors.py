@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -137,25 +137,42 @@ def nearest_neighbors(
     >>> nearest_neighbors(np.array([[1.0, 0.0], [0.0, 1.0], [0.8, 0.6]]), k=1)[0].tolist()
     [[2], [2], [0]]
     """
-    for name, value in (("k", k), ("block_rows", block_rows)):
-        if value is not None and value < 1:
-            raise EvaluationError(f"{name} = {value}: expected at least 1.")
+    if block_rows is not None and block_rows < 1:
+        raise EvaluationError(f"block_rows = {block_rows}: expected at least 1.")
+
+    def blocks(rows: FloatArray, width: int) -> Iterator[IntArray]:
+        step = block_rows or rows_per_block(len(rows) * BYTES_PER_CANDIDATE)
+        for start in range(0, len(rows), step):
+            block = rows[start : start + step]
+            keys = ranking_keys(block @ rows.T, own=np.arange(start, start + len(block)))
+            keys.partition(width - 1, axis=1)
+            yield np.sort(keys[:, :width], axis=1)
+
+    return nearest_of_blocks(embeddings, k, blocks)
+
+
+def nearest_of_blocks(
+    embeddings: npt.ArrayLike, k: int, blocks: Callable[[FloatArray, int], Iterator[IntArray]]
+) -> tuple[IntArray, npt.NDArray[np.float32]]:
+    """What `nearest_neighbors` gives, of blocks of queries.
+
+    Parameters
+    ----------
+    embeddings, k
+        as there.
+    blocks
+        unit rows, neighbours per row -> the ranking keys of the nearest of each row, int64 [rows of the block, those],
+        in order; block after block.
+    """
+    if k < 1:
+        raise EvaluationError(f"k = {k}: expected at least 1.")
     rows = unit_rows(embeddings)
     count = len(rows)
     width = max(0, min(k, count - 1))
-    indices = np.empty((count, width), dtype=np.int64)
-    similarities = np.empty((count, width), dtype=np.float32)
-    if width == 0:
-        return indices, similarities
-    step = block_rows or rows_per_block(count * BYTES_PER_CANDIDATE)
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        keys = ranking_keys(rows[start:stop] @ rows.T, own=np.arange(start, stop))
-        keys.partition(width - 1, axis=1)
-        nearest = np.sort(keys[:, :width], axis=1)
-        indices[start:stop] = candidates_of(nearest, count)
-        similarities[start:stop] = similarities_of(nearest, count)
-    return indices, similarities
+    keys: IntArray = np.empty((count, width), dtype=np.int64)
+    if width:
+        keys = np.concatenate(list(blocks(rows, width)))
+    return candidates_of(keys, count), similarities_of(keys, count).astype(np.float32)
 
 
 def neighbors_table(

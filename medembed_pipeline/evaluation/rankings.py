@@ -7,39 +7,82 @@ together, what each does to the best possible order (nDCG) and to average precis
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 import numpy as np
 
 from medembed_pipeline.evaluation.effects import (
     Effects,
+    Leading,
     average_precision_effects,
     gain_effects,
+    leading_candidates,
     precision_effects,
     reciprocal_rank_effects,
 )
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
 from medembed_pipeline.evaluation.metric_names import MetricKey
+from medembed_pipeline.evaluation.pieces import in_threads, pieces
 from medembed_pipeline.evaluation.retrieval import (
-    BYTES_PER_CANDIDATE,
     NDCG_CUTOFF,
     PRECISION_CUTOFFS,
     RETRIEVAL_METRICS,
     Ranked,
-    best_candidates,
+    Wanted,
     rank_candidates,
+    ranked,
     ranking_scores,
 )
-from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import PER_BLOCK, FloatArray, IntArray, rows_per_block
 
 Similarities = Callable[[IntArray], FloatArray]
 """Queries, by number, -> float64 [those, candidates], a fresh array."""
+
+MOST_QUERIES = 512
+"""Of a block: more make its products no faster, and leave a core without work at the end."""
+
+AVERAGE_PRECISION: MetricKey = ("map", None)
+
+_Part = TypeVar("_Part", Ranked, Leading)
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """What a block of queries adds to the figures.
+
+    Attributes
+    ----------
+    queries
+        int64 [q], those that have something to find.
+    sole
+        int64 [q], the only group that has what a query is to find, where it is not the query's own; else -1.
+    scores
+        by model and metric, float64 [q].
+    effects
+        by model and metric but `map`, what groups do to the queries of each column: places in an array [columns,
+        groups] that is laid out flat, each once, and sums.
+    average_effects
+        by model the same of `map`, float64 [columns, groups]: it depends on every candidate.
+    squares
+        by model or contrast and metric, float64 [columns], see `ratio_jackknife`.
+    """
+
+    queries: IntArray
+    sole: IntArray
+    scores: dict[str, dict[MetricKey, FloatArray]]
+    effects: dict[str, dict[MetricKey, tuple[IntArray, FloatArray]]]
+    average_effects: dict[str, FloatArray]
+    squares: dict[str, dict[MetricKey, FloatArray]]
+
+
+Scored = Callable[[IntArray], BlockSums | None]
+"""Queries, by number -> what they add; None where none of them has anything to find."""
+
+Blocks = Callable[[Scored, Iterable[IntArray]], Iterable[BlockSums | None]]
+"""Applies a function to blocks of queries: its results in their order."""
 
 
 def ranking_figures(
@@ -51,6 +94,7 @@ def ranking_figures(
     scopes: FloatArray | None = None,
     own_candidate: IntArray | None = None,
     contrasts: Sequence[tuple[str, str]] = (),
+    blocks: Blocks | None = None,
 ) -> dict[str, dict[MetricKey, Jackknife]]:
     """Every figure of `ranking_scores`, for several models on the same queries and candidates.
 
@@ -70,6 +114,8 @@ def ranking_figures(
         int64 [queries], the candidate that is the query itself and is never ranked.
     contrasts
         pairs (model, other) whose paired difference is wanted.
+    blocks
+        how blocks of queries are scored; by default in threads of this process.
 
     Returns
     -------
@@ -87,34 +133,53 @@ def ranking_figures(
         raise EvaluationError(
             f"{queries} queries and {candidates} candidates: expected at least one query and one candidate to find."
         )
-    columns = np.ones((queries, 1)) if scopes is None else np.hstack([np.ones((queries, 1)), scopes])
-    groups = 1 + int(max(query_groups.max(), candidate_groups.max()))
-    by_group = _CandidateGroups(candidate_groups, groups)
+    scorer = BlockScorer(
+        similarities,
+        gains,
+        query_groups=query_groups,
+        candidate_groups=candidate_groups,
+        scopes=scopes,
+        own_candidate=own_candidate,
+        contrasts=contrasts,
+    )
+    columns = scorer.columns
+    shape = columns.shape[1], scorer.groups
     names = [*similarities, *(f"{one}-{other}" for one, other in contrasts)]
-    sums = {name: _Sums(groups, columns.shape[1]) for name in names}
-    sizes, lost = np.zeros((groups, columns.shape[1])), np.zeros((groups, columns.shape[1]))
-
-    def score(block: IntArray) -> _Scored | None:
-        return _score_block(block, similarities, gains, query_groups, by_group, own_candidate, contrasts)
-
-    for scored in _in_threads(score, _blocks(query_groups, candidates)):
-        if scored is None:
+    sizes, lost = np.zeros(shape[::-1]), np.zeros(shape[::-1])
+    sums: dict[str, dict[MetricKey, FloatArray]]
+    effects: dict[str, dict[MetricKey, FloatArray]]
+    sums = {model: {key: np.zeros(shape[::-1]) for key in RETRIEVAL_METRICS} for model in similarities}
+    effects = {model: {key: np.zeros(shape) for key in RETRIEVAL_METRICS} for model in similarities}
+    squares = {name: {key: np.zeros(shape[0]) for key in RETRIEVAL_METRICS} for name in names}
+    for found in (blocks or in_threads)(scorer.score, in_blocks(query_groups, candidates)):
+        if found is None:
             continue
-        own_groups, own_columns = query_groups[scored.queries], columns[scored.queries]
+        own_groups, own_columns = query_groups[found.queries], columns[found.queries]
         np.add.at(sizes, own_groups, own_columns)
-        leaving = scored.sole >= 0
-        np.add.at(lost, scored.sole[leaving], own_columns[leaving])
-        keyed = _keys(own_groups, own_columns) if len(np.unique(own_groups)) < len(own_groups) else None
+        leaving = found.sole >= 0
+        np.add.at(lost, found.sole[leaving], own_columns[leaving])
+        for model in similarities:
+            for key, scores in found.scores[model].items():
+                np.add.at(sums[model][key], own_groups, own_columns * scores[:, None])
+            for key, (places, effect) in found.effects[model].items():
+                effects[model][key].reshape(-1)[places] += effect
+            effects[model][AVERAGE_PRECISION] += found.average_effects[model]
         for name in names:
-            sums[name].add(own_groups, own_columns, scored.scores[name], scored.changes[name], keyed)
+            for key, square in found.squares[name].items():
+                squares[name][key] += square
+    for one, other in contrasts:
+        for of_models in (sums, effects):
+            of_models[f"{one}-{other}"] = {
+                key: of_models[one][key] - of_models[other][key] for key in RETRIEVAL_METRICS
+            }
     return {
         name: {
             key: ratio_jackknife(
-                sums[name].own[key],
+                sums[name][key],
                 sizes,
-                effect=sums[name].effect[key],
+                effect=effects[name][key].T,
                 lost=lost,
-                squared_effects=sums[name].squared[key],
+                squared_effects=squares[name][key],
             )
             for key in RETRIEVAL_METRICS
         }
@@ -122,204 +187,254 @@ def ranking_figures(
     }
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """A block of queries that have something to find: their scores, and what each group does to them.
+class BlockScorer:
+    """Scores blocks of queries. Parameters as of `ranking_figures`.
 
-    Attributes
-    ----------
-    queries
-        int64 [q].
-    sole
-        int64 [q], see `_CandidateGroups.sole_group`.
-    scores
-        by model or contrast and metric, float64 [q].
-    changes
-        likewise, [q, groups], sparse or dense.
+    The products of a block are made at once. What follows is many steps on a few queries at a time, so that what one
+    step wrote is near the core when the next one reads it.
     """
 
-    queries: IntArray
-    sole: IntArray
-    scores: dict[str, dict[MetricKey, FloatArray]]
-    changes: dict[str, dict[MetricKey, Any]]
-
-
-def _score_block(
-    block: IntArray,
-    similarities: Mapping[str, Similarities],
-    gains: Similarities,
-    query_groups: IntArray,
-    by_group: _CandidateGroups,
-    own_candidate: IntArray | None,
-    contrasts: Sequence[tuple[str, str]],
-) -> _Scored | None:
-    """None where no query of the block has anything to find."""
-    wanted = gains(block)
-    if own_candidate is not None:
-        wanted[np.arange(len(block)), own_candidate[block]] = 0.0
-    answered = (wanted > 0).any(axis=1)
-    if not answered.any():
-        return None
-    block, wanted = block[answered], wanted[answered]
-    own = None if own_candidate is None else own_candidate[block]
-    scores: dict[str, dict[MetricKey, FloatArray]] = {}
-    changes: dict[str, dict[MetricKey, Any]] = {}
-    sole = by_group.sole_group(wanted, query_groups[block])
-    best = best_candidates(wanted)
-    for model, similarity in similarities.items():
-        ranked = rank_candidates(
-            similarity(block), wanted, best, own=own, first=NDCG_CUTOFF + by_group.largest
-        )
-        scores[model] = ranking_scores(ranked)
-        changes[model] = _changes(ranked, scores[model], sole, query_groups[block], by_group)
-    for one, other in contrasts:
-        name = f"{one}-{other}"
-        scores[name] = {key: scores[one][key] - scores[other][key] for key in RETRIEVAL_METRICS}
-        changes[name] = {key: changes[one][key] - changes[other][key] for key in RETRIEVAL_METRICS}
-    return _Scored(block, sole, scores, changes)
-
-
-def _in_threads(
-    function: Callable[[IntArray], _Scored | None], blocks: Iterable[IntArray]
-) -> Iterator[_Scored | None]:
-    """The function of each block, in order; one block a core, so products of matrices keep to one core each."""
-    from threadpoolctl import threadpool_limits
-
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[_Scored | None]] = deque()
-        for block in blocks:
-            waiting.append(pool.submit(function, block))
-            # No more than is being worked on: a finished block is large.
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-class _Sums:
-    """What `ratio_jackknife` needs of one model, by metric."""
-
-    def __init__(self, groups: int, columns: int) -> None:
-        self.own = {key: np.zeros((groups, columns)) for key in RETRIEVAL_METRICS}
-        self.effect = {key: np.zeros((groups, columns)) for key in RETRIEVAL_METRICS}
-        self.squared = {key: np.zeros(columns) for key in RETRIEVAL_METRICS}
-
-    def add(
+    def __init__(
         self,
-        groups: IntArray,
-        columns: FloatArray,
-        scores: Mapping[MetricKey, FloatArray],
-        effects: Mapping[MetricKey, Any],
-        keyed: _Keys | None,
+        similarities: Mapping[str, Similarities],
+        gains: Similarities,
+        *,
+        query_groups: IntArray,
+        candidate_groups: IntArray,
+        scopes: FloatArray | None = None,
+        own_candidate: IntArray | None = None,
+        contrasts: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Add a block of queries; `effects` are [queries, groups], `keyed` is there where queries share groups."""
-        for key in RETRIEVAL_METRICS:
-            np.add.at(self.own[key], groups, columns * scores[key][:, None])
-            # Average precision depends on every candidate; the other figures on few, so theirs are sparse.
-            together = effects[key] if keyed is None else keyed.sums @ effects[key]
-            weights = columns.T if keyed is None else keyed.columns
-            by_column = weights @ together
-            self.effect[key] += (by_column if isinstance(by_column, np.ndarray) else by_column.toarray()).T
-            if isinstance(together, np.ndarray):
-                squares = np.einsum("ij,ij->i", together, together)
-            else:
-                squares = np.asarray(together.power(2).sum(axis=1)).reshape(-1)
-            self.squared[key] += weights @ squares
+        self._similarities = similarities
+        self._gains = gains
+        self._query_groups = query_groups
+        self._own_candidate = own_candidate
+        self._contrasts = contrasts
+        all_queries = np.ones((len(query_groups), 1))
+        self.columns = all_queries if scopes is None else np.hstack([all_queries, scopes])
+        self.groups = 1 + int(max(query_groups.max(), candidate_groups.max()))
+        self._candidate_groups = _CandidateGroups(candidate_groups, self.groups)
+
+    def score(self, block: IntArray) -> BlockSums | None:
+        """What a block of queries adds, all of a group among them; see `Scored`."""
+        from scipy.sparse import csr_matrix
+
+        # Similarities; as each is ranked, what each group does to the average precision takes their place.
+        average = {model: similarity(block) for model, similarity in self._similarities.items()}
+        heads: dict[str, list[Ranked]] = {model: [] for model in average}
+        leading: dict[str, list[Leading]] = {model: [] for model in average}
+        asked: list[IntArray] = []
+        soles: list[IntArray] = []
+        squares: dict[str, dict[MetricKey, FloatArray]] = {
+            name: {AVERAGE_PRECISION: np.zeros(self.columns.shape[1])} for name in self._names()
+        }
+        step = rows_per_block(PER_BLOCK * 8 * len(self._candidate_groups.of))
+        for part in pieces(self._query_groups[block], step):
+            gains = self._gains(block[part])
+            if self._own_candidate is not None:
+                gains[np.arange(len(gains)), self._own_candidate[block[part]]] = 0.0
+            relevant = gains > 0
+            answered = relevant.any(axis=1)
+            effects = {model: similarity[part] for model, similarity in average.items()}
+            if not answered.all():
+                for effect in effects.values():
+                    effect[~answered] = 0.0
+                effects = {model: one[answered] for model, one in effects.items()}
+            if not answered.any():
+                continue
+            queries, wanted = block[part][answered], Wanted(gains[answered], relevant[answered])
+            asked.append(queries)
+            soles.append(self._candidate_groups.sole_group(wanted, self._query_groups[queries]))
+            for model, effect in effects.items():
+                self._rank(effect, wanted, queries, soles[-1], heads[model], leading[model])
+                if not answered.all():
+                    average[model][part][answered] = effect
+            keys = _Keys(self._query_groups[queries], self.columns[queries])
+            for name, effect in self._and_contrasts(effects):
+                squares[name][AVERAGE_PRECISION] += keys.squares(effect)
+        if not asked:
+            return None
+        queries, sole = np.concatenate(asked), np.concatenate(soles)
+        groups, columns = self._query_groups[queries], self.columns[queries]
+        scores: dict[str, dict[MetricKey, FloatArray]] = {}
+        changes: dict[str, dict[MetricKey, Any]] = {}
+        for model in average:
+            found = _joined(heads[model])
+            scores[model] = ranking_scores(found)
+            changes[model] = self._changes(found, _joined(leading[model]), scores[model], sole, groups)
+        keys = _Keys(groups, columns)
+        for key in next(iter(changes.values())):
+            for name, change in self._and_contrasts({model: one[key] for model, one in changes.items()}):
+                squares[name][key] = keys.squares(change)
+        # Few queries of a block belong to a column.
+        own_columns = csr_matrix(self.columns[block].T)
+        by_group = self._candidate_groups.by_group
+        return BlockSums(
+            queries,
+            sole,
+            scores,
+            {
+                model: {key: _entries(columns, change) for key, change in of_model.items()}
+                for model, of_model in changes.items()
+            },
+            {model: by_group(own_columns @ effect) for model, effect in average.items()},
+            squares,
+        )
+
+    def _names(self) -> list[str]:
+        return [*self._similarities, *(f"{one}-{other}" for one, other in self._contrasts)]
+
+    def _and_contrasts(self, of_models: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        yield from of_models.items()
+        for one, other in self._contrasts:
+            yield f"{one}-{other}", of_models[one] - of_models[other]
+
+    def _rank(
+        self,
+        similarity: FloatArray,
+        wanted: Wanted,
+        queries: IntArray,
+        sole: IntArray,
+        heads: list[Ranked],
+        leading: list[Leading],
+    ) -> None:
+        """Rank some queries' candidates, and overwrite `similarity` by what each group does to average precision.
+
+        A group's effect stands where its first candidate is.
+        """
+        groups = self._candidate_groups
+        own = None if self._own_candidate is None else self._own_candidate[queries]
+        ranking = rank_candidates(similarity, wanted, own=own)
+        heads.append(ranked(ranking, wanted, nearest=NDCG_CUTOFF + groups.largest))
+        leading.append(leading_candidates(ranking, wanted, groups.of, groups.largest))
+        rows = np.arange(len(queries))
+        if own is not None:
+            similarity[rows, own] = 0.0
+        similarity.reshape(-1)[ranking.places.reshape(-1)] = average_precision_effects(ranking, wanted)
+        groups.add_up(similarity)
+        leaving = np.flatnonzero(sole >= 0)
+        similarity[leaving, groups.first[sole[leaving]]] = (heads[-1].precisions / wanted.total)[leaving]
+        first = groups.first[self._query_groups[queries]]
+        similarity[rows[first >= 0], first[first >= 0]] = 0.0
+
+    def _changes(
+        self,
+        found: Ranked,
+        leading: Leading,
+        scores: Mapping[MetricKey, FloatArray],
+        sole: IntArray,
+        own: IntArray,
+    ) -> dict[MetricKey, Any]:
+        """By how much each score but average precision falls when another group leaves. [queries, groups] each."""
+        groups = self._candidate_groups
+        effects: dict[MetricKey, Effects] = {
+            ("precision", cutoff): precision_effects(found, groups.of, cutoff, cutoff + groups.largest)
+            for cutoff in PRECISION_CUTOFFS
+        }
+        effects["mrr", None] = reciprocal_rank_effects(found.first, leading)
+        effects["ndcg", NDCG_CUTOFF] = gain_effects(
+            found, groups.of, scores["ndcg", NDCG_CUTOFF], NDCG_CUTOFF + groups.largest
+        )
+        return {key: _sparse(effect, sole, own, scores[key], self.groups) for key, effect in effects.items()}
 
 
-@dataclass(frozen=True)
-class _Keys:
-    """Queries of a block by group and column: [keys, queries] sums them, [columns, keys] says whose they are."""
+def _joined(parts: Sequence[_Part]) -> _Part:
+    """What was had of some queries after the other, together."""
+    return type(parts[0])(
+        *(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(parts[0]))
+    )
 
-    sums: Any
-    columns: Any
 
-
-def _keys(groups: IntArray, columns: FloatArray) -> _Keys:
+def _entries(columns: FloatArray, change: Any) -> tuple[IntArray, FloatArray]:
+    """Sums over the queries of each column, as in `BlockSums.effects`."""
     from scipy.sparse import csr_matrix
 
-    query, column = np.nonzero(columns)
-    width = columns.shape[1]
-    keys, key_of = np.unique(groups[query] * width + column, return_inverse=True)
-    ones = np.ones(len(query))
-    sums = csr_matrix((ones, (key_of.reshape(-1), query)), shape=(len(keys), len(groups)))
-    own = csr_matrix((np.ones(len(keys)), (keys % width, np.arange(len(keys)))), shape=(width, len(keys)))
-    return _Keys(sums, own)
+    summed = (csr_matrix(columns.T) @ change).tocoo()
+    return summed.row.astype(np.int64) * summed.shape[1] + summed.col, summed.data
+
+
+class _Keys:
+    """Sums of what a group does to the queries of one group and column, and of their squares."""
+
+    def __init__(self, groups: IntArray, columns: FloatArray) -> None:
+        from scipy.sparse import csr_matrix
+
+        self._columns: Any = columns.T
+        self._sums: Any = None
+        if len(np.unique(groups)) == len(groups):
+            return
+        query, column = np.nonzero(columns)
+        width = columns.shape[1]
+        keys, key_of = np.unique(groups[query] * width + column, return_inverse=True)
+        shape = len(keys), len(groups)
+        self._sums = csr_matrix((np.ones(len(query)), (key_of.reshape(-1), query)), shape=shape)
+        own = keys % width, np.arange(len(keys))
+        self._columns = csr_matrix((np.ones(len(keys)), own), shape=(width, len(keys)))
+
+    def squares(self, effect: Any) -> FloatArray:
+        """By column, the squares of effects [queries, groups], those on one group's queries summed. [columns]."""
+        together = effect if self._sums is None else self._sums @ effect
+        if isinstance(together, np.ndarray):
+            return np.asarray(self._columns @ np.einsum("ij,ij->i", together, together))
+        return np.asarray(self._columns @ np.asarray(together.power(2).sum(axis=1)).reshape(-1))
 
 
 class _CandidateGroups:
-    """Candidates in the order of their groups, so that sums by group are sums of slices."""
+    """The groups of the candidates.
+
+    Attributes
+    ----------
+    of
+        int64 [candidates].
+    first
+        int64 [groups], the first candidate of each; -1 for none.
+    largest
+        candidates of the largest group.
+    """
 
     def __init__(self, groups: IntArray, count: int) -> None:
         self.of = groups
-        self.count = count
-        self.largest = int(np.bincount(groups).max())
+        self._present, firsts = np.unique(groups, return_index=True)
+        self.first = np.full(count, -1)
+        self.first[self._present] = firsts
+        sizes = np.bincount(groups, minlength=count)
+        self.largest = int(sizes.max())
         order = np.argsort(groups, kind="stable")
-        self._place = np.empty(len(groups), dtype=np.int64)
-        self._place[order] = np.arange(len(groups))
-        self._present, self._starts = np.unique(groups[order], return_index=True)
+        self._several = order[sizes[groups[order]] > 1]
+        self._starts = np.flatnonzero(np.diff(groups[self._several], prepend=-1))
 
-    def sums(self, order: IntArray, values: FloatArray) -> FloatArray:
-        """Values [queries, ranks] of ranked candidates, summed by group. [queries, groups]."""
-        summed = np.zeros((len(order), self.count))
-        if self.largest == 1:
-            np.put_along_axis(summed, self.of[order], values, axis=1)
-            return summed
-        placed = np.zeros((len(order), len(self.of)))
-        np.put_along_axis(placed, self._place[order], values, axis=1)
-        summed[:, self._present] = np.add.reduceat(placed, self._starts, axis=1)
-        return summed
+    def add_up(self, values: FloatArray) -> None:
+        """Put the sum of a group's values, [queries, candidates], where its first candidate is, and 0 at its others."""
+        if not len(self._several):
+            return
+        sums = np.add.reduceat(np.take(values, self._several, axis=1), self._starts, axis=1)
+        row_starts = values.shape[1] * np.arange(len(values))[:, None]
+        flat = values.reshape(-1)
+        flat[row_starts + self._several] = 0.0
+        flat[row_starts + self._several[self._starts]] = sums
 
-    def sole_group(self, gains: FloatArray, own: IntArray) -> IntArray:
+    def by_group(self, values: FloatArray) -> FloatArray:
+        """Values [columns, candidates], each where a group's first candidate is, as [columns, groups]."""
+        found = np.zeros((len(values), len(self.first)))
+        found[:, self._present] = values[:, self.first[self._present]]
+        return found
+
+    def sole_group(self, wanted: Wanted, own: IntArray) -> IntArray:
         """The only group that holds a relevant candidate, where it is not the query's own; else -1. [queries]."""
-        query, candidate = np.nonzero(gains)
-        starts = np.searchsorted(query, np.arange(len(gains)))
-        found = self.of[candidate]
-        lowest, highest = np.minimum.reduceat(found, starts), np.maximum.reduceat(found, starts)
+        found = self.of[wanted.candidate]
+        lowest = np.minimum.reduceat(found, wanted.starts)
+        highest = np.maximum.reduceat(found, wanted.starts)
         return np.where((lowest == highest) & (lowest != own), lowest, -1)
 
 
-def _blocks(groups: IntArray, candidates: int) -> Iterator[IntArray]:
-    """Queries in blocks that fit into memory, those that are alone in their group first.
+def in_blocks(groups: IntArray, candidates: int) -> Iterator[IntArray]:
+    """Queries in blocks whose products fit into memory, those that are alone in their group first.
 
     All queries of a group are in one block.
     """
-    step = rows_per_block(candidates * 2 * BYTES_PER_CANDIDATE)
     order = np.lexsort((groups, np.bincount(groups)[groups] > 1))
-    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
-    first = 0
-    while first < len(order):
-        later = starts[starts >= first + step]
-        stop = int(later[0]) if len(later) else len(order)
-        yield order[first:stop]
-        first = stop
-
-
-def _changes(
-    ranked: Ranked,
-    scores: Mapping[MetricKey, FloatArray],
-    sole: IntArray,
-    own: IntArray,
-    groups: _CandidateGroups,
-) -> dict[MetricKey, Any]:
-    """By how much each query's score falls when the candidates of each other group leave. [queries, groups] each."""
-    effects: dict[MetricKey, Effects] = {
-        ("precision", cutoff): precision_effects(ranked, groups.of, cutoff, cutoff + groups.largest)
-        for cutoff in PRECISION_CUTOFFS
-    }
-    effects["mrr", None] = reciprocal_rank_effects(ranked, groups.of)
-    effects["ndcg", NDCG_CUTOFF] = gain_effects(
-        ranked, groups.of, scores["ndcg", NDCG_CUTOFF], NDCG_CUTOFF + groups.largest
-    )
-    found = {key: _sparse(effect, sole, own, scores[key], groups.count) for key, effect in effects.items()}
-    average = groups.sums(ranked.order, average_precision_effects(ranked))
-    rows = np.arange(len(own))
-    leaving = sole >= 0
-    average[rows[leaving], sole[leaving]] = scores["map", None][leaving]
-    average[rows, own] = 0.0
-    found["map", None] = average
-    return found
+    for piece in pieces(groups[order], min(MOST_QUERIES, rows_per_block(8 * candidates))):
+        yield order[piece]
 
 
 def _sparse(effect: Effects, sole: IntArray, own: IntArray, scores: FloatArray, groups: int) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from medembed_pipeline.evaluation.errors import EvaluationError
-from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 
 MINIMUM_NOTES = 3
 """A specialty with fewer scored notes gets no figure of its own."""
@@ -81,6 +81,19 @@ def jaccard(queries: FloatArray, candidates: FloatArray) -> FloatArray:
     shared = queries @ candidates.T
     union = queries.sum(axis=1)[:, None] + candidates.sum(axis=1)[None, :] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def set_gains(membership: FloatArray) -> Callable[[IntArray], FloatArray]:
+    """Notes, by number, -> the Jaccard index of their sets with those of all notes, float64 [those, n], a fresh array.
+
+    Parameters
+    ----------
+    membership
+        float64 [n, m] specialty sets. There are far fewer different ones than notes.
+    """
+    sets, set_of = np.unique(membership, axis=0, return_inverse=True)
+    numbers = set_of.reshape(-1)
+    return lambda notes: np.take(jaccard(membership[notes], sets), numbers, axis=1)
 
 
 def notes_with_relevant(membership: FloatArray) -> BoolArray:

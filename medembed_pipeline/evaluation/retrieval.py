@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,113 +22,164 @@ RETRIEVAL_METRICS: tuple[MetricKey, ...] = (
     ("map", None),
 )
 
-BYTES_PER_CANDIDATE = 80  # keys, order, gains, hits and the temporaries between them
+BYTES_PER_CANDIDATE = 80  # keys, places, gains, hits and the temporaries between them
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """The candidates of some queries, nearest first.
+class Wanted:
+    """What some queries are to find: the same for every model.
 
     Attributes
     ----------
-    order
-        int64 [queries, ranks], the candidates.
+    gains
+        float64 [queries, candidates], 0 where a candidate is not relevant.
     relevant
-        bool [queries, ranks].
-    top
-        float64 [queries, at least 10 or all ranks], gains of the first.
-    best
-        float64 [queries, 11 or fewer], the largest gains there are, largest first.
-    best_candidates
-        int64, candidates with these gains.
-    query, rank
-        int64 [relevant candidates], where they are, query after query, ranks from 0.
+        bool [queries, candidates].
     """
 
-    order: IntArray
+    gains: FloatArray
     relevant: BoolArray
-    top: FloatArray
-    best: FloatArray
-    best_candidates: IntArray
-    query: IntArray
-    rank: IntArray
 
-    @property
+    @cached_property
     def total(self) -> IntArray:
         """How many relevant candidates each query has. int64 [queries]."""
-        return np.bincount(self.query, minlength=len(self.order))
+        return np.count_nonzero(self.relevant, axis=1)
 
-    @property
+    @cached_property
+    def starts(self) -> IntArray:
+        """Where each query's relevant candidates begin. int64 [queries]."""
+        return np.cumsum(self.total) - self.total
+
+    @cached_property
+    def query(self) -> IntArray:
+        """Whose the relevant candidates are, query after query. int64 [relevant candidates]."""
+        return np.repeat(np.arange(len(self.total)), self.total)
+
+    @cached_property
+    def candidate(self) -> IntArray:
+        """The relevant candidates, by number, query after query. int64 [relevant candidates]."""
+        return np.flatnonzero(self.relevant) - self.gains.shape[1] * self.query
+
+    @cached_property
     def hits(self) -> IntArray:
-        """Of each relevant candidate: relevant ones of its query up to it. int64 [relevant candidates]."""
-        total = self.total
-        return np.arange(1, len(self.query) + 1) - (np.cumsum(total) - total)[self.query]
+        """Of each relevant candidate of a ranking: relevant ones of its query up to it. int64 [relevant candidates]."""
+        return np.arange(1, len(self.query) + 1) - np.repeat(self.starts, self.total)
 
-    def of(self, queries: IntArray) -> Ranked:
-        """Some of the queries."""
-        relevant = self.relevant[queries]
-        query, rank = np.nonzero(relevant)
-        return Ranked(
-            self.order[queries],
-            relevant,
-            self.top[queries],
-            self.best[queries],
-            self.best_candidates[queries],
-            query,
-            rank,
-        )
+    @cached_property
+    def best(self) -> tuple[FloatArray, IntArray]:
+        """The eleven largest gains of each query, largest first, and candidates that have them."""
+        count = self.gains.shape[1]
+        width = min(NDCG_CUTOFF + 1, count)
+        found = np.empty((len(self.gains), width), dtype=np.int64)
+        # Where eleven candidates share the largest gain, which is usual, nothing needs to be sorted.
+        largest = self.gains.max(axis=1)
+        at_most = np.flatnonzero(self.gains[self.query, self.candidate] == largest[self.query])
+        number = np.bincount(self.query[at_most], minlength=len(self.gains))
+        plenty = number >= width
+        starts = np.cumsum(number) - number
+        found[plenty] = self.candidate[at_most[starts[plenty, None] + np.arange(width)]]
+        if not plenty.all():
+            rest = self.gains[~plenty]
+            cut = count - width
+            found[~plenty] = np.argpartition(rest, cut, axis=1)[:, cut:] if cut else np.arange(width)
+        values = np.take_along_axis(self.gains, found, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        return np.take_along_axis(values, order, axis=1), np.take_along_axis(found, order, axis=1)
 
 
-def rank_candidates(
-    similarity: FloatArray,
-    gains: FloatArray,
-    best: tuple[FloatArray, IntArray],
-    *,
-    own: IntArray | None = None,
-    first: int = NDCG_CUTOFF,
-) -> Ranked:
+@dataclass(frozen=True)
+class Ranking:
+    """All candidates of some queries, nearest first.
+
+    Attributes
+    ----------
+    places
+        int64 [queries, ranks], where the candidates are in an array [queries, candidates] that is laid out flat.
+    candidates
+        how many there are.
+    rank
+        int64 [relevant candidates], their ranks from 0, query after query.
+    precision
+        float64 [relevant candidates], precision at these ranks.
+    """
+
+    places: IntArray
+    candidates: int
+    rank: IntArray
+    precision: FloatArray
+
+    def at(self, query: IntArray, rank: IntArray) -> IntArray:
+        """The candidates at some ranks of some queries."""
+        return self.places[query, rank] - self.candidates * query
+
+
+def rank_candidates(similarity: FloatArray, wanted: Wanted, *, own: IntArray | None = None) -> Ranking:
     """Rank the candidates of each query; equal similarities (see `ranking_keys`) go to the lower number.
 
     Parameters
     ----------
     similarity
         float64 [queries, candidates], overwritten.
-    gains
-        float64 [queries, candidates], 0 where a candidate is not relevant.
-    best
-        of `best_candidates`.
+    wanted
+        what the queries are to find.
     own
         int64 [queries], the candidate that is the query itself and is left out; None for none.
-    first
-        of how many ranks the gains are wanted, at least ten.
     """
+    queries, candidates = similarity.shape
     keys = ranking_keys(similarity, own=own)
     keys.sort(axis=1)
-    order = candidates_of(keys if own is None else keys[:, :-1], similarity.shape[1])
-    relevant = np.take_along_axis(gains > 0, order, axis=1)
-    query, rank = np.nonzero(relevant)
-    top = np.take_along_axis(gains, order[:, :first], axis=1)
-    return Ranked(order, relevant, top, *best, query, rank)
+    places = candidates_of(keys if own is None else keys[:, :-1], candidates)
+    places += candidates * np.arange(queries)[:, None]
+    rank = np.flatnonzero(wanted.relevant.reshape(-1)[places]) - places.shape[1] * wanted.query
+    return Ranking(places, candidates, rank, wanted.hits / (rank + 1.0))
 
 
-def best_candidates(gains: FloatArray) -> tuple[FloatArray, IntArray]:
-    """The eleven largest gains of each query, largest first, and candidates that have them."""
-    width = min(NDCG_CUTOFF + 1, gains.shape[1])
-    found = np.empty((len(gains), width), dtype=np.int64)
-    # Where eleven candidates share the largest gain, which is usual, nothing needs to be sorted.
-    at_most = gains == gains.max(axis=1, keepdims=True)
-    number = at_most.sum(axis=1)
-    plenty = number >= width
-    candidate = np.nonzero(at_most)[1]
-    starts = np.cumsum(number) - number
-    found[plenty] = candidate[starts[plenty, None] + np.arange(width)]
-    if not plenty.all():
-        cut = gains.shape[1] - width
-        rest = gains[~plenty]
-        found[~plenty] = np.argpartition(rest, cut, axis=1)[:, cut:] if cut else np.arange(width)
-    values = np.take_along_axis(gains, found, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(found, order, axis=1)
+@dataclass(frozen=True)
+class Ranked:
+    """What the figures need of the rankings of some queries.
+
+    Attributes
+    ----------
+    order
+        int64 [queries, at least 10 or all ranks], the nearest candidates.
+    gains
+        float64, their gains.
+    best, best_candidates, total
+        of `Wanted`.
+    first
+        int64 [queries], rank of the first relevant candidate, from 0; 0 where there is none.
+    precisions
+        float64 [queries], sum of the precision at the ranks of the relevant candidates.
+    """
+
+    order: IntArray
+    gains: FloatArray
+    best: FloatArray
+    best_candidates: IntArray
+    total: IntArray
+    first: IntArray
+    precisions: FloatArray
+
+    @property
+    def relevant(self) -> BoolArray:
+        """Which of the nearest candidates are relevant."""
+        return self.gains > 0
+
+
+def ranked(ranking: Ranking, wanted: Wanted, *, nearest: int = NDCG_CUTOFF) -> Ranked:
+    """What the figures need: so many of the `nearest` candidates, at least ten, and how the relevant ones rank."""
+    order = ranking.places[:, :nearest] - ranking.candidates * np.arange(len(ranking.places))[:, None]
+    first = np.zeros(len(order), dtype=np.int64)
+    found = wanted.total > 0
+    first[found] = ranking.rank[wanted.starts[found]]
+    return Ranked(
+        order,
+        np.take_along_axis(wanted.gains, order, axis=1),
+        *wanted.best,
+        wanted.total,
+        first,
+        np.asarray(np.bincount(wanted.query, ranking.precision, minlength=len(order)), dtype=np.float64),
+    )
 
 
 def ranking_scores(ranked: Ranked) -> dict[MetricKey, FloatArray]:
@@ -156,13 +208,12 @@ def ranking_scores(ranked: Ranked) -> dict[MetricKey, FloatArray]:
         ("precision", cutoff): ranked.relevant[:, :cutoff].sum(axis=1) / cutoff
         for cutoff in PRECISION_CUTOFFS
     }
-    scores["mrr", None] = 1.0 / (1 + ranked.relevant.argmax(axis=1))
+    scores["mrr", None] = 1.0 / (1 + ranked.first)
     ideal = discounted(ranked.best)
     scores["ndcg", NDCG_CUTOFF] = np.divide(
-        discounted(ranked.top), ideal, out=np.full(len(total), np.nan), where=ideal > 0
+        discounted(ranked.gains), ideal, out=np.full(len(total), np.nan), where=ideal > 0
     )
-    precisions = np.bincount(ranked.query, ranked.hits / (ranked.rank + 1.0), minlength=len(total))
-    scores["map", None] = precisions / np.maximum(total, 1)
+    scores["map", None] = ranked.precisions / np.maximum(total, 1)
     return {key: np.where(total > 0, scores[key], np.nan) for key in RETRIEVAL_METRICS}
 
 
@@ -196,8 +247,9 @@ def retrieval_scores(
         queries = np.arange(start, min(start + step, count))
         gains = jaccard(membership[queries], membership)
         gains[np.arange(len(queries)), queries] = 0.0
-        ranked = rank_candidates(rows[queries] @ rows.T, gains, best_candidates(gains), own=queries)
-        for key, values in ranking_scores(ranked).items():
+        wanted = Wanted(gains, gains > 0)
+        ranking = rank_candidates(rows[queries] @ rows.T, wanted, own=queries)
+        for key, values in ranking_scores(ranked(ranking, wanted)).items():
             scores[key][queries] = values
     return scores
 

@@ -18,11 +18,16 @@ from medembed_pipeline.evaluation import REVISION
 from medembed_pipeline.evaluation.neighbors import (
     BYTES_PER_CANDIDATE,
     NEIGHBORS,
-    candidates_of,
+    nearest_of_blocks,
     ranking_keys,
-    similarities_of,
 )
-from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block, unit_rows
+from medembed_pipeline.evaluation.vectors import (
+    FloatArray,
+    IntArray,
+    column_of_rows,
+    rows_of_column,
+    rows_per_block,
+)
 
 QUERY_ROWS = 2_048
 CANDIDATE_ROWS = 16_384
@@ -46,7 +51,7 @@ def nearest_keys(tables: Sequence[pa.Table], settings: Mapping[str, Any], worker
         Column keys, a fixed-size list of int64 of k, or of as many as the block has; a query's own key, where it is
         among them, is the largest int64.
     """
-    queries, candidates = (_matrix(table) for table in tables)
+    queries, candidates = (rows_of_column(table.column(0)) for table in tables)
     first, count = settings["first_candidate"], settings["count"]
     width = min(settings["k"], len(candidates))
     smallest = np.empty((len(queries), width), dtype=np.int64)
@@ -80,23 +85,15 @@ def sharded_neighbors(
     k
         neighbours per row, at least 1.
     """
-    rows = unit_rows(embeddings)
-    count = len(rows)
-    width = max(0, min(k, count - 1))
-    indices = np.empty((count, width), dtype=np.int64)
-    similarities = np.empty((count, width), dtype=np.float32)
-    if width == 0:
-        return indices, similarities
-    firsts = range(0, count, CANDIDATE_ROWS)
-    found = engine.map(NEAREST_KEYS, _shards(rows, k))
-    for start in range(0, count, QUERY_ROWS):
-        stop = min(start + QUERY_ROWS, count)
-        nearest: IntArray = np.empty((stop - start, 0), dtype=np.int64)
-        for _ in firsts:
-            nearest = np.sort(np.concatenate((nearest, _matrix(next(found))), axis=1), axis=1)[:, :width]
-        indices[start:stop] = candidates_of(nearest, count)
-        similarities[start:stop] = similarities_of(nearest, count)
-    return indices, similarities
+
+    def blocks(rows: FloatArray, width: int) -> Iterator[IntArray]:
+        found = engine.map(NEAREST_KEYS, _shards(rows, width))
+        for _ in range(0, len(rows), QUERY_ROWS):
+            # Of each block of candidates the nearest, side by side.
+            near = [rows_of_column(next(found).column(0)) for _ in range(0, len(rows), CANDIDATE_ROWS)]
+            yield np.sort(np.concatenate(near, axis=1), axis=1)[:, :width]
+
+    return nearest_of_blocks(embeddings, k, blocks)
 
 
 def _shards(rows: FloatArray, k: int) -> Iterator[Shard]:
@@ -112,11 +109,4 @@ def _shards(rows: FloatArray, k: int) -> Iterator[Shard]:
 
 
 def _block(rows: FloatArray, first: int, size: int) -> ShardRows:
-    flat = pa.array(rows[first : first + size].reshape(-1))
-    return ShardRows(pa.table({"row": pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])}))
-
-
-def _matrix(table: pa.Table) -> Any:
-    column = table.column(0).combine_chunks()
-    array = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-    return array.flatten().to_numpy().reshape(len(array), column.type.list_size)
+    return ShardRows(pa.table({"row": column_of_rows(rows[first : first + size])}))

@@ -6,7 +6,7 @@ import numpy as np
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, sum_by_group
 from medembed_pipeline.evaluation.metric_names import MetricKey
-from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import PER_BLOCK, FloatArray, IntArray, rows_per_block
 
 _SMALLEST_VARIANCE = 1e-14  # below this a variance is rounding, not spread
 
@@ -43,9 +43,20 @@ class PairSums:
     def similarity(self, notes: IntArray) -> FloatArray:
         """Similarity of some notes to all, float64 [those, n]; what is needed of it is kept."""
         found = self.rows[notes] @ self.rows.T
-        ordered = found[:, self._order]
-        self._squares[notes] = np.add.reduceat(np.square(ordered, out=ordered), self._starts, axis=1)
+        step = rows_per_block(PER_BLOCK * 8 * len(self.rows))
+        for start in range(0, len(notes), step):
+            ordered = np.take(found[start : start + step], self._order, axis=1)
+            squares = np.square(ordered, out=ordered)
+            self._squares[notes[start : start + step]] = np.add.reduceat(squares, self._starts, axis=1)
         return found
+
+    def squares(self, notes: IntArray) -> FloatArray:
+        """What was collected of some notes, float64 [those, sets]; NaN where nothing was."""
+        return self._squares[notes]
+
+    def keep(self, notes: IntArray, squares: FloatArray) -> None:
+        """Take what another process collected of some notes."""
+        self._squares[notes] = squares
 
     def moments(self) -> FloatArray:
         """Number, sum and sum of squares of each note's similarities to the others of each set. [3, n, sets]."""
@@ -126,16 +137,17 @@ def _pairs_within_groups(
     order = np.argsort(groups, kind="stable")
     sizes = np.bincount(groups, minlength=group_count)
     ends = np.cumsum(sizes)
-    for group in np.flatnonzero(sizes > 1):
-        members = order[ends[group] - sizes[group] : ends[group]]
-        left, right = np.triu_indices(len(members), k=1)
-        left, right = members[left], members[right]
-        similarity = np.einsum("ij,ij->i", rows[left], rows[right])
-        meets = np.einsum("ij,ij->i", membership[left], membership[right]) > 0
-        inside = np.maximum(columns[left], columns[right])
+    for size in np.unique(sizes[sizes > 1]):
+        same = np.flatnonzero(sizes == size)
+        members = order[ends[same, None] - size + np.arange(size)]
+        left, right = np.triu_indices(size, k=1)
+        own, sets = rows[members], membership[members]
+        similarity = (own @ own.transpose(0, 2, 1))[:, left, right]
+        meets = (sets @ sets.transpose(0, 2, 1))[:, left, right] > 0
+        inside = np.maximum(columns[members[:, left]], columns[members[:, right]])
         for kind, chosen in ((0, meets), (1, ~meets)):
             for moment in range(3):
-                found[kind, moment, group] = (chosen * similarity**moment) @ inside
+                found[kind, moment, same] = np.einsum("gp,gpc->gc", chosen * similarity**moment, inside)
     return found
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from medembed_pipeline.evaluation.errors import EvaluationError
 
@@ -13,6 +16,9 @@ BoolArray = npt.NDArray[np.bool_]
 
 BLOCK_BYTES = 128 * 1024 * 1024
 """Bytes that one block of a blocked computation may hold, together with its temporaries."""
+
+PER_BLOCK = 64
+"""Pieces of a block that many steps work on, one after the other: one array of a piece stays near the core."""
 
 _NORM_TOLERANCE = 1e-3
 
@@ -55,6 +61,18 @@ def unit_rows(embeddings: npt.ArrayLike, *, name: str = "embeddings") -> FloatAr
         )
     rows /= norms[:, None]
     return rows
+
+
+def column_of_rows(rows: FloatArray) -> pa.FixedSizeListArray:
+    """Rows float64 [n, d] as a column; see `rows_of_column`."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1])
+
+
+def rows_of_column(column: pa.ChunkedArray) -> Any:
+    """What `column_of_rows` made a column of."""
+    cells = column.combine_chunks()
+    array = cells.chunk(0) if isinstance(cells, pa.ChunkedArray) else cells
+    return array.flatten().to_numpy().reshape(len(array), column.type.list_size)
 
 
 def rows_per_block(bytes_per_row: int, memory_bytes: int = BLOCK_BYTES) -> int:

@@ -1,8 +1,9 @@
 """Assets of the group `notes`: what landed, what was rejected, the cleaned notes, their splits."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timezone
+from functools import cache, partial
 from itertools import compress
 from typing import Any
 
@@ -60,6 +61,7 @@ from medembed_pipeline.notes.reader import ReaderOptions
 from medembed_pipeline.notes.rejections import REJECTION_REASONS
 from medembed_pipeline.notes.row_chunks import REJECTED_SCHEMA
 from medembed_pipeline.notes.settings import CleaningSettings, LandingSettings, SplitSettings
+from medembed_pipeline.notes.sharded_bands import sharded_bands
 from medembed_pipeline.notes.slices import refuse_unusable_slices, version_with_slices
 from medembed_pipeline.notes.splits import NOTE_SPLITS_SCHEMA, SPLITS, assign_splits
 from medembed_pipeline.settings import load_settings
@@ -183,8 +185,10 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake, engine: Engine
     texts = rows.column("text")
     version = prepared_version(redact=settings.redact)
 
+    shards = engine or LocalEngine(lake)
+
     def prepare(blocks: Sequence[list[int]]) -> Iterator[pa.Table]:
-        return prepared_blocks(texts, blocks, redact=settings.redact, engine=engine or LocalEngine(lake))
+        return prepared_blocks(texts, blocks, redact=settings.redact, engine=shards)
 
     keys = text_keys(text.as_py() for text in texts)
     prepared, fresh = KeyedStore(lake, "prepared_texts", version).get_or_map(
@@ -197,6 +201,7 @@ def clean(raw: LakeTable, settings: CleaningSettings, lake: Lake, engine: Engine
         document_types=settings.document_types,
         label_separator=settings.label_separator,
         near_duplicate_threshold=settings.near_duplicate_threshold,
+        bands=partial(sharded_bands, shards),
     )
     facts = {
         "rows": merged.rows,
@@ -273,8 +278,10 @@ def note_splits(work: AssetIO, settings: SplitSettings) -> dg.MaterializeResult[
     with work.lake.lock(MEMORY):
         memory = open_memory(work.lake, settings, now)
         work.note_input(STARTED, str(memory.started))
-        result = work.publish(lambda: split(notes, settings, memory), NOTE_SPLITS_SCHEMA)
-        remember(work.lake, notes, memory, now)
+        # Asked for by either, or by none.
+        grouping = cache(partial(group, notes, memory))
+        result = work.publish(lambda: split(notes, settings, memory, grouping()), NOTE_SPLITS_SCHEMA)
+        remember(work.lake, notes, memory, grouping, now)
     return result
 
 
@@ -291,9 +298,8 @@ def group(notes: LakeTable, memory: NoteMemory) -> Grouping:
     return group_notes(notes.read(columns), memory, threshold=threshold, shown_ids=shown_ids)
 
 
-def split(notes: LakeTable, settings: SplitSettings, memory: NoteMemory) -> Built:
+def split(notes: LakeTable, settings: SplitSettings, memory: NoteMemory, grouping: Grouping) -> Built:
     """Groups and splits of all notes, by what is remembered of every note ever split."""
-    grouping = group(notes, memory)
     table = notes.read(["note_id", "specialties", "note_date", "patients"])
     ids: list[str] = table.column("note_id").to_pylist()
     groups = [grouping.groups[note] for note in ids]
@@ -338,7 +344,9 @@ def patients_on_both_sides(patients: Sequence[Sequence[str]], timely: Sequence[b
     return sum(len(own) == 2 for own in sides.values())
 
 
-def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) -> None:
+def remember(
+    lake: Lake, notes: LakeTable, memory: NoteMemory, grouping: Callable[[], Grouping], now: datetime
+) -> None:
     """Add the published splits to the memory, unless it has them; call while holding its lock."""
     columns = lake.table("note_splits").read().to_pydict()
     splits = dict(zip(columns["note_id"], columns["split"], strict=True))
@@ -350,7 +358,7 @@ def remember(lake: Lake, notes: LakeTable, memory: NoteMemory, now: datetime) ->
         for note, own in groups.items()
     ):
         return
-    renamed = group(notes, memory).renamed
+    renamed = grouping().renamed
     table = notes.read(["note_id", "signature", "sketch", "patients", "note_keys"])
     write_memory(lake, with_splits(memory, table, splits, groups, renamed, now))
 

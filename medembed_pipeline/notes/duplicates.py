@@ -7,7 +7,7 @@ of datasketch (https://ekzhu.com/datasketch/minhash.html), so a signature equals
 vectorised.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ from medembed_pipeline.notes.shingles import (
 )
 
 IntArray = npt.NDArray[np.int64]
+
+Bands = Callable[[UInt32Array, int, float], Iterable[IntArray]]
+"""Signatures, columns of a band, threshold -> codes of each band's candidates, see :func:`band_pairs`."""
 
 #: Number of hash functions of a signature: the estimate of a similarity of 0.8 has a standard error of 0.035.
 DEFAULT_PERMUTATIONS = 128
@@ -109,7 +112,11 @@ def named_groups(note_ids: Sequence[str], left: IntArray, right: IntArray) -> li
 
 
 def near_pairs(
-    signatures: UInt32Array, *, shingles: Sequence[UInt32Array] | None = None, threshold: float = 0.8
+    signatures: UInt32Array,
+    *,
+    shingles: Sequence[UInt32Array] | None = None,
+    threshold: float = 0.8,
+    bands: Bands | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Row numbers ``left < right`` of near-duplicates: enough pairs to connect all that is connected.
 
@@ -119,12 +126,13 @@ def near_pairs(
 
     Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified. In a
     bucket of up to 16 notes every pair is looked at; in a larger one a search finds links that connect what is
-    connected, as all pairs of a thousand copies would be half a million.
+    connected, as all pairs of a thousand copies would be half a million. ``bands``: where they are worked on; None:
+    in this process.
 
     References: R. J. Bayardo, Y. Ma, R. Srikant, "Scaling up all pairs similarity search" (2007), for the
     distinction between candidates and their verification.
     """
-    left, right, _ = _verified_pairs(signatures, threshold)
+    left, right, _ = _verified_pairs(signatures, threshold, bands or _all_bands)
     if shingles is None or not len(signatures):
         return left, right
     component = components(len(signatures), left, right)
@@ -174,12 +182,12 @@ def _pairs_that_fell_short(
     copies = np.ascontiguousarray(signatures[rows])
     width = _rows_per_band(permutations, threshold, missed=_MISSED_AT_THE_THRESHOLD)
     found: list[IntArray] = [np.empty(0, dtype=np.int64)]
-    for start in range(0, permutations - width + 1, width):
-        for members in _buckets(copies, start, width):
-            own = rows[members]
-            first, second = np.triu_indices(len(own), k=1)
-            apart = component[own[first]] != component[own[second]]
-            found.append(own[first[apart]] * count + own[second[apart]])
+    for start in band_starts(permutations, width):
+        order, starts, sizes = _bucket_bounds(copies, start, width)
+        for size in np.unique(sizes[sizes > 1]).tolist():
+            left, right = _pairs_of_buckets(rows[order], starts[sizes == size], size)
+            apart = component[left] != component[right]
+            found.append(left[apart] * count + right[apart])
     codes = np.unique(np.concatenate(found))
     left, right = codes // count, codes % count
     close = _similarities(signatures, left, right) >= threshold - _SHORT_BY_CHANCE
@@ -252,16 +260,24 @@ def _rows_per_band(permutations: int, threshold: float, *, missed: float = _MISS
     return 1
 
 
+def band_starts(permutations: int, rows: int) -> range:
+    """Where the bands of so many columns begin in a signature."""
+    return range(0, permutations - rows + 1, rows)
+
+
+def _all_bands(signatures: UInt32Array, rows: int, threshold: float) -> Iterator[IntArray]:
+    return (
+        band_pairs(signatures, start, rows, threshold) for start in band_starts(signatures.shape[1], rows)
+    )
+
+
 def _verified_pairs(
-    signatures: UInt32Array, threshold: float
+    signatures: UInt32Array, threshold: float, bands: Bands
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Row numbers ``left < right`` and estimated similarities of the pairs, sorted by both."""
     count, permutations = signatures.shape
     rows = _rows_per_band(permutations, threshold)
-    found: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    for start in range(0, permutations - rows + 1, rows):
-        found.append(_band_pairs(signatures, start, rows, threshold))
-    codes = np.unique(np.concatenate(found))
+    codes = np.unique(np.concatenate([np.empty(0, dtype=np.int64), *bands(signatures, rows, threshold)]))
     left, right = codes // max(count, 1), codes % max(count, 1)
     similarity = _similarities(signatures, left, right)
     keep = similarity >= threshold
@@ -282,24 +298,23 @@ def _bucket_bounds(signatures: UInt32Array, start: int, rows: int) -> tuple[IntA
     return order, starts, sizes
 
 
-def _buckets(signatures: UInt32Array, start: int, rows: int) -> Iterator[IntArray]:
-    """The notes of each bucket of two or more, ascending."""
-    order, starts, sizes = _bucket_bounds(signatures, start, rows)
-    for bucket in np.flatnonzero(sizes > 1).tolist():
-        yield order[starts[bucket] : starts[bucket] + sizes[bucket]]
+def _pairs_of_buckets(order: IntArray, starts: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """All pairs within buckets of one size."""
+    members = order[starts[:, None] + np.arange(size)]
+    # A stable sort keeps the members of a bucket in the order of the notes, so left < right.
+    first, second = np.triu_indices(size, k=1)
+    return members[:, first].reshape(-1), members[:, second].reshape(-1)
 
 
-def _band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float) -> npt.NDArray[np.int64]:
+def band_pairs(signatures: UInt32Array, start: int, rows: int, threshold: float) -> npt.NDArray[np.int64]:
     """Codes ``left * count + right`` of the candidates that one band gives."""
     count = len(signatures)
     order, starts, sizes = _bucket_bounds(signatures, start, rows)
     codes: list[npt.NDArray[np.int64]] = []
     small = (sizes > 1) & (sizes <= _BUCKET_ALL_PAIRS)
     for size in np.unique(sizes[small]).tolist():
-        members = order[starts[sizes == size][:, None] + np.arange(size)]
-        # A stable sort keeps the members of a bucket in the order of the notes, so left < right.
-        first, second = np.triu_indices(size, k=1)
-        codes.append((members[:, first] * count + members[:, second]).reshape(-1))
+        left, right = _pairs_of_buckets(order, starts[sizes == size], size)
+        codes.append(left * count + right)
     for bucket in np.flatnonzero(sizes > _BUCKET_ALL_PAIRS).tolist():
         codes.append(_links(signatures, order[starts[bucket] : starts[bucket] + sizes[bucket]], threshold))
     return np.concatenate(codes) if codes else np.empty(0, dtype=np.int64)

@@ -15,7 +15,13 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.notes import REVISION
 from medembed_pipeline.notes.cleaning import clean_text, note_id
-from medembed_pipeline.notes.duplicates import DEFAULT_PERMUTATIONS, named_groups, near_pairs, signatures
+from medembed_pipeline.notes.duplicates import (
+    DEFAULT_PERMUTATIONS,
+    Bands,
+    named_groups,
+    near_pairs,
+    signatures,
+)
 from medembed_pipeline.notes.identifiers import IDENTIFIER_KINDS, count_identifiers, mask_identifiers
 from medembed_pipeline.notes.labels import canonical_labels, labels_of_cell, split_labels
 from medembed_pipeline.notes.settings import DOCUMENT_TYPES
@@ -207,6 +213,7 @@ def merge_notes(
     document_types: Sequence[str] = DOCUMENT_TYPES,
     label_separator: str = "",
     near_duplicate_threshold: float = 0.8,
+    bands: Bands | None = None,
 ) -> MergedNotes:
     """Make one note of all rows with the same normalised text.
 
@@ -222,7 +229,7 @@ def merge_notes(
         For each row the row of ``prepared`` that holds its text; None: the two tables run in parallel.
     aliases, document_types, label_separator:
         See :mod:`medembed_pipeline.notes.labels`.
-    near_duplicate_threshold:
+    near_duplicate_threshold, bands:
         See :func:`medembed_pipeline.notes.duplicates.near_pairs`.
 
     Near-duplicates are found twice, in the texts as they are and in the texts as they are masked, whichever is
@@ -288,7 +295,7 @@ def merge_notes(
     columns["specialties"] = pa.array([specialties for specialties, _ in divided], type=pa.list_(pa.string()))
     columns["document_types"] = pa.array([types for _, types in divided], type=pa.list_(pa.string()))
     columns["source_rows"] = pa.array([sorted(sources[key]) for key in note_ids], type=pa.list_(pa.string()))
-    groups = _near_duplicate_groups(note_ids, chosen, near_duplicate_threshold)
+    groups = _near_duplicate_groups(note_ids, chosen, near_duplicate_threshold, bands)
     columns["duplicate_group"] = pa.array(groups, type=pa.string())
     for name, values in (("patients", patients), ("note_keys", note_keys)):
         columns[name] = pa.array([sorted(values[key]) for key in note_ids], type=pa.list_(pa.string()))
@@ -306,13 +313,15 @@ def _optional_column(rows: pa.Table, name: str) -> list[Any]:
     return rows.column(name).to_pylist() if name in rows.column_names else [None] * rows.num_rows
 
 
-def _near_duplicate_groups(note_ids: Sequence[str], chosen: pa.Table, threshold: float) -> list[str]:
+def _near_duplicate_groups(
+    note_ids: Sequence[str], chosen: pa.Table, threshold: float, bands: Bands | None
+) -> list[str]:
     """The near-duplicate group of each note, of sorted ids, by the texts as they are and as they are masked."""
     if not note_ids:
         return []
     signed = signatures_of(chosen.column("signature"))
     shingles = unpacked(chosen.column("shingles").to_pylist())
-    left, right = near_pairs(signed, shingles=shingles, threshold=threshold)
+    left, right = near_pairs(signed, shingles=shingles, threshold=threshold, bands=bands)
     masked: list[UInt32Array] = unpacked(chosen.column("masked_shingles").to_pylist())
     changed = np.flatnonzero(chosen.column("masked_signature").is_valid().to_numpy())
     if len(changed):
@@ -320,7 +329,7 @@ def _near_duplicate_groups(note_ids: Sequence[str], chosen: pa.Table, threshold:
         signed[changed] = signatures_of(chosen.column("masked_signature").drop_null())
         for row in changed.tolist():
             shingles[row] = masked[row]
-        more_left, more_right = near_pairs(signed, shingles=shingles, threshold=threshold)
+        more_left, more_right = near_pairs(signed, shingles=shingles, threshold=threshold, bands=bands)
         left, right = np.concatenate((left, more_left)), np.concatenate((right, more_right))
     return named_groups(note_ids, left, right)
 

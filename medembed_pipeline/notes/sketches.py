@@ -125,19 +125,24 @@ def containing_pairs(
     right = shared.col[enough].astype(np.int64)
     apart = numbers[left] != numbers[right]
     left, right = left[apart], right[apart]
+    sizes = _smaller_sizes(sketches, rows, values[columns.reshape(-1)], left, right)
     keep = np.zeros(len(left), dtype=np.bool_)
     for start in range(0, len(left), _CHUNK_PAIRS):
         part = slice(start, start + _CHUNK_PAIRS)
         common = np.asarray(everything[left[part]].multiply(everything[right[part]]).sum(axis=1)).reshape(-1)
-        keep[part] = common >= LEAST_CONTAINED * _smaller_sizes(sketches, left[part], right[part])
+        keep[part] = common >= LEAST_CONTAINED * sizes[part]
     return left[keep], right[keep]
 
 
-def _smaller_sizes(sketches: Sequence[Sketch], left: IntArray, right: IntArray) -> npt.NDArray[np.float64]:
-    """Of each pair the size of the smaller sketch below the bound that holds for both."""
-    sizes = np.empty(len(left), dtype=np.float64)
-    for pair, (a, b) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
-        one, other = sketches[a], sketches[b]
-        bound = (1 << (32 - max(one.halvings, other.halvings))) - 1
-        sizes[pair] = min(np.searchsorted(own.hashes, np.uint32(bound), side="right") for own in (one, other))
+def _smaller_sizes(
+    sketches: Sequence[Sketch], rows: IntArray, hashes: UInt32Array, left: IntArray, right: IntArray
+) -> IntArray:
+    """Of each pair the size of the smaller sketch below the bound that holds for both; `rows` of which are `hashes`."""
+    halvings = np.array([own.halvings for own in sketches])
+    both = np.maximum(halvings[left], halvings[right])
+    sizes = np.zeros(len(left), dtype=np.int64)
+    for number in np.unique(both):
+        below = np.bincount(rows[hashes < 1 << (32 - int(number))], minlength=len(sketches))
+        pairs = both == number
+        sizes[pairs] = np.minimum(below[left[pairs]], below[right[pairs]])
     return sizes

@@ -17,14 +17,14 @@ class TrainingRecipe(Section):
         description="'contrastive': all notes of a batch are compared; 'triplet': a margin per triplet.",
     )
     temperature: float = Field(
-        0.1,
+        0.05,
         ge=0.01,
         le=1,
         description="Of the contrastive loss; smaller weighs the most similar negatives more.",
     )
     triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
     triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
-    epochs: int = Field(2, ge=1, le=1000, description="Passes over the train notes, at most.")
+    epochs: int = Field(4, ge=1, le=1000, description="Passes over the train notes, at most.")
     notes_per_batch: int = Field(128, ge=3, le=65_536, description="Notes in one batch, at most.")
     accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
     micro_batch: int = Field(
@@ -175,9 +175,9 @@ class RecipeStudySettings(Section, table="recipe_study"):
         description="Ends of training.lora_rank, on a logarithmic scale; []: not searched, as where tuned is not "
         "adapters.",
     )
-    epochs: list[int] = Field([1, 4], description="Ends of training.epochs; []: not searched.")
+    epochs: list[int] = Field([1, 8], description="Ends of training.epochs; []: not searched.")
     temperature: list[float] = Field(
-        [0.05, 0.3], description="Ends of training.temperature, on a logarithmic scale; []: not searched."
+        [0.02, 0.3], description="Ends of training.temperature, on a logarithmic scale; []: not searched."
     )
     map_steps: list[int] = Field([0, 40], description="Ends of training.map_steps; []: not searched.")
     passage_weight: list[float] = Field(

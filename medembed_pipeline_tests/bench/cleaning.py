@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,6 @@ from medembed_pipeline_tests.bench.comparison import (
     BYTES,
     OURS,
     BenchError,
-    Comparison,
-    Contender,
     Measurement,
     Options,
     Result,
@@ -21,7 +19,7 @@ from medembed_pipeline_tests.bench.comparison import (
     Work,
     median_seconds,
 )
-from medembed_pipeline_tests.bench.measuring import Worker
+from medembed_pipeline_tests.bench.measuring import InWorkers
 
 PLAIN = "pandas, ftfy and datasketch"
 PERMUTATIONS, THRESHOLD, SHINGLE_WORDS = 128, 0.8, 5
@@ -29,11 +27,12 @@ SAME_NOTES = 0.01
 SEED, FEW = 1, 20
 
 
-class Cleaning(Comparison):
+class Cleaning(InWorkers):
     """Sample notes in one CSV file."""
 
     name = "clean"
     title = "Read, clean, find near-duplicates"
+    peers = (PLAIN,)
 
     def rows(self, options: Options) -> list[Row]:
         sizes = {200: 1, 400: 1} if options.quick else {10_000: 2, 100_000: 1}
@@ -48,9 +47,6 @@ class Cleaning(Comparison):
         write_sample_corpus(folder / "notes.csv", notes=row.values["notes"], seed=SEED)
         # For what a first call loads, on either side.
         write_sample_corpus(folder / "few.csv", notes=FEW, seed=SEED)
-
-    def contenders(self, row: Row, folder: Path) -> Mapping[str, Contender]:
-        return {side: Worker(self.name, side, row, folder) for side in (OURS, PLAIN)}
 
     def work(self, side: str, row: Row, folder: Path) -> Work:
         return _ours(folder) if side == OURS else _plain(folder)

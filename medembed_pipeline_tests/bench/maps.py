@@ -9,14 +9,12 @@ from typing import Any
 from medembed_pipeline_tests.bench.comparison import (
     OURS,
     BenchError,
-    Comparison,
-    Contender,
     Measurement,
     Options,
     Row,
     Work,
 )
-from medembed_pipeline_tests.bench.measuring import Worker
+from medembed_pipeline_tests.bench.measuring import InWorkers
 
 ALONE = "umap-learn"
 MODELS = ("baseline", "tuned")
@@ -25,11 +23,12 @@ JUDGED_NEIGHBORS = 15
 LEAST_TRUSTED = 0.02
 
 
-class Maps(Comparison):
+class Maps(InWorkers):
     """UMAP of both models, with the search for neighbours on both sides."""
 
     name = "maps"
     title = "Maps of two models"
+    peers = (ALONE,)
 
     def rows(self, options: Options) -> list[Row]:
         notes = 200 if options.quick else 5_000
@@ -46,9 +45,6 @@ class Maps(Comparison):
         for model, signal in zip(MODELS, (0.5, 0.9), strict=True):
             vectors = signal * centers[class_of] + own + 0.3 * generator.normal(size=own.shape)
             np.save(folder / f"{model}.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-
-    def contenders(self, row: Row, folder: Path) -> Mapping[str, Contender]:
-        return {side: Worker(self.name, side, row, folder) for side in (OURS, ALONE)}
 
     def work(self, side: str, row: Row, folder: Path) -> Work:
         import numpy as np

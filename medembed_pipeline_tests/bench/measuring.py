@@ -13,9 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
-from medembed_pipeline_tests.bench.comparison import BenchError, Comparison, Contender, Measurement, Row
+from medembed_pipeline_tests.bench.comparison import (
+    OURS,
+    BenchError,
+    Comparison,
+    Contender,
+    Measurement,
+    Row,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 _SHOWN = 3_000  # characters of a failed process's output
@@ -98,6 +105,26 @@ class Worker(Contender):
             self._process.wait()
         self._process.stdout.close()
         self._errors.close()
+
+
+class InWorkers(Comparison):
+    """A comparison whose sides are processes that stay.
+
+    Attributes
+    ----------
+    peers
+        names of the sides that ours is compared with.
+    """
+
+    peers: ClassVar[tuple[str, ...]]
+
+    def contenders(self, row: Row, folder: Path) -> Mapping[str, Contender]:
+        """See `Comparison`."""
+        return {side: Worker(self.name, side, row, folder) for side in (OURS, *self.peers_of(row))}
+
+    def peers_of(self, row: Row) -> tuple[str, ...]:
+        """Those that do the work of a row."""
+        return self.peers
 
 
 class Command(Contender):

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from medembed_pipeline_tests.bench.comparison import (
     OURS,
     BenchError,
-    Comparison,
-    Contender,
     Measurement,
     Options,
     Row,
     Work,
 )
-from medembed_pipeline_tests.bench.measuring import Worker
+from medembed_pipeline_tests.bench.measuring import InWorkers
 
 PLAIN = "scikit-learn and numpy"
 MODELS = ("baseline", "tuned")
@@ -28,25 +25,28 @@ SIGNAL = {"baseline": 0.5, "tuned": 0.8}
 SAME = 1e-6
 MOST_BYTES = 4e9
 BLOCK = 500
+MOST_OF_PEER = 20_000  # beyond, the peer would take most of an hour
 WARMED_UP_ON = 100
 
 
-class Metrics(Comparison):
+class Metrics(InWorkers):
     """Drawn vectors of two models, of notes with one or two of twelve specialties, some of them near-duplicates."""
 
     name = "metrics"
     title = "All metrics, with intervals"
+    peers = (PLAIN,)
 
     def rows(self, options: Options) -> list[Row]:
-        notes, dimensions = (300, 16) if options.quick else (20_000, 384)
+        sizes, dimensions = ({300: 1}, 16) if options.quick else ({20_000: 2, 100_000: 1}, 384)
         return [
             Row(
                 f"{notes}",
-                f"all figures of two models, {notes:,} x {dimensions}; theirs without intervals, specialties and "
-                "difference",
-                2,
+                f"all figures of two models, {notes:,} x {dimensions}"
+                + ("; theirs without intervals, specialties and difference" if notes <= MOST_OF_PEER else ""),
+                repeats,
                 {"notes": notes, "dimensions": dimensions},
             )
+            for notes, repeats in sizes.items()
         ]
 
     def prepare(self, row: Row, folder: Path) -> None:
@@ -74,8 +74,8 @@ class Metrics(Comparison):
         (folder / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
         np.save(folder / "groups.npy", groups)
 
-    def contenders(self, row: Row, folder: Path) -> Mapping[str, Contender]:
-        return {side: Worker(self.name, side, row, folder) for side in (OURS, PLAIN)}
+    def peers_of(self, row: Row) -> tuple[str, ...]:
+        return self.peers if row.values["notes"] <= MOST_OF_PEER else ()
 
     def work(self, side: str, row: Row, folder: Path) -> Work:
         return _ours(folder) if side == OURS else _plain(folder)
@@ -93,7 +93,8 @@ class Metrics(Comparison):
         return f"{len(expected)} figures within {apart[worst]:.0e}"
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], list[list[str]], Any]:
+def read_drawn(folder: Path) -> tuple[dict[str, Any], list[list[str]], Any]:
+    """Vectors by model, specialties and groups of the notes that `Metrics.prepare` drew."""
     import numpy as np
 
     vectors = {model: np.load(folder / f"{model}.npy") for model in MODELS}
@@ -104,7 +105,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], list[list[str]], Any]:
 def _ours(folder: Path) -> Work:
     from medembed_pipeline.evaluation.metrics_table import metrics_table
 
-    vectors, labels, groups = _read(folder)
+    vectors, labels, groups = read_drawn(folder)
     # With leading zeros the order of the ids is that of the rows.
     ids = [f"{row:08}" for row in range(len(labels))]
     operations = len(MODELS) * 2.0 * len(ids) ** 2 * vectors["tuned"].shape[1]
@@ -131,7 +132,7 @@ def _plain(folder: Path) -> Work:
     import numpy as np
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    vectors, labels, _ = _read(folder)
+    vectors, labels, _ = read_drawn(folder)
     member = MultiLabelBinarizer().fit_transform(labels).astype(np.float64)
 
     def figures(number: int) -> dict[str, float]:

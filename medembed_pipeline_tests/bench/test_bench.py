@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from medembed_pipeline_tests.bench.cleaning import exponent
-from medembed_pipeline_tests.bench.comparison import BYTES, Measurement, Result, floor_seconds
+from medembed_pipeline_tests.bench.comparison import BYTES, Measurement, Result, Row, floor_seconds
 from medembed_pipeline_tests.bench.comparisons import COMPARISONS
 from medembed_pipeline_tests.bench.measuring import ROOT, environment
-from medembed_pipeline_tests.bench.page import COLUMNS, marks, spread
+from medembed_pipeline_tests.bench.more_notes import MoreNotes
+from medembed_pipeline_tests.bench.page import COLUMNS, marks, spread, table
 
 PAGE = ROOT / "docs" / "performance.md"
 
@@ -66,3 +67,10 @@ def test_the_exponent_is_that_of_a_power() -> None:
     assert exponent([100, 1_000, 10_000], [3 * size**1.25 for size in (100, 1_000, 10_000)]) == pytest.approx(
         1.25
     )
+
+
+def test_a_round_that_takes_too_long_is_given_up_and_the_table_says_so(tmp_path: Path) -> None:
+    row = Row("100", "1 more than 100 notes", 1, {"notes": 100, "seconds": 0.01})
+    (result,) = MoreNotes().results(row, tmp_path, {})
+    assert result.agreement == "given up: the round first took more than 0 s"
+    assert "given up" in table(MoreNotes(), [result])[2]

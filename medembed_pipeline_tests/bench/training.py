@@ -7,21 +7,18 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from medembed_pipeline_tests.bench.comparison import (
     OURS,
-    Comparison,
-    Contender,
     Measurement,
     Options,
     Row,
     Work,
 )
-from medembed_pipeline_tests.bench.measuring import Worker
+from medembed_pipeline_tests.bench.measuring import InWorkers
 from medembed_pipeline_tests.bench.notes import has_real_notes, note_rows
 
 NEGATIVES, BATCH_HARD = "MultipleNegativesRankingLoss", "BatchHardSoftMarginTripletLoss"
@@ -32,11 +29,12 @@ MOST_TIMES = 3
 _TARGET, _DATA = "target.json", "data.json"
 
 
-class Training(Comparison):
+class Training(InWorkers):
     """From the bundled model, with the same triplets, notes and validation notes, at 128 tokens."""
 
     name = "fine-tune"
     title = "Fine-tune to the same validation score"
+    peers = (NEGATIVES, BATCH_HARD)
 
     def rows(self, options: Options) -> list[Row]:
         notes = 80 if options.quick else 300
@@ -70,9 +68,6 @@ class Training(Comparison):
         )
         assert done.success
         (folder / _DATA).write_text(json.dumps(asdict(training_data(Lake(str(lake))))), encoding="utf-8")
-
-    def contenders(self, row: Row, folder: Path) -> Mapping[str, Contender]:
-        return {side: Worker(self.name, side, row, folder) for side in (OURS, NEGATIVES, BATCH_HARD)}
 
     def work(self, side: str, row: Row, folder: Path) -> Work:
         return _ours(folder) if side == OURS else _theirs(row, folder, side)

@@ -29,17 +29,24 @@ from medembed_pipeline.engine import EngineError, LocalEngine, Shard, ShardRows,
 from medembed_pipeline.engine.ray_engine import start_ray
 from medembed_pipeline.engine.settings import EngineSettings
 from medembed_pipeline.engine.shard_files import RESULTS, SHARDS
+from medembed_pipeline.evaluation import rankings
 from medembed_pipeline.evaluation import sharded_neighbors as sharded
+from medembed_pipeline.evaluation.lexical import lexical_vectors
+from medembed_pipeline.evaluation.metrics_table import metrics_table
 from medembed_pipeline.evaluation.neighbors import neighbors_table
+from medembed_pipeline.evaluation.sharded_metrics import sharded_blocks
 from medembed_pipeline.images.vectors import ENCODE_PICTURES
 from medembed_pipeline.lake.fingerprint import content_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource
 from medembed_pipeline.lake.tables import LakeTable, Recipe
 from medembed_pipeline.maintenance import verify_lake
+from medembed_pipeline.notes.duplicates import near_pairs, signatures
 from medembed_pipeline.notes.preparing import prepared_blocks
+from medembed_pipeline.notes.sharded_bands import sharded_bands
 from medembed_pipeline.settings import Settings
 from medembed_pipeline_tests.engine.small_work import DOUBLED, REFUSED, encode_and_die_once, numbers
+from medembed_pipeline_tests.evaluation.corpus import make_corpus
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install '.[ray]'")
 
@@ -167,6 +174,53 @@ def test_neighbours_are_the_same(
     assert content_sha256(found) == content_sha256(expected)
 
 
+@pytest.mark.parametrize("words", [False, True])
+def test_metrics_and_their_intervals_are_the_same(
+    cluster: Cluster, lake: Lake, words: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_corpus(150, seed=8, unlabelled=3)
+    monkeypatch.setattr(rankings, "MOST_QUERIES", 30)
+    lexical = None
+    if words:
+        texts = [
+            f"{' '.join(sorted(names))} of patient {row % 9}" for row, names in enumerate(corpus.specialties)
+        ]
+        lexical = lexical_vectors(texts, fit_on=texts)
+
+    def table(**more: Any) -> pa.Table:
+        return metrics_table(
+            corpus.note_ids,
+            corpus.baseline,
+            corpus.tuned,
+            corpus.specialties,
+            corpus.groups,
+            lexical=lexical,
+            **more,
+        )
+
+    expected = content_sha256(table())
+    for workers in (2, 1):
+        settings = EngineSettings(kind="ray", workers=workers, threads=1)
+        with open_engine(lake, settings) as engine:
+            found = table(blocks_of=partial(sharded_blocks, engine))
+        assert content_sha256(found) == expected
+    assert not lake.names(*RESULTS) and not lake.leftovers()
+
+
+def test_near_duplicates_are_the_same(cluster: Cluster, lake: Lake) -> None:
+    words = np.random.default_rng(2).choice(
+        ["pain", "knee", "left", "chest", "fever", "cough"], size=(60, 40)
+    )
+    texts = [" ".join(row) for row in words] + [" ".join([*row[:-1], "today"]) for row in words[:25]]
+    signed = signatures(texts)
+    expected = near_pairs(signed)
+    assert len(expected[0]) >= 20
+    with open_engine(lake, ON_RAY) as engine:
+        found = near_pairs(signed, bands=partial(sharded_bands, engine))
+    for own, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
 def test_cleaned_texts_and_their_signatures_are_the_same(cluster: Cluster, lake: Lake) -> None:
     texts = pa.chunked_array(
         [pa.array([f"{text} Dr. Miller, 555-123-4567" for text in TEXTS], pa.large_string())]
@@ -239,6 +293,7 @@ import sys
 from medembed_pipeline.engine import open_engine
 from medembed_pipeline.engine.settings import EngineSettings
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline_tests.evaluation.corpus import make_corpus
 from medembed_pipeline_tests.engine.small_work import DOUBLED, numbers
 
 settings = EngineSettings(kind="ray", address=sys.argv[3], workers=2, threads=1)

@@ -1,0 +1,42 @@
+"""Work that is cut into pieces, and its pieces in threads: what each gives does not depend on how many there are."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+from medembed_pipeline.evaluation.vectors import IntArray
+
+Piece = TypeVar("Piece")
+Made = TypeVar("Made")
+
+
+def pieces(groups: IntArray, step: int) -> Iterator[slice]:
+    """Cuts a run of rows into pieces of about `step`, between groups, whose rows follow one another."""
+    starts = np.append(np.flatnonzero(np.diff(groups, prepend=-1)), len(groups))
+    first = 0
+    while first < len(groups):
+        stop = int(starts[min(int(np.searchsorted(starts, first + step)), len(starts) - 1)])
+        yield slice(first, stop)
+        first = stop
+
+
+def in_threads(function: Callable[[Piece], Made], pieces: Iterable[Piece]) -> Iterator[Made]:
+    """The function of each piece, in order; one piece a core, so products of matrices keep to one core each."""
+    from threadpoolctl import threadpool_limits
+
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Made]] = deque()
+        for piece in pieces:
+            waiting.append(pool.submit(function, piece))
+            # No more than is being worked on: what is made of a piece is large.
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
