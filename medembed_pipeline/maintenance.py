@@ -17,8 +17,16 @@ from medembed_pipeline.classification.verification import (
     used_classifiers,
     verify_classifiers,
 )
-from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
+from medembed_pipeline.encoder import (
+    EncoderSpec,
+    encoder_fingerprint,
+    encoder_fingerprints,
+    resolve_base,
+    spec_of_settings,
+)
+from medembed_pipeline.encoder.fingerprint import EXPORTED, export_key
 from medembed_pipeline.encoder.image_spec import image_encoder_fingerprint, image_spec_of_settings
+from medembed_pipeline.encoder.settings import COMPUTED_IN
 from medembed_pipeline.engine.shard_files import RESULTS, SHARDS
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.history.publishing import REMEDY as HISTORY_REMEDY
@@ -54,7 +62,6 @@ from medembed_pipeline.verdict.released import (
     withdrawn_versions,
 )
 
-PRECISIONS = ("float32", "bfloat16")
 LONG_NOTES = get_args(Literal["cut", "windows"])
 FORMER_TABLES = {
     "leak_meter": "leakage_estimate",
@@ -306,8 +313,8 @@ def _measured_version(lake: Lake) -> str | None:
 
 
 def _vectors(lake: Lake, settings: Settings, kept: list[str]) -> list[Removable]:
-    stored = lake.names("store", "vectors")
-    if not stored:
+    stored, exported = lake.names("store", "vectors"), lake.names(*EXPORTED)
+    if not stored and not exported:
         return []
     encoder = settings.encoder
     specs = [spec_of_settings(encoder)]
@@ -317,14 +324,16 @@ def _vectors(lake: Lake, settings: Settings, kept: list[str]) -> list[Removable]
         epochs = checkpoint.epoch_specs(encoder.long_notes).values()
         for own in (checkpoint.encoder_spec(encoder.long_notes), *epochs):
             specs += [replace(own, long_notes=choice) for choice in LONG_NOTES]
-    used = {encoder_fingerprint(spec, precision=precision) for spec in specs for precision in PRECISIONS}
+    used = set().union(*(encoder_fingerprints(spec, COMPUTED_IN) for spec in specs)) if stored else set()
     for name in ("baseline_embeddings", "tuned_embeddings"):
         table = lake.find_table(name)
         used.add(table.footer.facts.get("vectors_kept_as", "") if table else "")
+    models = {resolve_base(spec.base) for spec in specs} if exported else set()
+    keys = {export_key(model, quantised=quantised) for model in models for quantised in (False, True)}
+    reason = "of a model that is neither the base nor kept"
     return [
-        _found(lake, "vectors of a model that is neither the base nor kept", "store", "vectors", fingerprint)
-        for fingerprint in stored
-        if fingerprint not in used
+        *(_found(lake, f"vectors {reason}", "store", "vectors", name) for name in stored if name not in used),
+        *(_found(lake, f"the export {reason}", *EXPORTED, name) for name in exported if name not in keys),
     ]
 
 
@@ -396,7 +405,7 @@ def _of_tuning(lake: Lake, settings: Settings) -> list[Removable]:
     used: dict[str, set[str]] = {TRAININGS: set(), VECTORS: set()}
     if lake.names("store", TRAININGS) and settings.triage.tuned == "adapters":
         spec = spec_of_settings(settings.encoder)
-        bases = {encoder_fingerprint(spec, precision=precision) for precision in PRECISIONS}
+        bases = encoder_fingerprints(spec, COMPUTED_IN)
         bases.add(image_encoder_fingerprint(image_spec_of_settings(settings.image_encoder)))
         used[TRAININGS] = {trainings_version(base, settings.triage) for base in bases}
     if lake.names("store", VECTORS):

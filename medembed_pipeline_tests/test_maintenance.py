@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder.fingerprint import EXPORTED, export_key
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.maintenance import removable, remove, verify_lake
@@ -149,6 +151,15 @@ def vectors_of(lake: Lake, version: str) -> Path:
 
 def test_prune_keeps_everything_current(finished_project: Project, lake: Lake) -> None:
     assert removable(lake, settings_of(finished_project)) == []
+
+
+def test_prune_removes_exported_models_of_none_that_is_kept(small_model: Path, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    own = [export_key(small_model, quantised=quantised) for quantised in (False, True)]
+    for key in (*own, "of_another"):
+        lake.write_json({}, *EXPORTED, key, "manifest.json")
+    settings = Settings(encoder=EncoderSettings(base=str(small_model)))
+    assert [item.parts for item in removable(lake, settings)] == [(*EXPORTED, "of_another")]
 
 
 def test_prune_removes_old_checkpoints_with_their_vectors_and_no_others(

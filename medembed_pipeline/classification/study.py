@@ -72,7 +72,7 @@ def prepare_adapters(work: AssetIO) -> Prepared:
     from medembed_pipeline.classification.adapters import adapter_scores
     from medembed_pipeline.encoder import encoder_fingerprint, spec_of_settings
 
-    encoder = work.context.resources.encoder
+    encoder = work.context.resources.encoder.in_torch()
     work.uses(encoder)
     spec = spec_of_settings(encoder)
     work.note_input("base_model", encoder_fingerprint(spec, precision=encoder.precision))
@@ -126,7 +126,7 @@ ADAPTERS = Study(
         [
             REVISION,
             fixed_values(SETTINGS.classification, ADAPTERS_SPACE),
-            SETTINGS.encoder.result_values(),
+            SETTINGS.encoder.in_torch().result_values(),
         ]
     ),
     resources=("encoder",),

@@ -7,6 +7,7 @@ import dagster as dg
 from medembed_pipeline.embeddings import REVISION
 from medembed_pipeline.embeddings.vectors import embeddings_schema, encoded_texts
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
+from medembed_pipeline.encoder.choosing import chosen_backend
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.engine import open_engine
 from medembed_pipeline.lake.publishing import AssetIO, column_schema
@@ -31,9 +32,9 @@ BUNDLED_DIMENSIONS = 384
 )
 def baseline_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
     """Every note as the base model sees it; only notes that this model has not seen are encoded."""
-    settings: EncoderSettings = work.context.resources.encoder
-    work.uses(settings)
-    return publish_embeddings(work, spec_of_settings(settings), settings)
+    choice = chosen_backend(work.context.resources.encoder, work.lake, work.context.log.info)
+    work.uses(choice.settings)
+    return publish_embeddings(work, spec_of_settings(choice.settings), choice.settings, choice.metadata())
 
 
 @stage(
@@ -48,7 +49,8 @@ def baseline_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
 )
 def tuned_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
     """Every note as the fine-tuned checkpoint sees it: same pooling, window and normalisation as the baseline."""
-    settings: EncoderSettings = work.context.resources.encoder
+    choice = chosen_backend(work.context.resources.encoder, work.lake, work.context.log.info)
+    settings = choice.settings
     work.uses(settings)
     checkpoint = current_checkpoint(work.lake)
     work.note_input("finetuned_checkpoint", checkpoint.data_version)
@@ -57,7 +59,7 @@ def tuned_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
         work,
         checkpoint.encoder_spec(settings.long_notes),
         settings,
-        {"notes_the_checkpoint_has_not_seen": len(unseen)},
+        {"notes_the_checkpoint_has_not_seen": len(unseen), **choice.metadata()},
     )
 
 
@@ -66,7 +68,7 @@ def publish_embeddings(
 ) -> dg.MaterializeResult[Any]:
     """Encode what has no vector yet, and publish the table, with `more` metadata."""
     notes = work.input("cleaned_notes")
-    work.note_input("model", encoder_fingerprint(spec, precision=settings.precision))
+    work.note_input("model", encoder_fingerprint(spec, precision=settings.computed_in))
     table = work.unchanged()
     if table is not None:
         return work.result(table, kept=True, more=more)

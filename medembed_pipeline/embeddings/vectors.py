@@ -115,17 +115,15 @@ def encoded_texts(
     tuple[pa.Table, dict[str, Any]]
         As `embeddings_table`, with the facts `precision` and `vectors_kept_as` besides.
     """
-    import torch
+    from medembed_pipeline.encoder.devices import resolve_computed_in, resolve_device
 
-    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
-
-    device: torch.device = resolve_device(settings.device)
-    precision = resolve_precision(settings.precision, device)
+    device = "cpu" if settings.is_exported else settings.device
+    precision = resolve_computed_in(settings)
     store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
     how = encoder_settings(
         lake,
         spec,
-        device=settings.device,
+        device=device,
         precision=precision,
         token_budget=settings.token_budget,
         fingerprint=store.version,
@@ -133,9 +131,10 @@ def encoded_texts(
 
     def encode(blocks: Sequence[list[int]]) -> Iterator[pa.Table]:
         if blocks:
-            on_load(f"encoding on {device.type} in {precision}, {spec.max_tokens} tokens a window")
+            where = resolve_device(device).type
+            on_load(f"encoding on {where} in {precision}, {spec.max_tokens} tokens a window")
         shards = (text_shard([texts[position] for position in block], how) for block in blocks)
-        return (engine or LocalEngine(lake)).map(ENCODE_TEXTS, shards, device=settings.device)
+        return (engine or LocalEngine(lake)).map(ENCODE_TEXTS, shards, device=device)
 
     rows, encoded = store.get_or_map([text_key(text) for text in texts], encode, block=BLOCK_NOTES)
     table, facts = _table(ids, rows, encoded)

@@ -6,7 +6,7 @@ The model itself is in `medembed_pipeline.encoder.model` (`load_encoder`, `Encod
 `medembed_pipeline.encoder.folder` (`save_encoder`), which load torch: import them inside functions.
 """
 
-from medembed_pipeline.encoder.fingerprint import encoder_fingerprint
+from medembed_pipeline.encoder.fingerprint import encoder_fingerprint, encoder_fingerprints
 from medembed_pipeline.encoder.memory import keep_freed_memory
 from medembed_pipeline.encoder.spec import (
     EncoderSpec,
@@ -22,6 +22,7 @@ __all__ = [
     "EncoderSpec",
     "Role",
     "encoder_fingerprint",
+    "encoder_fingerprints",
     "keep_freed_memory",
     "read_spec",
     "resolve_base",

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 
 from medembed_pipeline.encoder.precision import cpu_computes_in_bfloat16
+from medembed_pipeline.encoder.settings import AUTO, EncoderSettings
 from medembed_pipeline.errors import MedembedError
 
 DeviceName = Literal["auto", "cuda", "mps", "cpu"]
@@ -48,6 +49,23 @@ def resolve_precision(precision: str, device: torch.device) -> Literal["float32"
     if precision != "auto":
         raise MedembedError(f"precision: {precision!r} is unknown; expected 'auto', 'float32' or 'bfloat16'.")
     return "bfloat16" if _computes_in_bfloat16(device) else "float32"
+
+
+def resolve_computed_in(settings: EncoderSettings) -> str:
+    """`EncoderSettings.computed_in` with the precision that `auto` stands for here.
+
+    Raises
+    ------
+    MedembedError
+        the device is not on this machine, or the backend was not chosen yet.
+    """
+    if settings.backend == AUTO:
+        raise MedembedError(
+            "backend: 'auto' was not resolved before vectors were asked for; set it to 'torch' or 'openvino'."
+        )
+    device = torch.device("cpu") if settings.is_exported else resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    return settings.model_copy(update={"precision": precision}).computed_in
 
 
 def _computes_in_bfloat16(device: torch.device) -> bool:

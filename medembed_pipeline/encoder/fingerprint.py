@@ -1,6 +1,8 @@
 """What identifies the vectors of an encoder, so that they can be kept and found again. Loads no torch."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from medembed_pipeline.encoder.modules import lower_cases, read_modules
@@ -9,6 +11,12 @@ from medembed_pipeline.lake.fingerprint import digest, file_sha256
 
 # Raised by hand when a change of code changes the vectors.
 ENCODER_REVISION = 1
+# Raised by hand when a change of code changes what is exported for a backend.
+EXPORT_REVISION = 1
+EXPORTED = ("store", "exported_models")
+"""Where models lie in the lake as a backend needs them, by `export_key`."""
+CALIBRATION = {"notes": 200, "seed": 0, "max_tokens": 256, "batch_tokens": 2048}
+"""What quantisation looks at: sample notes, cut at so many tokens, in batches of so many."""
 # The files of a model folder that decide its vectors: weights, architecture, tokenizer.
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -36,7 +44,8 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
     spec
         the encoder; a hub id is fetched.
     precision
-        the one the vectors are computed in, "float32" or "bfloat16" (`Encoder.precision`).
+        what the vectors are computed in: "float32", "bfloat16", or a backend and one of these
+        (`EncoderSettings.computed_in`).
     seed
         as given to `load_encoder`; counts only where a new projection is drawn from it.
 
@@ -45,25 +54,58 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
     MedembedError
         as `resolve_base`, and as `read_spec` where layers of the folder are taken.
     """
+    return digest({**_described(spec, seed), "precision": precision})
+
+
+def encoder_fingerprints(spec: EncoderSpec, computed_in: Iterable[str]) -> set[str]:
+    """The fingerprints of an encoder for each of some precisions; its files are hashed once."""
+    described = _described(spec, seed=0)
+    return {digest({**described, "precision": precision}) for precision in computed_in}
+
+
+def _described(spec: EncoderSpec, seed: int) -> dict[str, Any]:
     folder = resolve_base(spec.base)
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    files = [*weights, folder / "config.json", *(folder / name for name in TOKENIZER_FILES)]
+    files = [*weight_files(folder), folder / "config.json", *(folder / name for name in TOKENIZER_FILES)]
     projection = own_projection(spec, folder)
     layers = list(read_modules(folder).dense_folders[: len(spec.dense)]) if spec.dense else []
     for layer in layers if projection is None else [*layers, projection]:
         files += sorted(path for path in layer.iterdir() if path.suffix in (".safetensors", ".bin", ".json"))
-    described = {
+    return {
         "revision": ENCODER_REVISION,
         "pooling": spec.pooling,
         "max_tokens": spec.max_tokens,
         "long_notes": spec.long_notes,
         "projection_dimensions": spec.projection_dimensions,
         "projection_seed": seed if spec.projection_dimensions and projection is None else None,
-        "precision": precision,
         "files": {str(path.relative_to(folder)): file_sha256(path) for path in files if path.is_file()},
         **_described_where_used(spec, lower_cased=lower_cases(folder)),
     }
+
+
+def export_key(folder: Path, *, quantised: bool) -> str:
+    """What an exported model is kept by: 64 hex of the files that decide it.
+
+    Parameters
+    ----------
+    folder
+        a model folder.
+    quantised
+        whether its products are of 8 bits; then the tokenizer, which reads the calibration's texts, counts too.
+    """
+    files = [*weight_files(folder), folder / "config.json"]
+    if quantised:
+        files += [folder / name for name in TOKENIZER_FILES]
+    described: dict[str, Any] = {
+        "revision": EXPORT_REVISION,
+        "quantised": CALIBRATION if quantised else None,
+        "files": {path.name: file_sha256(path) for path in files if path.is_file()},
+    }
     return digest(described)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a model folder's weights, but those of its Dense modules."""
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
 
 
 def _described_where_used(spec: EncoderSpec, *, lower_cased: bool) -> dict[str, Any]:

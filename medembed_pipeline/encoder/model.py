@@ -1,12 +1,12 @@
 """The text encoder itself: transformer, pooling, Dense layers, optional projection, unit length."""
 
 import contextlib
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,15 @@ from torch import nn
 
 from medembed_pipeline.encoder.dense import load_dense, load_projection
 from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+from medembed_pipeline.encoder.exported import exported_transformer, largest_window, no_cache
 from medembed_pipeline.encoder.memory import keep_freed_memory
 from medembed_pipeline.encoder.modules import lower_cases, read_json
 from medembed_pipeline.encoder.pooling import pool
+from medembed_pipeline.encoder.settings import TORCH, backend_and_precision
 from medembed_pipeline.encoder.spec import EncoderSpec, Role, resolve_base
 from medembed_pipeline.encoder.tokens import Windows, budget_batches, tokenize
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.lake import Lake
 
 # Tokens per batch, padding included: on a CPU what stays near its caches, on a GPU what keeps it busy.
 CPU_TOKEN_BUDGET = 4096
@@ -54,7 +57,8 @@ class Encoder(nn.Module):
     tokenizer
         the fast tokenizer of the base model.
     precision
-        "float32" or "bfloat16", the format of the matrix products.
+        what computes the vectors: "float32" or "bfloat16", the format of torch's matrix products, or
+        a backend and one of these (`EncoderSettings.computed_in`). Only torch's can be trained.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Encoder(nn.Module):
         transformer: nn.Module,
         tokenizer: Any,
         projection: nn.Linear | None,
-        precision: Literal["float32", "bfloat16"],
+        precision: str,
         dense: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
@@ -74,9 +78,7 @@ class Encoder(nn.Module):
         self.dense = dense if dense is not None else nn.ModuleList()
         self.projection = projection
         self.precision = precision
-        # A decoder keeps every layer's keys and values for a next token unless told that none will come.
-        takes = inspect.signature(transformer.forward).parameters
-        self._no_cache = {"use_cache": False} if "use_cache" in takes else {}
+        self._no_cache = no_cache(transformer)
         # Some tokenizers have no padding token; the mask hides whatever stands there.
         self._pad_id = int(tokenizer.pad_token_id or 0)
 
@@ -92,7 +94,9 @@ class Encoder(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.transformer.parameters()).device
+        # An exported transformer has no weights that torch knows of, and computes on the CPU.
+        weights = next(self.transformer.parameters(), None)
+        return torch.device("cpu") if weights is None else weights.device
 
     def forward(self, token_ids: torch.Tensor, mask: torch.Tensor, left_out: int = 0) -> torch.Tensor:
         """Unit vectors of tokenised windows.
@@ -295,7 +299,12 @@ class Encoder(nn.Module):
 
 
 def load_encoder(
-    spec: EncoderSpec, *, device: str = "auto", precision: str = "auto", seed: int = 0
+    spec: EncoderSpec,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    seed: int = 0,
+    lake: Lake | None = None,
 ) -> Encoder:
     """Load the encoder that `spec` describes.
 
@@ -307,24 +316,42 @@ def load_encoder(
     device
         `auto` (cuda, mps, cpu: the first there is), or one of them.
     precision
-        `auto` (bfloat16 where the hardware computes in it), `float32` or `bfloat16`.
+        `auto` (bfloat16 where the hardware computes in it), `float32` or `bfloat16`; or a backend and one of these,
+        such as `openvino-bfloat16` (`EncoderSettings.computed_in`), which computes on the CPU.
     seed
         of whatever the base model's files do not hold: a new projection, missing weights.
+    lake
+        keeps a model that is exported for such a backend; None to export it for this process alone, in seconds.
 
     Raises
     ------
     MedembedError
-        see `resolve_base`, `resolve_device`, `resolve_precision`, `load_dense`; also when the window is larger than
-        the model's or smaller than a prompt, and when the model needs code that comes with it, has a decoder beside
-        its encoder, or cuts texts at their beginning.
+        see `resolve_base`, `resolve_device`, `resolve_precision`, `load_dense`, `exported_transformer`; also when the
+        window is larger than the model's or smaller than a prompt, and when the model needs code that comes with it,
+        has a decoder beside its encoder, or cuts texts at their beginning.
     """
     keep_freed_memory()
     folder = resolve_base(spec.base)
-    where = resolve_device(device)
-    number_format = resolve_precision(precision, where)
-    transformer, tokenizer = _load_base(folder, seed)
-    _refuse_unusual(spec, transformer.config, tokenizer)
-    hidden = int(transformer.config.hidden_size)
+    backend, wanted = backend_and_precision(precision)
+    where = resolve_device(device if backend == TORCH else "cpu")
+    number_format: str = resolve_precision(wanted, where)
+    config, tokenizer = _load_base(folder)
+    _refuse_unusual(spec, config, tokenizer)
+    transformer: nn.Module
+    if backend == TORCH:
+        transformer = _load_transformer(folder, seed)
+    else:
+        transformer = exported_transformer(
+            folder,
+            partial(_load_transformer, folder, seed),
+            config,
+            tokenizer,
+            backend=backend,
+            precision=number_format,
+            lake=lake,
+        )
+        number_format = f"{backend}-{number_format}"
+    hidden = int(config.hidden_size)
     dense = load_dense(spec, folder, hidden)
     inputs = spec.dense[-1].dimensions if spec.dense else hidden
     encoder = Encoder(
@@ -349,7 +376,7 @@ def _refuse_unusual(spec: EncoderSpec, config: Any, tokenizer: Any) -> None:
             f"base: the tokenizer of {spec.base} cuts texts at their beginning (truncation_side "
             f"{tokenizer.truncation_side!r}), prompt and all; supported is 'right'. Choose another base model."
         )
-    window = _largest_window(config)
+    window = largest_window(config)
     if window is not None and spec.max_tokens > window:
         raise MedembedError(
             f"max_tokens: {spec.max_tokens} is more than the {window} that {spec.base} can read at once."
@@ -363,22 +390,40 @@ def _refuse_unusual(spec: EncoderSpec, config: Any, tokenizer: Any) -> None:
             )
 
 
-def _load_base(folder: Path, seed: int) -> tuple[Any, Any]:
-    from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
+def _load_base(folder: Path) -> tuple[Any, Any]:
+    """Configuration and tokenizer of a model folder."""
+    from transformers import AutoConfig, AutoTokenizer
 
     _refuse_own_code(folder)
+    with _loading(folder):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if lower_cases(folder):
+        _lower_case(tokenizer)
+    return config, tokenizer
+
+
+def _load_transformer(folder: Path, seed: int) -> Any:
+    from transformers import AutoModel
+
+    # Weights that the folder doesn't hold (a BERT without pooler) are drawn at random, but seeded.
+    with _loading(folder), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModel.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32
+        )
+
+
+@contextlib.contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Without what transformers has to say, and with one error for all that it raises."""
+    from transformers.utils import logging as transformers_logging
+
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        # Weights that the folder doesn't hold (a BERT without pooler) are drawn at random, but seeded.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            transformer = AutoModel.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32
-            )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        yield
     except Exception as error:
         # transformers raises what its parts raise: OSError, ValueError, KeyError, SafetensorError, ...
         raise MedembedError(
@@ -389,9 +434,6 @@ def _load_base(folder: Path, seed: int) -> tuple[Any, Any]:
         transformers_logging.set_verbosity(verbosity)
         if bars:
             transformers_logging.enable_progress_bar()
-    if lower_cases(folder):
-        _lower_case(tokenizer)
-    return transformer, tokenizer
 
 
 def _refuse_own_code(folder: Path) -> None:
@@ -411,16 +453,6 @@ def _lower_case(tokenizer: Any) -> None:
     backend = tokenizer.backend_tokenizer
     rest = [backend.normalizer] if backend.normalizer is not None else []
     backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
-
-
-def _largest_window(config: Any) -> int | None:
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None:
-        return None
-    # RoBERTa's family counts positions from the padding id on.
-    family = ("roberta", "camembert", "mpnet", "longformer")
-    counted_from = int(config.pad_token_id) + 1 if any(name in config.model_type for name in family) else 0
-    return int(positions) - counted_from
 
 
 @contextlib.contextmanager

@@ -23,13 +23,28 @@ def with_resolved_precision(settings: EncoderSettings) -> EncoderSettings:
     """
     if settings.precision != "auto":
         return settings
-    if settings.device == "cpu" or (settings.device == "auto" and not _may_have_gpu()):
+    if settings.is_exported or not _may_use_gpu(settings):
         precision = "bfloat16" if cpu_computes_in_bfloat16() else "float32"
     else:
         from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 
         precision = resolve_precision("auto", resolve_device(settings.device))
     return settings.model_copy(update={"precision": precision})
+
+
+def computes_on_gpu(settings: EncoderSettings) -> bool:
+    """Whether torch computes elsewhere than on the CPU.
+
+    Raises
+    ------
+    MedembedError
+        the device is not on this machine.
+    """
+    if not _may_use_gpu(settings):
+        return False
+    from medembed_pipeline.encoder.devices import resolve_device
+
+    return resolve_device(settings.device).type != "cpu"
 
 
 def cpu_computes_in_bfloat16() -> bool:
@@ -39,6 +54,10 @@ def cpu_computes_in_bfloat16() -> bool:
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _may_use_gpu(settings: EncoderSettings) -> bool:
+    return settings.device != "cpu" and (settings.device != "auto" or _may_have_gpu())
 
 
 def _may_have_gpu() -> bool:

@@ -32,7 +32,7 @@ def encoder_settings(
     device
         as in `load_encoder`.
     precision
-        "float32" or "bfloat16", resolved: all workers compute in the driver's.
+        `EncoderSettings.computed_in`, resolved: all workers compute in the driver's.
     token_budget
         tokens per batch.
     fingerprint
@@ -76,7 +76,7 @@ def _loaded(settings: Mapping[str, Any], worker: Worker) -> Any:
             spec = replace(spec, base=str(folder))
         found = encoder_fingerprint(spec, precision=settings["precision"])
         refuse_another_model(spec.base, settings["fingerprint"], found)
-    return load_encoder(spec, device=settings["device"], precision=settings["precision"])
+    return load_encoder(spec, device=settings["device"], precision=settings["precision"], lake=worker.lake)
 
 
 def refuse_another_model(base: str, expected: str, found: str) -> None:

@@ -14,6 +14,8 @@ LIBRARIES = (
     "torch",
     "transformers",
     "tokenizers",
+    "openvino",
+    "nncf",
     "numpy",
     "scipy",
     "pyarrow",

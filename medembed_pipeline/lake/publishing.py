@@ -218,9 +218,9 @@ def refuse_mixed_precisions(tables: Mapping[str, LakeTable]) -> None:
     if len(set(found.values())) > 1:
         told = " and ".join(f"{name} in {precision}" for name, precision in found.items())
         raise MedembedError(
-            f"{told}: they were computed on machines of different kinds, and are not compared. Materialize "
-            f"{' and '.join(found)} on one machine, or set [encoder] precision in medembed.toml to 'float32', "
-            "which every machine computes, and materialize them."
+            f"{told}: they were computed on machines of different kinds, or by different backends, and are not "
+            f"compared. Materialize {' and '.join(found)} on one machine, or set [encoder] backend in medembed.toml to "
+            "'torch' and precision to 'float32', which every machine computes, and materialize them."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from medembed_pipeline.encoder import EncoderSpec, Role
 from medembed_pipeline.encoder.image_spec import ImageEncoderSpec
+from medembed_pipeline.lake.lake import Lake
 
-Precision = Literal["float32", "bfloat16"]
 WARMING_TEXTS = ("Chest pain on exertion.", "Fracture of the left wrist, seen in follow-up. " * 12)
 
 
@@ -89,10 +89,11 @@ def _as_it_is(encoder: Any) -> None:
 
 def shared_encoder(
     spec: EncoderSpec,
-    precision: Precision,
+    precision: str,
     fingerprint: str,
     device: str,
     *,
+    lake: Lake | None = None,
     tune: Callable[[Any], None] = _as_it_is,
 ) -> SharedEncoder:
     """An encoder of texts, loaded and warmed where it is not in use already; raises as `load_encoder`.
@@ -103,14 +104,18 @@ def shared_encoder(
         as of `load_encoder`.
     fingerprint
         of its vectors, after `tune`.
+    lake
+        from which an exported model is taken, where it holds it; nothing is written there.
     tune
-        changes the encoder once it is loaded.
+        changes the encoder once it is loaded, in torch.
     """
     found = _TEXTS.get((fingerprint, device))
     if found is None:
+        from medembed_pipeline.encoder.exported import is_exported
         from medembed_pipeline.encoder.model import load_encoder
 
-        encoder = load_encoder(spec, device=device, precision=precision)
+        kept = lake if lake is not None and is_exported(lake, spec.base, precision) else None
+        encoder = load_encoder(spec, device=device, precision=precision, lake=kept)
         tune(encoder)
         found = SharedEncoder(encoder, fingerprint)
         for text in WARMING_TEXTS:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
 from medembed_pipeline.encoder.precision import with_resolved_precision
-from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.encoder.settings import AUTO, EncoderSettings, backend_and_precision
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
@@ -79,7 +78,7 @@ class SnapshotParts:
 
     checkpoint: Checkpoint
     spec: EncoderSpec
-    precision: Literal["float32", "bfloat16"]
+    precision: str
     fingerprint: str
     notes: LakeTable
     splits: LakeTable | None
@@ -156,7 +155,8 @@ def read_parts(
     notes = find(NOTES) or lake.table(NOTES)
     vectors = find(VECTORS)
     is_measured = vectors is not None and _input(vectors, "finetuned_checkpoint") == checkpoint.data_version
-    precision = _precision(settings, vectors if is_measured else None)
+    stated = vectors.footer.facts.get("precision") if vectors is not None and is_measured else None
+    precision = computed_in(settings, stated)
     spec = checkpoint.encoder_spec(settings.long_notes)
     fingerprint = _fingerprint(checkpoint.data_version, spec, precision)
     is_measured = is_measured and _input(vectors, "model") == fingerprint
@@ -196,12 +196,24 @@ def _input(table: LakeTable | None, name: str) -> str | None:
     return None if table is None else table.footer.recipe.inputs.get(name)
 
 
-def _precision(settings: EncoderSettings, vectors: LakeTable | None) -> Literal["float32", "bfloat16"]:
-    stated = None if vectors is None else vectors.footer.facts.get("precision")
-    # A query is computed as the notes were, whatever this machine would choose for itself.
-    if settings.precision == "auto" and stated in ("float32", "bfloat16"):
-        return "bfloat16" if stated == "bfloat16" else "float32"
-    return "bfloat16" if with_resolved_precision(settings).precision == "bfloat16" else "float32"
+def computed_in(settings: EncoderSettings, stated: str | None) -> str:
+    """What queries are computed in: what the notes were, where the settings leave it open.
+
+    Parameters
+    ----------
+    settings
+        of the encoder.
+    stated
+        what the facts of the vectors say; None where there are none.
+    """
+    if stated:
+        backend, precision = backend_and_precision(stated)
+        # Whatever this machine would choose for itself.
+        if settings.backend in (AUTO, backend) and settings.precision in ("auto", precision):
+            return stated
+    resolved = with_resolved_precision(settings)
+    # The service tries no backends: without vectors that say which, it is the reference.
+    return (resolved.in_torch() if resolved.backend == AUTO else resolved).computed_in
 
 
 @lru_cache(maxsize=8)

@@ -169,7 +169,7 @@ class ModelAnswer(Answered):
     dimensions: int
     max_tokens: int
     long_notes: Literal["cut", "windows"]
-    precision: Literal["float32", "bfloat16"]
+    precision: str = Field(description="What computes the vectors: float32, bfloat16, openvino-bfloat16, ...")
     notes: int
     made_at: str
     map: str = Field(description="How the map was made: umap, tsne or pca.")

@@ -129,7 +129,7 @@ def build_snapshot(
     """
     started = time.monotonic()
     _refuse_altered(parts)
-    encoder = shared_encoder(parts.spec, parts.precision, parts.fingerprint, settings.device)
+    encoder = shared_encoder(parts.spec, parts.precision, parts.fingerprint, settings.device, lake=lake)
     notes = parts.notes.read(["note_id", "text", "specialties", "source_rows"]).sort_by("note_id")
     note_ids: list[str] = notes["note_id"].to_pylist()
     if parts.vectors is None:

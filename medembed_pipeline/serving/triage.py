@@ -18,7 +18,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.images.pixels import UInt8Array
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
-from medembed_pipeline.serving.encoders import Precision, shared_encoder, shared_image_encoder
+from medembed_pipeline.serving.encoders import shared_encoder, shared_image_encoder
 from medembed_pipeline.serving.errors import ServingError
 from medembed_pipeline.serving.other_models import OtherModel
 from medembed_pipeline.triage.adapters import Adapters
@@ -173,10 +173,9 @@ def load_triage(lake: Lake, verdict: LakeTable | None, wanted: OtherModel, devic
                 spec, fingerprint, device, tune=partial(_tune_pictures, learned)
             )
         else:
-            precision: Precision = "bfloat16" if settings.precision == "bfloat16" else "float32"
             model.note_encoder = shared_encoder(
                 spec_of_settings(settings),
-                precision,
+                settings.precision,
                 fingerprint,
                 device,
                 tune=partial(_tune_notes, learned),

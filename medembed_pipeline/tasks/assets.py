@@ -64,8 +64,7 @@ def task_metrics(work: AssetIO, settings: TaskSettings) -> dg.MaterializeResult[
     scored = held_out(work)
     embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
     # The precision that the notes' vectors were computed in: no others are compared with them.
-    precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
-    encoder = encoder.model_copy(update={"precision": precision})
+    encoder = encoder.with_computed_in(embeddings["tuned"].footer.facts.get("precision", encoder.computed_in))
     folders = own_folders(work.lake) if "own" in settings.families else []
     note_sources(work, settings, folders)
     # There is no verdict on a model that was not trained here.

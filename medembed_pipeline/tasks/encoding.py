@@ -90,18 +90,18 @@ def task_vectors(
         ]
     else:
         queries, documents = [], [text for task in asked for text in task.texts()]
-    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+    from medembed_pipeline.encoder.devices import resolve_computed_in
 
     none = TextVectors([], np.zeros((0, 0), dtype=np.float32))
     known = known or none
-    precision = resolve_precision(settings.precision, resolve_device(settings.device))
+    precision = resolve_computed_in(settings)
     store = KeyedStore(lake, "vectors", encoder_fingerprint(spec, precision=precision))
 
     @cache
     def encoder() -> Any:
         from medembed_pipeline.encoder.model import load_encoder
 
-        return load_encoder(spec, device=settings.device, precision=precision)
+        return load_encoder(spec, device=settings.device, precision=precision, lake=lake)
 
     def with_all(there: TextVectors, texts: Sequence[str], role: Role) -> TextVectors:
         wanted = [text for text in dict.fromkeys(texts) if text not in there]

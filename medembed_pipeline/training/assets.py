@@ -58,7 +58,7 @@ CHOICE = EpochChoice(
     kinds={"pytorch", "huggingface"},
     deps=["triplets"],
     pool="gpu",
-    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder, CHOICE),
+    code_version=code_version(REVISION, SETTINGS.training, SETTINGS.encoder.in_torch(), CHOICE),
     config_schema=launchpad_schema("finetuned_checkpoint", SETTINGS.training),
     required_resource_keys={"lake", "encoder"},
 )
@@ -69,7 +69,7 @@ def finetuned_checkpoint(context: dg.AssetExecutionContext) -> dg.MaterializeRes
     triplets, notes and settings exists.
     """
     settings = launchpad_settings(context, TrainingSettings)
-    encoder: EncoderSettings = context.resources.encoder
+    encoder: EncoderSettings = context.resources.encoder.in_torch()
     with asset_io(context, REVISION, settings, encoder, CHOICE) as work:
         spec = trained_spec(encoder, settings)
         find_memory(work.lake)  # whether it is whole is known before a training, not after it

@@ -38,7 +38,7 @@ def prepare(work: AssetIO) -> Prepared:
     from medembed_pipeline.training.trained_spec import trained_spec
 
     training: TrainingSettings = SETTINGS.training
-    encoder = work.context.resources.encoder
+    encoder = work.context.resources.encoder.in_torch()
     for section in (encoder, CHOICE):
         work.uses(section)
     data = training_data(work, labels=training.labels)
@@ -80,7 +80,7 @@ STUDY = Study(
             REVISION,
             FIXED,
             CHOICE.result_values(),
-            SETTINGS.encoder.result_values(),
+            SETTINGS.encoder.in_torch().result_values(),
             SETTINGS.recipe_study.seeds,
         ]
     ),

@@ -55,7 +55,7 @@ if SETTINGS.images.enabled:
         group_name="triage",
         kinds={"scikitlearn"},
         deps=PICTURED,
-        code_version=code_version(REVISION, SETTINGS.triage, SETTINGS.encoder),
+        code_version=code_version(REVISION, SETTINGS.triage, SETTINGS.encoder.in_torch()),
         config_schema=launchpad_schema(ASSET, SETTINGS.triage),
         required_resource_keys={"lake", "encoder"},
     )
@@ -65,7 +65,7 @@ if SETTINGS.images.enabled:
         from medembed_pipeline.triage.folder import write_model
 
         settings = launchpad_settings(context, TriageSettings)
-        encoder: EncoderSettings = context.resources.encoder
+        encoder: EncoderSettings = context.resources.encoder.in_torch()
         with asset_io(context, REVISION, settings, encoder) as work:
             cases = _cases(work, settings)
             work.input("image_embeddings")
@@ -110,7 +110,7 @@ if SETTINGS.images.enabled:
         schema=TRIAGE_PREDICTIONS_SCHEMA,
         revision=REVISION,
         settings=SETTINGS.triage,
-        more_settings=[SETTINGS.encoder],
+        more_settings=[SETTINGS.encoder.in_torch()],
         resources=["encoder"],
     )
     def triage_predictions(work: AssetIO, settings: TriageSettings) -> dg.MaterializeResult[Any]:
@@ -161,7 +161,7 @@ if SETTINGS.images.enabled:
         schema=MODALITY_LEDGER_SCHEMA,
         revision=REVISION,
         settings=SETTINGS.triage,
-        more_settings=[SETTINGS.encoder],
+        more_settings=[SETTINGS.encoder.in_torch()],
         kinds=["numpy"],
         resources=["encoder"],
         page=OnPage(),
@@ -197,7 +197,7 @@ if SETTINGS.images.enabled:
         schema=SHORTCUT_METER_SCHEMA,
         revision=REVISION,
         settings=SETTINGS.triage,
-        more_settings=[SETTINGS.encoder, SETTINGS.image_encoder],
+        more_settings=[SETTINGS.encoder.in_torch(), SETTINGS.image_encoder],
         kinds=["scikitlearn"],
         resources=["encoder"],
         page=OnPage(),
@@ -261,7 +261,7 @@ if SETTINGS.images.enabled:
 
     def _seen(work: AssetIO, cases: TriageCases, model: PublishedTriageModel) -> Encoders | None:
         """What the vectors come from, before anything is made of them; the encoders, where the model has tuned them."""
-        work.uses(work.context.resources.encoder)
+        work.uses(work.context.resources.encoder.in_torch())
         work.input("image_embeddings")
         if not model.parts.adapters:
             return None
@@ -272,7 +272,7 @@ if SETTINGS.images.enabled:
 
     def _encoders(work: AssetIO, cases: TriageCases) -> Encoders:
         work.uses(SETTINGS.image_encoder)
-        encoder: EncoderSettings = work.context.resources.encoder
+        encoder: EncoderSettings = work.context.resources.encoder.in_torch()
         return Encoders(work.lake, cases, work.input("raw_images"), encoder, SETTINGS.image_encoder)
 
     def _tuner(work: AssetIO, cases: TriageCases, settings: TriageSettings) -> Tuner:
@@ -286,7 +286,7 @@ if SETTINGS.images.enabled:
         return rows if encoders is None else rows | encoders.rows(model.parts.adapters)
 
     def _rows(work: AssetIO, cases: TriageCases, metadata: Sequence[MetadataColumn]) -> dict[str, FloatArray]:
-        encoder: EncoderSettings = work.context.resources.encoder
+        encoder: EncoderSettings = work.context.resources.encoder.in_torch()
         return part_rows(work.lake, cases, work.input("image_embeddings"), encoder, metadata)
 
     def _empty(cases: TriageCases) -> dict[str, Any]:

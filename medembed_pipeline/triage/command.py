@@ -144,7 +144,7 @@ def read_folder(folder: Path, output: Path, settings: Settings) -> Folder:
         embeddings = lake.write_table(
             Recipe("image_embeddings", "command", {}, {}), rows.cast(schema), schema=schema
         )
-    encoder = with_resolved_precision(settings.encoder)
+    encoder = with_resolved_precision(settings.encoder).in_torch()
     return Folder(lake, images, embeddings, paired, splits, encoder, settings.image_encoder)
 
 

@@ -41,9 +41,10 @@ class Encoding(Comparison):
     def rows(self, options: Options) -> list[Row]:
         number = 24 if options.quick else 256
         return [
-            Row(f"{tokens}", f"{number} {_kind(options)} notes, {tokens} tokens", 4, values)
+            _row(f"{tokens}", f"{number} {_kind(options)} notes, {tokens} tokens", backend, values)
             for tokens in (128, 256)
             for values in [_values(options, notes=number, tokens=tokens)]
+            for backend in _backends()
         ]
 
     def prepare(self, row: Row, folder: Path) -> None:
@@ -78,11 +79,23 @@ class MixedEncoding(Encoding):
         what = (
             f"{number} texts of 30 to 2,000 words from {_kind(options)} notes, a third repeated, 256 tokens"
         )
-        return [Row("mixed", what, 4, _values(options, notes=2 * number, texts=number, tokens=256))]
+        values = _values(options, notes=2 * number, texts=number, tokens=256)
+        return [_row("mixed", what, backend, values) for backend in _backends()]
 
     def prepare(self, row: Row, folder: Path) -> None:
         notes = different_notes(Path(row.values["data"]), row.values["notes"])
         _write(folder, mixed_corpus(notes, row.values["texts"]))
+
+
+def _backends() -> list[str]:
+    """Those of ours that are installed; the reference comes first."""
+    from medembed_pipeline.encoder.settings import OPENVINO, OPENVINO_INT8, missing_packages
+
+    return ["torch", *(backend for backend in (OPENVINO, OPENVINO_INT8) if not missing_packages(backend))]
+
+
+def _row(name: str, what: str, backend: str, values: dict[str, Any]) -> Row:
+    return Row(f"{name}-{backend}", f"{what}, ours in {backend}", 4, {**values, "backend": backend})
 
 
 def _kind(options: Options) -> str:
@@ -106,10 +119,19 @@ def _ours(row: Row, folder: Path) -> Work:
     import numpy as np
 
     from medembed_pipeline.encoder import EncoderSpec
+    from medembed_pipeline.encoder.devices import resolve_computed_in
     from medembed_pipeline.encoder.model import load_encoder
+    from medembed_pipeline.encoder.settings import EncoderSettings, backend_and_precision
+    from medembed_pipeline.lake.lake import Lake
 
     texts = read_texts(folder)
-    encoder = load_encoder(EncoderSpec(max_tokens=row.values["tokens"]), device="cpu")
+    computed_in = resolve_computed_in(EncoderSettings(device="cpu", backend=row.values["backend"]))
+    encoder = load_encoder(
+        EncoderSpec(max_tokens=row.values["tokens"]),
+        device="cpu",
+        precision=computed_in,
+        lake=Lake(str(folder / "exported")),
+    )
     encoder.encode(_tried(texts))
     config = encoder.transformer.config
     lengths = encoder.tokenize(list(dict.fromkeys(texts))).lengths.astype(np.float64)
@@ -120,7 +142,10 @@ def _ours(row: Row, folder: Path) -> Work:
 
     def facts(vectors: Any) -> dict[str, Any]:
         np.save(folder / f"{OURS}.npy", vectors)
-        return {"floor": {encoder.precision: operations}, "words": encoder.precision}
+        backend, precision = backend_and_precision(computed_in)
+        # The rate of products of 8 bits is not measured.
+        floor = {} if backend.endswith("int8") else {precision: operations}
+        return {"floor": floor, "words": computed_in}
 
     return Work(lambda: encoder.encode(texts), facts)
 

@@ -14,11 +14,11 @@ import pytest
 from medembed_pipeline.embeddings.assets import baseline_embeddings
 from medembed_pipeline.encoder import precision as precision_room
 from medembed_pipeline.encoder.precision import with_resolved_precision
-from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.encoder.settings import EncoderSettings, missing_packages
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publishing import LakeResource, launchpad_resource, refuse_mixed_precisions
-from medembed_pipeline.lake.tables import Recipe, vectors
+from medembed_pipeline.lake.tables import LakeTable, Recipe, vectors
 
 TEXTS = ["Chest pain on exertion since May.", "Fracture of the left wrist.", "Headache and double vision."]
 
@@ -65,6 +65,36 @@ def test_a_lake_that_moves_to_another_kind_of_machine_gets_vectors_of_one_kind(
     encode(lake, small_model, monkeypatch, bfloat16=False)
     again = lake.table("baseline_embeddings")
     assert again.data_version == exact.data_version and again.footer.facts["encoded_notes"] == 0
+
+
+@pytest.mark.skipif(bool(missing_packages("openvino")), reason="openvino is not installed (extra fast)")
+def test_vectors_of_another_backend_say_so_and_are_never_compared_with_those_of_torch(
+    lake: Lake, small_model: Path
+) -> None:
+    settings = EncoderSettings(base=str(small_model), max_tokens=32, device="cpu", precision="float32")
+    made: dict[str, LakeTable] = {}
+    for backend in ("torch", "openvino", "torch"):
+        chosen = EncoderSettings.model_validate({**settings.model_dump(), "backend": backend})
+        done = dg.materialize(
+            [baseline_embeddings],
+            resources={
+                "lake": LakeResource(url=lake.url),
+                "encoder": launchpad_resource("encoder", chosen, with_resolved_precision),
+            },
+        )
+        assert done.success
+        (event,) = done.asset_materializations_for_node("baseline_embeddings")
+        table = lake.table("baseline_embeddings")
+        assert event.metadata["computed_in"].value == table.footer.facts["precision"] == chosen.computed_in
+        if backend in made:
+            # Back in torch nothing is encoded again.
+            assert table.data_version == made[backend].data_version
+        made.setdefault(backend, table)
+    assert "backend" not in made["torch"].footer.recipe.settings["EncoderSettings"]
+    assert made["openvino"].footer.recipe.settings["EncoderSettings"]["backend"] == "openvino"
+    assert made["openvino"].footer.facts["encoded_notes"] == len(TEXTS)
+    with pytest.raises(MedembedError, match=r"a in float32 and b in openvino-float32.*backend.*'torch'"):
+        refuse_mixed_precisions({"a": made["torch"], "b": made["openvino"]})
 
 
 @pytest.mark.parametrize(

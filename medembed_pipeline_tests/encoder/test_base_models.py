@@ -14,6 +14,7 @@ import torch
 
 from medembed_pipeline.encoder import (
     EncoderSpec,
+    Role,
     encoder_fingerprint,
     read_spec,
     spec_of_base,
@@ -23,7 +24,7 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.modules import POOLINGS, DenseLayer
 from medembed_pipeline.encoder.pooling import pool
-from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.encoder.settings import EncoderSettings, missing_packages
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline_tests.encoder.small_models import (
     as_sentence_transformers,
@@ -143,6 +144,25 @@ def test_vectors_are_those_of_sentence_transformers_and_stay_so_when_saved(
     assert load(again).encode(TEXTS, role="query").tobytes() == ours.encode(TEXTS, role="query").tobytes()
     (tmp_path / "saved" / "medembed_encoder.json").unlink()
     assert read_spec(tmp_path / "saved") == again
+
+
+@pytest.mark.skipif(bool(missing_packages("openvino")), reason="openvino is not installed (extra fast)")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("E5, XLM-RoBERTa", "BGE", "Qwen3", "two Dense layers", "Dense after Qwen3"),
+        *("prompt left out, first token", "prompt left out, weightedmean"),
+    ],
+)
+def test_every_family_has_the_same_vectors_in_openvino(
+    name: str, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    spec = spec_of_base(str(make(bases, tmp_path / "model", name)), max_tokens=32)
+    torchs, exported = load(spec), load_encoder(spec, precision="openvino-float32")
+    roles: tuple[Role, ...] = ("query", "document")
+    for role in roles:
+        expected = torchs.encode(TEXTS, role=role, token_budget=200)
+        np.testing.assert_allclose(exported.encode(TEXTS, role=role, token_budget=200), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("include_prompt", [True, False])

@@ -15,7 +15,9 @@ import pyarrow as pa
 import pytest
 
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint
+from medembed_pipeline.encoder.fingerprint import EXPORTED, export_key
 from medembed_pipeline.encoder.model import load_encoder
+from medembed_pipeline.encoder.settings import missing_packages
 from medembed_pipeline.encoder.shards import encode_texts, encoder_settings
 from medembed_pipeline.engine import (
     EngineError,
@@ -194,6 +196,26 @@ def test_a_model_in_the_lake_is_found_by_its_place_there(small_model: Path, tmp_
     expected = load_encoder(EncoderSpec(base=str(small_model), max_tokens=32), precision="float32").encode(
         [TEXT]
     )
+    assert np.array_equal(vectors(table.column("embedding")), expected)
+
+
+@pytest.mark.skipif(bool(missing_packages("openvino")), reason="openvino is not installed (extra fast)")
+def test_a_worker_computes_in_the_backend_of_the_driver_and_keeps_what_it_exports(
+    lake: Lake, small_model: Path
+) -> None:
+    spec = EncoderSpec(base=str(small_model), max_tokens=32)
+    name = "openvino-float32"
+    how = encoder_settings(
+        lake,
+        spec,
+        device="cpu",
+        precision=name,
+        token_budget=64,
+        fingerprint=encoder_fingerprint(spec, precision=name),
+    )
+    table = encode_texts([pa.table({"text": [TEXT]})], how, Worker(lake, 1))
+    assert lake.names(*EXPORTED) == [export_key(small_model, quantised=False)]
+    expected = load_encoder(spec, precision=name, lake=lake).encode([TEXT])
     assert np.array_equal(vectors(table.column("embedding")), expected)
 
 

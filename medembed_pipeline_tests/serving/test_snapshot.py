@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from medembed_pipeline.encoder.model import load_encoder
+from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.lake.tables import vectors
 from medembed_pipeline.serving.encoders import SharedEncoder
 from medembed_pipeline.serving.encoding import note_vectors
 from medembed_pipeline.serving.errors import NothingReleasedError, ServingError
 from medembed_pipeline.serving.filters import Between, Filters
-from medembed_pipeline.serving.parts import SnapshotParts, read_parts
+from medembed_pipeline.serving.parts import SnapshotParts, computed_in, read_parts
 from medembed_pipeline.serving.search import Query
 from medembed_pipeline.serving.snapshot import Snapshot, build_snapshot
 from medembed_pipeline_tests.serving.small_lake import ENCODER, SITES, SmallLake, new_note, spec_of
@@ -185,3 +186,20 @@ def test_a_new_note_lies_among_its_nearest(snapshot: Snapshot) -> None:
     assert near[:, 0].min() <= place[0] <= near[:, 0].max()
     weights = hits.similarities - hits.similarities.min() + 1e-6
     np.testing.assert_allclose(place, (near * weights[:, None]).sum(axis=0) / weights.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "stated", "expected"),
+    [
+        ("torch", "auto", "bfloat16", "bfloat16"),
+        ("torch", "float32", "bfloat16", "float32"),
+        ("torch", "float32", "openvino-float32", "float32"),
+        ("auto", "auto", "openvino-int8-bfloat16", "openvino-int8-bfloat16"),
+        ("auto", "float32", None, "float32"),
+    ],
+)
+def test_a_query_is_computed_as_the_notes_were_where_the_settings_leave_it_open(
+    backend: str, precision: str, stated: str | None, expected: str
+) -> None:
+    settings = EncoderSettings.model_validate({"backend": backend, "precision": precision, "device": "cpu"})
+    assert computed_in(settings, stated) == expected

@@ -132,7 +132,7 @@ def run_experiment(
     spec = spec_of_base(
         preset.encoder.base, pooling=preset.encoder.pooling, max_tokens=preset.encoder.max_tokens
     )
-    how = {"device": preset.encoder.device, "precision": preset.encoder.precision}
+    how: dict[str, Any] = {"device": preset.encoder.device, "precision": preset.encoder.precision}
     base = load_encoder(spec, seed=seed, **how)
     vectors = base.encode(rows.texts)
     data = _training_data(rows, held_out, units, vectors, preset)

@@ -65,8 +65,7 @@ def similarity_evidence(work: AssetIO, settings: SimilaritySettings) -> dg.Mater
     notes, nearest = work.input("cleaned_notes"), work.input("neighbors")
     embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
     # In the number format of the vectors that the epochs are compared with, whatever this machine prefers.
-    precision = embeddings["tuned"].footer.facts.get("precision", encoder.precision)
-    encoder = encoder.model_copy(update={"precision": precision})
+    encoder = encoder.with_computed_in(embeddings["tuned"].footer.facts.get("precision", encoder.computed_in))
     specs = checkpoint.epoch_specs(encoder.long_notes)
     if specs:
         work.note_input("kept_epochs", epochs_version(specs, encoder))

@@ -20,7 +20,10 @@ from medembed_pipeline.lake.tables import vectors
 def epochs_version(specs: Mapping[int, EncoderSpec], encoder: EncoderSettings) -> str:
     """Identifies the vectors that some kept epochs give."""
     return digest(
-        {str(epoch): encoder_fingerprint(spec, precision=encoder.precision) for epoch, spec in specs.items()}
+        {
+            str(epoch): encoder_fingerprint(spec, precision=encoder.computed_in)
+            for epoch, spec in specs.items()
+        }
     )
 
 
@@ -54,9 +57,9 @@ def encoded_epochs(
     dict[int, npt.NDArray[np.float32]]
         float32 [n, d] unit rows by epoch.
     """
-    from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
+    from medembed_pipeline.encoder.devices import resolve_computed_in
 
-    precision = resolve_precision(encoder.precision, resolve_device(encoder.device))
+    precision = resolve_computed_in(encoder)
     found = {}
     for epoch, spec in specs.items():
 
@@ -76,6 +79,7 @@ class _EpochEncoder:
     def __init__(self, spec: EncoderSpec, settings: EncoderSettings, precision: str) -> None:
         from medembed_pipeline.encoder.model import load_encoder
 
+        # What a backend needs of it is not kept: its vectors are, and an epoch's model is asked for nothing else.
         self._encoder = load_encoder(spec, device=settings.device, precision=precision)
         self._token_budget = settings.token_budget
 
