@@ -30,13 +30,11 @@ from medembed_pipeline.evaluation.relevance import label_matrix
 from medembed_pipeline.evaluation.retrieval import retrieval_scores
 from medembed_pipeline.evaluation.vectors import unit_rows
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.tasks.encoding import TextVectors
 from medembed_pipeline.tasks.gather import all_tasks
 from medembed_pipeline.tasks.passages import passage_task
-from medembed_pipeline.tasks.scoring import score_task
 from medembed_pipeline.tasks.settings import TaskSettings
-from medembed_pipeline.tasks.table import metric_name
-from medembed_pipeline.tasks.task import NotAsked, RankingTask
+from medembed_pipeline.tasks.task import NotAsked
+from medembed_pipeline_tests.measure_training import task_figures
 
 METRICS = ("precision@5", "map")
 
@@ -141,14 +139,7 @@ class HeldOutTexts:
         for name in METRICS:
             values = scored[metric_key(name)]
             found[name] = float(values[np.isfinite(values)].mean())
-        for task in self._tasks:
-            wanted = list(dict.fromkeys(task.texts()))
-            space = TextVectors(wanted, encoder.encode(wanted))
-            if isinstance(task, RankingTask):
-                asked = list(dict.fromkeys(task.queries))
-                space = space.with_queries(TextVectors(asked, encoder.encode(asked, role="query")))
-            figures = score_task(task, {"baseline": space, "tuned": space}).figures["tuned"]
-            found[f"{task.name} {metric_name(task.main)}"] = float(figures[task.main].value[0])
+        found |= task_figures(self._tasks, encoder)
         return found
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from medembed_pipeline.tasks.passages import passage_task
 from medembed_pipeline.tasks.scoring import score_task
 from medembed_pipeline.tasks.settings import TaskSettings
 from medembed_pipeline.tasks.table import metric_name
-from medembed_pipeline.tasks.task import NotAsked, RankingTask
+from medembed_pipeline.tasks.task import NotAsked, RankingTask, Task
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.loop import train
 from medembed_pipeline.training.settings import TrainingSettings
@@ -122,6 +123,20 @@ def training_data(lake: Lake) -> TrainingData:
     )
 
 
+def task_figures(tasks: Iterable[Task], encoder: Encoder) -> dict[str, float]:
+    """The main figure of each task, by an encoder."""
+    found = {}
+    for task in tasks:
+        wanted = list(dict.fromkeys(task.texts()))
+        space = TextVectors(wanted, encoder.encode(wanted))
+        if isinstance(task, RankingTask):
+            asked = list(dict.fromkeys(task.queries))
+            space = space.with_queries(TextVectors(asked, encoder.encode(asked, role="query")))
+        scored = score_task(task, {"baseline": space, "tuned": space})
+        found[f"{task.name} {metric_name(task.main)}"] = float(scored.figures["tuned"][task.main].value[0])
+    return found
+
+
 class Bench:
     """The notes of a lake, and how a model does on those that are held out."""
 
@@ -199,16 +214,7 @@ class Bench:
         for name in ("precision@5", "map"):
             values = scores[metric_key(name)]
             found[name] = float(values[np.isfinite(values)].mean())
-        for task in self._tasks:
-            wanted = list(dict.fromkeys(task.texts()))
-            space = TextVectors(wanted, encoder.encode(wanted))
-            if isinstance(task, RankingTask):
-                asked = list(dict.fromkeys(task.queries))
-                space = space.with_queries(TextVectors(asked, encoder.encode(asked, role="query")))
-            scored = score_task(task, {"baseline": space, "tuned": space})
-            found[f"{task.name} {metric_name(task.main)}"] = float(
-                scored.figures["tuned"][task.main].value[0]
-            )
+        found |= task_figures(self._tasks, encoder)
         found["rank"] = effective_rank(rows)
         detail: Detail = within_class_recall(
             unit_rows(np.stack([of_notes[note] for note in everything])),
