@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.lake import Lake
@@ -398,5 +399,18 @@ def open_ui(port: int) -> int:
     return run_dagster_dev(command, settings_file, port)
 
 
+def end_process() -> NoReturn:
+    """Run a command and end with its exit status, without taking the interpreter apart.
+
+    Libraries leave threads of their own behind. One of them that asks for Python's lock meanwhile would abort the
+    process after its work was done.
+    """
+    status = main()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process()

@@ -28,7 +28,7 @@ from medembed_pipeline.lake.publication import (
     write_if_unchanged,
 )
 from medembed_pipeline.lake.settings import KEEP_TABLES
-from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError, TableWriter
+from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError, TableWriter, open_for_arrow
 
 STAGING = ".staging"
 
@@ -168,7 +168,7 @@ class Lake:
         """The published table, or None where there is none."""
         path = self.table_path(name)
         try:
-            file = self.filesystem.open(path, "rb")
+            file = open_for_arrow(self.filesystem, path)
         except FileNotFoundError:
             return None
         try:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.lake.tables import open_for_arrow
 
 MAXIMUM_PARTS = 64
 
@@ -90,7 +91,7 @@ class KeyedStore:
                 self._lake.filesystem.rm_file(part)
 
     def _read(self, part: str) -> pa.Table:
-        with self._lake.filesystem.open(part, "rb") as file:
+        with open_for_arrow(self._lake.filesystem, part) as file:
             return pq.read_table(file)
 
     def get_or_compute(

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import ContentHasher, digest, type_name
+
+if TYPE_CHECKING:
+    import fsspec
 
 FOOTER_KEY = b"medembed"
 ROW_GROUP_ROWS = 16_384
@@ -114,6 +117,22 @@ class Footer:
             values.get("rows", -1),
             values.get("columns", {}),
         )
+
+
+def open_for_arrow(filesystem: fsspec.AbstractFileSystem, path: str) -> Any:
+    """A file to be read by Arrow: on a local disk by Arrow itself, elsewhere through fsspec.
+
+    Threads of Arrow that call Python wait for its lock, and abort the process when they are still about it while the
+    interpreter ends.
+
+    Raises
+    ------
+    FileNotFoundError
+        there is none.
+    """
+    from fsspec.implementations.local import LocalFileSystem
+
+    return pa.OSFile(path) if isinstance(filesystem, LocalFileSystem) else filesystem.open(path, "rb")
 
 
 class LakeTable:

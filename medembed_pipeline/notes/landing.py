@@ -14,7 +14,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake import compute as pc
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 from medembed_pipeline.lake.lake import Lake
-from medembed_pipeline.lake.tables import Recipe
+from medembed_pipeline.lake.tables import Recipe, open_for_arrow
 from medembed_pipeline.notes.identity_columns import IDENTITY_COLUMNS
 from medembed_pipeline.notes.landing_files import LandingFile, landing_file_opener, list_landing_files
 from medembed_pipeline.notes.reader import ReaderOptions, read_landing_file, rejected_file_chunk
@@ -140,7 +140,7 @@ class ParsedFiles:
         if item.file.rejection or not item.sha256:
             return []
         kept, _ = self._parts(item)
-        with self._lake.filesystem.open(self._lake.path(*kept), "rb") as file:
+        with open_for_arrow(self._lake.filesystem, self._lake.path(*kept)) as file:
             return _names(pq.read_metadata(file).metadata)
 
     def places(self, item: HashedFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -192,8 +192,8 @@ class ParsedFiles:
         self, source_file: str, kept: tuple[str, ...], rejected: tuple[str, ...]
     ) -> Iterator[RowChunk]:
         with (
-            self._lake.filesystem.open(self._lake.path(*kept), "rb") as kept_file,
-            self._lake.filesystem.open(self._lake.path(*rejected), "rb") as rejected_file,
+            open_for_arrow(self._lake.filesystem, self._lake.path(*kept)) as kept_file,
+            open_for_arrow(self._lake.filesystem, self._lake.path(*rejected)) as rejected_file,
         ):
             kept_parquet, rejected_parquet = pq.ParquetFile(kept_file), pq.ParquetFile(rejected_file)
             metadata = kept_parquet.metadata.metadata

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-import sys
 from typing import Any
 
 
@@ -25,6 +24,6 @@ def stub_pictures() -> None:
 
 if __name__ == "__main__":
     stub_pictures()
-    from medembed_pipeline.cli import main
+    from medembed_pipeline.cli import end_process
 
-    sys.exit(main())
+    end_process()
