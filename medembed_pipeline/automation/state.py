@@ -60,6 +60,7 @@ class GraphState:
     under_way: frozenset[dg.AssetKey] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._run_of_id: dict[str, dg.DagsterRun | None] = {}
         self._runs = _under_way(self.instance)
         self.under_way = frozenset(key for keys in self._runs for key in keys)
         records = self.instance.get_asset_records(list(self.graph.materializable_asset_keys))
@@ -139,7 +140,7 @@ class GraphState:
     def failed_attempt(self, key: dg.AssetKey) -> FailedAttempt | None:
         """The attempt that failed or was cancelled, when there has been nothing since."""
         planned = self.instance.get_latest_planned_materialization_info(key)
-        run = self.instance.get_run_by_id(planned.run_id) if planned else None
+        run = self._run(planned.run_id) if planned else None
         latest = self._latest.get(key)
         if run is None or run.status not in GAVE_UP or (latest and latest.run_id == run.run_id):
             return None
@@ -149,6 +150,11 @@ class GraphState:
         return FailedAttempt(
             run.run_id, {parent: self._version_at(parent, began) for parent in self.parents(key)}
         )
+
+    def _run(self, run_id: str) -> dg.DagsterRun | None:
+        if run_id not in self._run_of_id:
+            self._run_of_id[run_id] = self.instance.get_run_by_id(run_id)
+        return self._run_of_id[run_id]
 
     def _tags(self, key: dg.AssetKey) -> dict[str, str]:
         return _tags(self._latest.get(key))

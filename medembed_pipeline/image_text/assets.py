@@ -22,10 +22,10 @@ from medembed_pipeline.image_text.metrics import IMAGE_TEXT_METRICS_SCHEMA, metr
 from medembed_pipeline.image_text.prompts import PROMPT_PAIRS_SCHEMA, Prompts, prompts_of_table
 from medembed_pipeline.image_text.settings import ImageTextSettings
 from medembed_pipeline.image_text.spaces import IMAGE_TEXT_VECTORS_SCHEMA, spaces_of_table, vectors_table
-from medembed_pipeline.lake.publishing import AssetIO, Built
+from medembed_pipeline.lake.publishing import AssetIO, Built, PictureFiles
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import stage
+from medembed_pipeline.stage import drawn_figures, stage
 
 SETTINGS = load_settings()
 MEASURED = ["paired_cases", "case_splits", "prompt_pairs", "image_text_vectors"]
@@ -119,7 +119,7 @@ if SETTINGS.images.enabled:
             table, facts = metrics_table(prompts, pictures, spaces(), settings)
             return table, {**facts, **about}
 
-        def describe(table: LakeTable) -> dict[str, Any]:
+        def draw(table: LakeTable) -> dict[str, PictureFiles]:
             from medembed_pipeline.pictures.image_text_pictures import image_text_pictures
 
             if not table.rows:
@@ -129,9 +129,10 @@ if SETTINGS.images.enabled:
             drawn = image_text_pictures(
                 prompts.pairs, prompts.sides, belongs, spaces(), label=label, seed=settings.seed
             )
-            return work.publish_pictures(drawn)
+            return {**drawn, **drawn_figures(image_text_figures, table)}
 
-        return work.publish(build, IMAGE_TEXT_METRICS_SCHEMA, describe)
+        work.draw = draw
+        return work.publish(build, IMAGE_TEXT_METRICS_SCHEMA)
 
     @stage(
         group="image_text",

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar, get_args, get_origin
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pydantic
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.drawn import drawing_code, find_drawn, write_drawn
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.publication import OutdatedWorkError
@@ -234,7 +236,7 @@ class AssetIO:
         self._settings: dict[str, Any] = {}
         self._inputs: dict[str, str] = {}
         self._tables: dict[str, LakeTable] = {}
-        self.draw: Callable[[LakeTable], Mapping[str, PictureFiles]] = lambda _: {}
+        self.draw: Callable[[LakeTable], Mapping[str, PictureFiles]] | None = None
 
     def input(self, name: str) -> LakeTable:
         """Open an upstream table and note its version; asked for again, it is the same version still."""
@@ -274,14 +276,18 @@ class AssetIO:
         return table
 
     def publish_pictures(
-        self, pictures: Mapping[str, PictureFiles], asset: str | None = None
+        self, draw: Callable[[], Mapping[str, PictureFiles]], shown: str, asset: str | None = None
     ) -> dict[str, Any]:
         """Write `<lake>/pictures/<asset>/<name>.png` and `.svg`, and show the PNG in the UI.
 
+        What was drawn from the same result, inputs, settings and code is not drawn again.
+
         Parameters
         ----------
-        pictures
-            by name, a lower-case word or several joined by `_`.
+        draw
+            draws the pictures: by name, a lower-case word or several joined by `_`.
+        shown
+            the version of the result that they show.
         asset
             whose they are; by default the only asset of this work.
 
@@ -290,22 +296,19 @@ class AssetIO:
         dict[str, Any]
             Metadata, a picture per name.
         """
-        if not pictures:
-            return {}
-        name_of_asset = asset or self.context.asset_key.path[-1]
-
-        def place() -> None:
-            for name, picture in pictures.items():
-                for suffix, content in (("png", picture.png), ("svg", picture.svg)):
-                    self.lake.write_bytes(content, "pictures", name_of_asset, f"{name}.{suffix}")
-
-        # An older run whose table is the one that stands must not fail: the newer run's pictures are of it, too.
-        with contextlib.suppress(OutdatedWorkError):
-            self.lake.publish(name_of_asset, place)
-        return {
-            name: inline_picture(picture.png, name.replace("_", " ").capitalize())
-            for name, picture in pictures.items()
-        }
+        recipe = self.recipe(asset)
+        drawn_from = digest([shown, recipe.digest, drawing_code()])
+        pngs = find_drawn(self.lake, recipe.asset, drawn_from)
+        if pngs is None:
+            pictures = {name: {"png": one.png, "svg": one.svg} for name, one in draw().items()}
+            if pictures:
+                # An older run whose table is the one that stands must not fail: the newer's pictures are of it, too.
+                with contextlib.suppress(OutdatedWorkError):
+                    self.lake.publish(
+                        recipe.asset, lambda: write_drawn(self.lake, recipe.asset, drawn_from, pictures)
+                    )
+            pngs = {name: picture["png"] for name, picture in pictures.items()}
+        return {name: inline_picture(png, name.replace("_", " ").capitalize()) for name, png in pngs.items()}
 
     def publish(
         self,
@@ -341,8 +344,10 @@ class AssetIO:
             "kept": kept,
             **fact_metadata(table.footer.facts),
             **(more or {}),
-            **self.publish_pictures(self.draw(table), table.name),
         }
+        if self.draw is not None:
+            shown = digest(table.footer.to_json().decode())
+            metadata |= self.publish_pictures(partial(self.draw, table), shown, table.name)
         return dg.MaterializeResult(
             asset_key=table.name, data_version=dg.DataVersion(table.data_version), metadata=metadata
         )

@@ -1,6 +1,7 @@
 """The assets `projections`, `aligned_projections`, `note_displacement`: where notes lie, and how far they moved."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -9,6 +10,7 @@ import pyarrow as pa
 from medembed_pipeline.lake.publishing import (
     AssetIO,
     Built,
+    PictureFiles,
 )
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.maps import REVISION
@@ -38,10 +40,10 @@ def projections(work: AssetIO, settings: ProjectionSettings) -> dg.MaterializeRe
     """PCA, t-SNE and UMAP of both models, flat and in space, with how far each map can be trusted."""
     notes = work.input("cleaned_notes")
     inputs = _tables(work)
+    work.draw = partial(draw_maps, notes)
     return work.publish(
         lambda: make_maps(inputs(), settings, work.context.log.info),
         PROJECTIONS_SCHEMA,
-        lambda table: describe_maps(work, table, notes),
     )
 
 
@@ -58,10 +60,10 @@ def aligned_projections(work: AssetIO, settings: AlignmentSettings) -> dg.Materi
     """Both models on one map, by AlignedUMAP and by a joint PCA: what moves there moved, above a noise floor."""
     notes = work.input("cleaned_notes")
     inputs = _tables(work)
+    work.draw = partial(draw_aligned_maps, notes, inputs, settings)
     return work.publish(
         lambda: make_aligned_maps(inputs(), settings, work.context.log.info),
         ALIGNED_PROJECTIONS_SCHEMA,
-        lambda table: describe_aligned_maps(work, table, notes, inputs(), settings),
     )
 
 
@@ -77,11 +79,8 @@ def aligned_projections(work: AssetIO, settings: AlignmentSettings) -> dg.Materi
 def note_displacement(work: AssetIO, settings: AlignmentSettings) -> dg.MaterializeResult[Any]:
     """How far each note moved: exactly, in the full space, and by the neighbours it lost."""
     inputs = _tables(work)
-    return work.publish(
-        lambda: make_displacement(inputs(), settings),
-        NOTE_DISPLACEMENT_SCHEMA,
-        lambda table: describe_displacement(work, table),
-    )
+    work.draw = draw_displacement
+    return work.publish(lambda: make_displacement(inputs(), settings), NOTE_DISPLACEMENT_SCHEMA)
 
 
 def _tables(work: AssetIO) -> Callable[[], MapInputs]:
@@ -160,28 +159,22 @@ def make_displacement(inputs: MapInputs, settings: AlignmentSettings) -> Built:
     )
 
 
-def describe_maps(work: AssetIO, table: LakeTable, notes: LakeTable) -> dict[str, Any]:
+def draw_maps(notes: LakeTable, table: LakeTable) -> dict[str, PictureFiles]:
     """The two models side by side, coloured by specialty."""
     from medembed_pipeline.pictures.maps_picture import maps_picture
 
     made = {row["method"] for row in table.footer.facts["trustworthiness"] if row["dimensions"] == 2}
     rows, specialties, quality = table.read(), _specialties(notes), _quality(table)
-    return work.publish_pictures(
-        {
-            f"{method}_map": maps_picture(rows, specialties, method=method, quality=quality)
-            for method in PICTURED
-            if method in made
-        }
-    )
+    return {
+        f"{method}_map": maps_picture(rows, specialties, method=method, quality=quality)
+        for method in PICTURED
+        if method in made
+    }
 
 
-def describe_aligned_maps(
-    work: AssetIO,
-    table: LakeTable,
-    notes: LakeTable,
-    inputs: MapInputs,
-    settings: AlignmentSettings,
-) -> dict[str, Any]:
+def draw_aligned_maps(
+    notes: LakeTable, inputs: Callable[[], MapInputs], settings: AlignmentSettings, table: LakeTable
+) -> dict[str, PictureFiles]:
     """Both models on the aligned map, and where the notes went that moved most."""
     from medembed_pipeline.pictures.aligned_picture import arrows_picture
     from medembed_pipeline.pictures.maps_picture import maps_picture
@@ -191,23 +184,21 @@ def describe_aligned_maps(
     made = {row["method"] for row in floors if row["dimensions"] == 2}
     if not made:
         return {}
-    moved, _ = make_displacement(inputs, settings)
+    moved, _ = make_displacement(inputs(), settings)
     maps = {
         f"{method}_map": maps_picture(rows, specialties, method=method, quality=quality)
         for method in ("aligned_umap", "joint_pca")
         if method in made
     }
-    return work.publish_pictures(
-        {**maps, "arrows": arrows_picture(rows, moved, specialties, noise_floors=floors)}
-    )
+    return {**maps, "arrows": arrows_picture(rows, moved, specialties, noise_floors=floors)}
 
 
-def describe_displacement(work: AssetIO, table: LakeTable) -> dict[str, Any]:
+def draw_displacement(table: LakeTable) -> dict[str, PictureFiles]:
     """How displacement and neighbour overlap are distributed."""
     rows = table.read(["displacement", "neighbor_overlap"]).to_pydict()
     floor = table.footer.facts["displacement_floor"]
     figures = displacement_figures(rows["displacement"], rows["neighbor_overlap"], floor=floor)
-    return work.publish_pictures({figure.name: picture(figure) for figure in figures})
+    return {figure.name: picture(figure) for figure in figures}
 
 
 def _specialties(notes: LakeTable) -> dict[str, list[str]]:

@@ -7,10 +7,10 @@ import dagster as dg
 
 from medembed_pipeline.described import OnPage
 from medembed_pipeline.lake.fingerprint import digest
-from medembed_pipeline.lake.publishing import AssetIO
+from medembed_pipeline.lake.publishing import AssetIO, PictureFiles
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.settings import load_settings
-from medembed_pipeline.stage import stage
+from medembed_pipeline.stage import drawn_figures, stage
 from medembed_pipeline.study import REVISION
 from medembed_pipeline.study.declared import Study, check_names, declared_studies
 from medembed_pipeline.study.figures import study_figures
@@ -34,6 +34,7 @@ def study_asset(study: Study) -> dg.AssetsDefinition:
         trials = settings.trials_of(study.name)
         if not trials:
             return work.publish(lambda: (schema.empty_table(), {"why_empty": OFF}), schema)
+        work.draw = partial(draw, study.asset)
         prepared = study.prepare(work)
         table = work.unchanged()
         kept = table is not None
@@ -64,7 +65,7 @@ def study_asset(study: Study) -> dg.AssetsDefinition:
             ),
             work.context.log.warning,
         )
-        return work.result(table, kept=kept, more={**describe(work, table), **tracked})
+        return work.result(table, kept=kept, more={**describe(table), **tracked})
 
     build.__name__, build.__doc__ = study.asset, study.about
     return stage(
@@ -83,17 +84,21 @@ def study_asset(study: Study) -> dg.AssetsDefinition:
     )(build)
 
 
-def describe(work: AssetIO, table: LakeTable) -> dict[str, Any]:
-    """What won as a block to copy, and the values that went together."""
+def describe(table: LakeTable) -> dict[str, Any]:
+    """What won, as a block to copy."""
+    block = table.footer.facts["settings_block"]
+    return {"settings_block": dg.MetadataValue.md(f"```toml\n{block}\n```")} if block else {}
+
+
+def draw(asset: str, table: LakeTable) -> dict[str, PictureFiles]:
+    """The figures of a study, and the values that went together in its trials."""
     from medembed_pipeline.pictures.study_pictures import study_parallel_picture
 
+    pictures = drawn_figures(partial(study_figures, asset), table)
     facts = table.footer.facts
-    block = facts["settings_block"]
-    shown = {"settings_block": dg.MetadataValue.md(f"```toml\n{block}\n```")} if block else {}
-    if not facts["complete"]:
-        return shown
-    parallel = study_parallel_picture(table.read(), facts["space"])
-    return {**shown, **work.publish_pictures({"parallel_coordinates": parallel})}
+    if facts["complete"]:
+        pictures["parallel_coordinates"] = study_parallel_picture(table.read(), facts["space"])
+    return pictures
 
 
 check_names(SETTINGS, declared_studies())

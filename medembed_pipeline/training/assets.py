@@ -291,7 +291,9 @@ def describe(work: AssetIO, checkpoint: Checkpoint, path: str) -> dict[str, Any]
     return {
         "path": dg.MetadataValue.path(path),
         **fact_metadata(facts),
-        **work.publish_pictures({figure.name: picture(figure) for figure in figures}),
+        **work.publish_pictures(
+            lambda: {figure.name: picture(figure) for figure in figures}, checkpoint.data_version
+        ),
     }
 
 

@@ -81,7 +81,7 @@ def _anonymous(notes: pa.Table) -> pa.Table:
 def take_pictures(lake: Lake, output: Lake) -> None:
     """Copy all pictures, and remove those of earlier calls from the folders of the same tables."""
     for table in lake.names("pictures"):
-        drawn = lake.names("pictures", table)
+        drawn = [name for name in lake.names("pictures", table) if name.endswith((".png", ".svg"))]
         for name in drawn:
             content = lake.read_bytes("pictures", table, name)
             if content is not None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -217,7 +218,8 @@ def test_older_work_on_the_table_that_stands_does_not_fail_by_its_pictures(url: 
     older, newer = work(url, "notes"), work(url, "notes")
     for lake, drawn in ((newer, b"new"), (older, b"old")):
         write(lake, "same")
-        AssetIO(cast(Any, None), lake, "1").publish_pictures({"a": Picture(drawn, drawn)}, "notes")
+        pictures = {"a": Picture(drawn, drawn)}
+        AssetIO(cast(Any, None), lake, "1").publish_pictures(partial(dict, pictures), str(drawn), "notes")
     assert Lake(url).read_bytes("pictures", "notes", "a.png") == b"new"
 
 
