@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 from medembed_pipeline_tests.automation.live import LiveProject, live
+from medembed_pipeline_tests.graph.forking import ROOT
 from medembed_pipeline_tests.graph.names import EMBEDDED, EVALUATED, NOTES
-from medembed_pipeline_tests.graph.project import PCA_ALONE, ROOT, Project
+from medembed_pipeline_tests.graph.project import PCA_ALONE, Project
 
 pytestmark = pytest.mark.live
 AUTOMATION = "\n[automation]\nenabled = true\nlanding_interval_seconds = 2\nlanding_settle_seconds = 1\n"

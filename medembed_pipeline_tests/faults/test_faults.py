@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from medembed_pipeline_tests.graph.project import ROOT
+from medembed_pipeline_tests.graph.forking import ROOT
 
 
 def test_what_is_killed_is_made_good_by_the_next_run() -> None:
@@ -17,6 +17,7 @@ def test_what_is_killed_is_made_good_by_the_next_run() -> None:
         "report",
     ]
     arguments = ["--points", "6", "--only", "kill-writes", "stop-training", "--steps", *steps]
+    arguments.append("--without-pictures")
     done = subprocess.run(
         [sys.executable, "-m", "medembed_pipeline_tests.faults.kill", *arguments],
         cwd=ROOT,

@@ -12,7 +12,9 @@ from typing import Any
 
 import dagster as dg
 
-ROOT = Path(__file__).resolve().parents[2]
+from medembed_pipeline_tests.graph.forking import ROOT, forking_process
+
+LIMIT_SECONDS = 500
 
 PCA_ALONE = 'methods = ["pca"]\n'
 """Maps that take no time."""
@@ -153,8 +155,16 @@ class Project:
         }
 
     def medembed(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the `medembed` command in the project."""
-        return self._python("-m", "medembed_pipeline.cli", *arguments)
+        """Run the `medembed` command in the project, as a person does: in a process that loads everything."""
+        return subprocess.run(
+            [sys.executable, "-m", "medembed_pipeline.cli", *arguments],
+            cwd=self.folder,
+            env=self.environ(),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
 
     def run(self) -> str:
         """`medembed run`, its pictures a few bytes; it must succeed. Returns what it printed."""
@@ -170,14 +180,8 @@ class Project:
         return done.stdout
 
     def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env=self.environ(),
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
+        return forking_process().run(
+            list(arguments), cwd=self.folder, env=self.environ(), timeout=LIMIT_SECONDS
         )
 
     def land_samples(self, notes: int) -> None:

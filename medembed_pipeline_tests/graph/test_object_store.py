@@ -13,8 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from medembed_pipeline_tests.graph.forking import ROOT
 from medembed_pipeline_tests.graph.names import GROUPS, TABLES
-from medembed_pipeline_tests.graph.project import ROOT, WHOLE, Project
+from medembed_pipeline_tests.graph.project import WHOLE, Project
 from medembed_pipeline_tests.s3_server import BUCKET, SECRET, s3_filesystem, s3_server
 
 LAKE = f"s3://{BUCKET}/notes/lake"

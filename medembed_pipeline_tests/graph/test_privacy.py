@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from medembed_pipeline_tests.graph.project import NOTES_ALONE, ROOT, Project
+from medembed_pipeline_tests.graph.forking import ROOT
+from medembed_pipeline_tests.graph.project import NOTES_ALONE, Project
 
 REAL_NOTES = ROOT.parent / "shared" / "data" / "mtsamples.csv"
 
