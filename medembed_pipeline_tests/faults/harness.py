@@ -14,9 +14,11 @@ import time
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from medembed_pipeline_tests.graph.forking import LOADED
 from medembed_pipeline_tests.graph.undrawn import stub_pictures
 
 STEPS = [
@@ -90,6 +92,7 @@ families = ["passages"]
 [image_encoder]
 base = "{image_model}"
 [images]
+enabled = {pictures}
 kept_side = 128
 [triage]
 tries = 2
@@ -106,22 +109,30 @@ PATIENTS = 24
 """Drawn patients at first, each of two cases; six more come with the new notes."""
 
 
-def prepare(folder: Path) -> None:
-    """Make the small model and the settings, and import everything. Call once, before anything else."""
+def prepare(folder: Path, *, pictures: bool = True) -> None:
+    """Make the small model and the settings, and import everything. Call once, before anything else.
+
+    Parameters
+    ----------
+    folder
+        where they lie.
+    pictures
+        whether the graph has the rooms of pictures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MEDEMBED_SETTINGS=str(folder / "medembed.toml")
     )
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
-    settings = SETTINGS.format(model=folder / "model", image_model=folder / "image_model")
+    settings = SETTINGS.format(
+        model=folder / "model", image_model=folder / "image_model", pictures=str(pictures).lower()
+    )
     (folder / "medembed.toml").write_text(settings)
-    import cleanlab.multilabel_classification.filter  # noqa: F401
-    import scipy.stats  # noqa: F401
-    import sentence_transformers  # noqa: F401
-    import sklearn.decomposition
-    import sklearn.linear_model
-    import sklearn.metrics  # noqa: F401
+    for name in LOADED:
+        import_module(name)
+    from medembed_pipeline.definitions import defs
 
+    defs.resolve_job_def("everything")
     stub_pictures()
 
     def make_model() -> None:
@@ -305,14 +316,17 @@ class Stages:
 
 
 def land(lake: Path, name: str, *, notes: int, patients: int, seed: int) -> None:
-    """Put a file of notes and a folder of drawn cases into the landing folders. In children only."""
+    """Put a file of notes and, where the graph has pictures, a folder of drawn cases into the landing folders. In
+    children only."""
     from medembed_pipeline.samples.case_plan import CaseCorpus
     from medembed_pipeline.samples.cases import write_drawn_cases
     from medembed_pipeline.samples.corpus import write_sample_corpus
+    from medembed_pipeline.settings import load_settings
 
     (lake / "landing").mkdir(parents=True, exist_ok=True)
     write_sample_corpus(lake / "landing" / f"{name}.csv", notes=notes, seed=seed)
-    write_drawn_cases(lake / "landing_images" / name, CaseCorpus(patients=patients, seed=seed))
+    if load_settings().images.enabled:
+        write_drawn_cases(lake / "landing_images" / name, CaseCorpus(patients=patients, seed=seed))
 
 
 def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = range(len(STEPS))) -> Stages:
@@ -334,6 +348,7 @@ def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = rang
     _succeed(lambda: land(lake, "second", notes=notes // 4, patients=PATIENTS // 4, seed=2), folder)
     seconds = {}
     waiting: list[str] = []
+    known = _asset_names()
 
     def make(assets: list[str]) -> None:
         if assets:
@@ -341,7 +356,7 @@ def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = rang
 
     for number, assets in enumerate(STEPS):
         if number not in steps:
-            waiting += assets
+            waiting += [asset for asset in assets if asset in known]
             continue
         make(waiting)
         waiting = []
@@ -352,6 +367,12 @@ def make_stages(folder: Path, *, notes: int = 110, steps: Collection[int] = rang
     make(waiting)
     end = ask(lambda: versions(lake), folder)
     return Stages(folder, end, seconds)
+
+
+def _asset_names() -> set[str]:
+    from medembed_pipeline.definitions import defs
+
+    return {key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
 
 
 def ask(question: Callable[[], Any], folder: Path) -> Any:

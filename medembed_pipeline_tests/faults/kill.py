@@ -40,12 +40,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     numbers = {assets[0]: number for number, assets in enumerate(STEPS)}
     parser.add_argument("--steps", nargs="+", choices=list(numbers), help="assets to disturb (all)")
+    parser.add_argument("--without-pictures", action="store_true", help="leave out the rooms of pictures")
     options = parser.parse_args()
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="medembed_faults_"))
     results: dict[str, Count] = {}
     try:
-        prepare(folder / "prepared")
+        prepare(folder / "prepared", pictures=not options.without_pictures)
         steps = range(len(STEPS)) if options.steps is None else [numbers[name] for name in options.steps]
         stages = make_stages(folder / "stages", steps=steps)
         trials: dict[str, Callable[[], Count]] = {
