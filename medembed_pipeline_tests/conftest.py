@@ -6,13 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from medembed_pipeline_tests.encoder.small_models import make_bert
 from medembed_pipeline_tests.graph.project import Project
+
+LONG = (
+    "test_faults.py",
+    "test_what_runs.py",
+    "test_conditions.py",
+    "test_object_store.py",
+    "test_browser.py",
+    "test_ray.py",
+)
+"""Files that take longest: they begin, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests by file: the long ones first, the rest as they were found."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
 
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A 2-layer BERT with a tiny vocabulary, as a base model folder."""
+    # Loaded here: the process that hands out the tests needs no torch.
+    from medembed_pipeline_tests.encoder.small_models import make_bert
+
     return made_once(tmp_path_factory, "small_model", make_bert)
 
 

@@ -1,13 +1,10 @@
 """The table of what runs when: real conditions and checks against a real instance, with work that takes no time."""
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import closing
 
 import dagster as dg
 import pytest
-from dagster_shared.serdes import deserialize_value, serialize_value
 
 from medembed_pipeline_tests.automation.model_graph import SPECS, WARNING, ModelGraph, reached
 from medembed_pipeline_tests.graph.names import EVALUATED, GROUPS, LANDED, PICTURES
@@ -16,35 +13,28 @@ WITHOUT_TRAINING = {"cleaned_notes", "note_splits", "baseline_embeddings", "tune
 # A study stands until its own settings change.
 AFTER_TRAINING = {name for name in reached("tuned_embeddings") if GROUPS[name] != "study"}
 
-QUIET = {
-    "telemetry": {"enabled": False},
-    # The usual one starts four processes a run.
-    "compute_logs": {
-        "module": "dagster._core.storage.noop_compute_log_manager",
-        "class": "NoOpComputeLogManager",
-    },
-}
-
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The history of a graph in which everything was made once."""
-    folder = tmp_path_factory.mktemp("history")
-    with dg.DagsterInstance.local_temp(str(folder), QUIET) as instance:
-        graph = ModelGraph(instance=instance).everything_made()
-        (folder / "held.json").write_text(json.dumps(graph.held))
-        (folder / "cursor.json").write_text(serialize_value(graph.cursor))
-    return folder
+def made_once() -> Iterator[ModelGraph]:
+    """A graph in which everything was made once; its tests get copies."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield ModelGraph(instance=instance).everything_made()
 
 
 @pytest.fixture
-def graph(history: Path, tmp_path: Path) -> Iterator[ModelGraph]:
+def graph(made_once: ModelGraph) -> Iterator[ModelGraph]:
     """A graph in which everything was made once."""
-    shutil.copytree(history, tmp_path / "history")
-    held = json.loads((history / "held.json").read_text())
-    cursor = deserialize_value((history / "cursor.json").read_text())
-    with dg.DagsterInstance.local_temp(str(tmp_path / "history"), QUIET) as instance:
-        yield ModelGraph(instance=instance, held=held, cursor=cursor)
+    with dg.DagsterInstance.ephemeral() as instance:
+        copy_history(made_once.instance, instance)
+        yield ModelGraph(instance=instance, held=dict(made_once.held), cursor=made_once.cursor)
+
+
+def copy_history(source: dg.DagsterInstance, target: dg.DagsterInstance) -> None:
+    """Give an instance in memory all that another has recorded."""
+    for name in ("run_storage", "event_log_storage"):
+        connections = [getattr(one, name)._engine.raw_connection() for one in (source, target)]
+        with closing(connections[0]) as read, closing(connections[1]) as written:
+            read.driver_connection.backup(written.driver_connection)
 
 
 def once(made: list[str], expected: set[str]) -> bool:
