@@ -14,18 +14,18 @@ from medembed_pipeline_tests.report.opened_page import CHROMIUM, NOTES, SPECIALT
 from medembed_pipeline_tests.report.synthetic import synthetic_payload, synthetic_texts
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shown_payload() -> dict[str, Any]:
     """What the page of `page_path` shows. Tests must not change it."""
     return synthetic_payload(NOTES, SPECIALTIES, comparison=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shown_texts() -> list[str]:
     return synthetic_texts(NOTES)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def page_path(
     tmp_path_factory: pytest.TempPathFactory, shown_payload: dict[str, Any], shown_texts: list[str]
 ) -> Path:
