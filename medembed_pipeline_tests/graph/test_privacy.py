@@ -67,12 +67,13 @@ def test_no_text_after_a_failed_run(small_model: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not REAL_NOTES.exists(), reason="../shared/data/mtsamples.csv is not here")
 def test_no_real_note_in_the_history_after_a_full_run(small_model: Path, tmp_path: Path) -> None:
     project = Project(tmp_path, small_model, parts=NOTES_ALONE)
-    (project.landing / "mtsamples.csv").write_bytes(REAL_NOTES.read_bytes())
+    # Every fourth row, of all specialties: a run on all of them takes minutes.
+    pd.read_csv(REAL_NOTES)[::4].to_csv(project.landing / "mtsamples.csv", index=False)
     project.run()
     texts = (
         pd.read_parquet(Path(project.lake_url) / "raw_transcriptions.parquet")["text"]
         .drop_duplicates()
         .tolist()
     )
-    assert len(texts) > 1_800
+    assert len(texts) > 800
     assert leaks(project.dagster_home, texts) == []
