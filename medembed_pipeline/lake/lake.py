@@ -452,8 +452,8 @@ class Lake:
     def read_bytes(self, *parts: str) -> bytes | None:
         """The content of a small file, or None where there is none."""
         try:
-            with self.filesystem.open(self.path(*parts), "rb") as file:
-                return bytes(file.read())
+            # One request of an object store: a file that is opened is looked up before it is read.
+            return bytes(self.filesystem.cat_file(self.path(*parts)))
         except FileNotFoundError:
             return None
 
