@@ -53,8 +53,12 @@ class TrainingRecipe(Section):
     max_gradient_norm: float = Field(
         1.0, ge=0, le=1e6, description="Longer gradients are scaled down; 0: never."
     )
-    frozen_layers: int = Field(
-        0, ge=0, le=1000, description="Lowest layers, with the token embeddings, that stay as they are."
+    tuned_share: float = Field(
+        0.33,
+        gt=0,
+        le=1,
+        description="Share of the transformer's layers that is trained, from the highest on; at least one is. The "
+        "lower ones stay as they are, with the token embeddings, and read each text once. 1: all.",
     )
     dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
     lora_rank: int = Field(16, ge=1, le=1024, description="Rank of the adapters.")

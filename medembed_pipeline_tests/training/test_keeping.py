@@ -271,6 +271,7 @@ def test_passages_teach_to_find_the_note(spec: EncoderSpec, data: TrainingData) 
             "passage_share": 1.0,
             "anchors_per_batch": 0,
             "epochs": 8,
+            "tuned_share": 1.0,
         }
     )
     mrr = [
@@ -302,7 +303,13 @@ def unlabelled(data: TrainingData) -> TrainingData:
 
 def test_notes_without_labels_are_learned_from(spec: EncoderSpec, unlabelled: TrainingData) -> None:
     options = OPTIONS.model_copy(
-        update={"labels": False, "epochs": 4, "passage_weight": 2.0, "passage_share": 1.0}
+        update={
+            "labels": False,
+            "epochs": 4,
+            "passage_weight": 2.0,
+            "passage_share": 1.0,
+            "tuned_share": 1.0,
+        }
     )
     small = replace(spec, max_tokens=8)
     result = run(small, unlabelled, options, choice=EpochChoice(passages_tolerance=1.0))
