@@ -13,10 +13,10 @@ from torch.overrides import TorchFunctionMode
 class PlainAttentionGradient(TorchFunctionMode):
     """While entered, attention in bfloat16 goes backward by plain matrix products, on a CPU.
 
-    Forward is torch's own kernel. Its gradient (torch 2.13) takes five times as long as the forward pass there: with 128
-    tokens a third of a whole training step. The weights of attention are computed once more on the way back, so no more
-    is kept than with torch's kernel. Attention in float32, with dropout, causal or grouped, or with a learned mask, stays
-    torch's.
+    Forward is torch's own kernel. Its gradient (torch 2.13) takes five times as long as the forward pass there: with
+    128 tokens a third of a whole training step. The weights of attention are computed once more on the way back, so no
+    more is kept than with torch's kernel. Attention in float32, with dropout, causal or grouped, or with a learned
+    mask, stays torch's.
     """
 
     def __torch_function__(
@@ -31,12 +31,13 @@ class PlainAttentionGradient(TorchFunctionMode):
         if func is functional.scaled_dot_product_attention and len(args) == 3:
             mask, scale = given.get("attn_mask"), given.get("scale")
             others = {name: value for name, value in given.items() if name not in ("attn_mask", "scale")}
-            if not any(others.values()) and _is_plain(*args, mask):
+            if not any(others.values()) and _is_plain(args, mask):
                 return _Attention.apply(*args, mask, scale)
         return func(*args, **given)
 
 
-def _is_plain(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None) -> bool:
+def _is_plain(args: Sequence[torch.Tensor], mask: torch.Tensor | None) -> bool:
+    query, key, value = args
     return (
         query.device.type == "cpu"
         and query.dtype == torch.bfloat16

@@ -11,6 +11,8 @@ import torch
 from medembed_pipeline.encoder import EncoderSpec, model
 from medembed_pipeline.encoder.lower_layers import LowerLayers
 from medembed_pipeline.encoder.model import Encoder, load_encoder
+from medembed_pipeline.encoder.modules import PoolingName
+from medembed_pipeline.encoder.spec import LongNotesName
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline_tests.encoder.small_models import make_bert, make_qwen3, make_roberta, make_xlm_roberta
 from medembed_pipeline_tests.encoder.test_encoder import texts_of
@@ -19,8 +21,8 @@ MAKERS = {"BERT": make_bert, "RoBERTa": make_roberta, "XLM-RoBERTa": make_xlm_ro
 TEXTS = [*texts_of(20, seed=5), "fever", ""]
 
 
-def _cut(folder: Path, *, long_notes: str = "cut") -> Encoder:
-    pooling = "lasttoken" if "qwen3" in folder.name.lower() else "mean"
+def _cut(folder: Path, *, long_notes: LongNotesName = "cut") -> Encoder:
+    pooling: PoolingName = "lasttoken" if "qwen3" in folder.name.lower() else "mean"
     spec = EncoderSpec(base=str(folder), max_tokens=24, pooling=pooling, long_notes=long_notes)
     encoder = load_encoder(spec, device="cpu", precision="float32")
     encoder.lower = LowerLayers(encoder.transformer, 1)

@@ -16,11 +16,11 @@ def _gradients(
     dtype: torch.dtype, mask: torch.Tensor | None, *, plain: bool, **more: Any
 ) -> tuple[torch.Tensor, ...]:
     torch.manual_seed(3)
-    given = [torch.randn(4, 3, 20, 8).to(dtype).requires_grad_() for _ in range(3)]
+    query, key, value = (torch.randn(4, 3, 20, 8).to(dtype).requires_grad_() for _ in range(3))
     with PlainAttentionGradient() if plain else contextlib.nullcontext():
-        found = functional.scaled_dot_product_attention(*given, attn_mask=mask, **more)
+        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, **more)
     found.backward(torch.randn(4, 3, 20, 8).to(dtype))
-    return found.detach(), *(one.grad.detach() for one in given if one.grad is not None)
+    return found.detach(), *(one.grad.detach() for one in (query, key, value) if one.grad is not None)
 
 
 def _masks() -> dict[str, torch.Tensor | None]:
