@@ -89,7 +89,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         description="Tokens of a note that a step reads, a part of the window drawn for each epoch; 0: the window.",
     )
     passage_weight: float = Field(
-        0.5,
+        0.7,
         ge=0,
         le=100,
         description="Of the loss by which a passage from beyond the window has to find its note; 0: none.",
