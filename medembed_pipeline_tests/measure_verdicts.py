@@ -72,7 +72,7 @@ def materialize_verdict(lake: Path, precision: str, seed: int) -> None:
         "loggers": {"console": {"config": {"log_level": "ERROR"}}},
         "ops": {"finetuned_checkpoint": {"config": {"seed": seed}}},
     }
-    upstream = dg.AssetSelection.assets("release_verdict").upstream()
+    upstream = dg.AssetSelection.assets("release_verdict").upstream().required_multi_asset_neighbors()
     job = defs.resolve_job_def("everything")
     with dg.DagsterInstance.ephemeral() as instance:
         job.execute_in_process(
