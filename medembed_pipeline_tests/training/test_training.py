@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder import EncoderSpec, model
 from medembed_pipeline.encoder.folder import save_encoder
+from medembed_pipeline.encoder.lower_layers import LowerLayers
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.encoder.tokens import budget_batches
 from medembed_pipeline.errors import MedembedError
@@ -366,6 +367,31 @@ def test_frozen_layers_stay_and_others_move(spec: EncoderSpec, data: TrainingDat
     assert any(".layer.1." in name for name in half)
     assert not any(".layer.0." in name or "embeddings" in name for name in half)
     assert any(".layer.0." in name for name in whole)
+
+
+def test_reading_texts_once_teaches_what_reading_them_at_every_step_does(
+    spec: EncoderSpec, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = OPTIONS.model_copy(
+        update={"tuned_share": 0.5, "tuned": "adapters", "average_shares": [0.5, 1.0]}
+    )
+    skipped: list[int] = []
+    original = LowerLayers.skipped
+
+    def counted(self: LowerLayers, states: torch.Tensor) -> Any:
+        skipped.append(len(states))
+        return original(self, states)
+
+    monkeypatch.setattr(LowerLayers, "skipped", counted)
+    once = run(spec, data, options)
+    # Every train note of every epoch, all phrases, and the validation texts of every epoch and share.
+    assert sum(skipped) > 3 * len(data.train_ids) and once.encoder.lower is None
+    skipped.clear()
+    monkeypatch.setattr(model, "MOST_STATE_BYTES", 0)
+    each = run(spec, data, options)
+    assert not skipped
+    for name, weights in once.encoder.state_dict().items():
+        torch.testing.assert_close(weights, each.encoder.state_dict()[name], atol=1e-5, rtol=1e-4)
 
 
 def test_at_least_one_layer_is_tuned_and_models_of_one_layer_wholly(spec: EncoderSpec) -> None:
