@@ -1,6 +1,6 @@
 """What each part of the training recipe gives, and what it costs: tuned minus base on held-out notes and on tasks.
 
-    python -m medembed_pipeline_tests.measure_training LAKE [--seeds 3] [--variants recipe former ...]
+    python -m medembed_pipeline_tests.measure_training LAKE [--seeds 3] [--variants recipe former ...] [--tokens 256]
 
 LAKE is a data lake in which `make run` has been; a person's own tasks are taken from its folder `tasks/`. Nothing is
 written there. Every variant trains on the same notes, in one process, one after the other. Seconds are processor time
@@ -53,18 +53,25 @@ PLAIN: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "recipe": {},
     "two epochs": {"epochs": 2},
-    "two epochs, temperature 0.1": {"epochs": 2, "temperature": 0.1},
+    "all layers": {
+        "tuned_share": 1.0,
+        "learning_rate": 1e-3,
+        "notes_per_batch": 128,
+        "anchors_per_batch": 80,
+    },
     "without the linear map": {"map_steps": 0},
     "without passages": {"passage_weight": 0.0},
     "without anchoring": {"anchors_per_batch": 0},
     "without averaging": {"average_shares": []},
-    "biases alone": {"tuned": "biases", "learning_rate": 3e-3},
-    "all weights": {"tuned": "all", "learning_rate": 3e-4},
+    "biases alone": {"tuned": "biases", "learning_rate": 1e-2},
+    "all weights": {"tuned": "all", "learning_rate": 1e-3},
     "linear map alone": {"epochs": 1, "learning_rate": 1e-9, "map_learning_rate": 1e-3},
     # As many notes encoded as by the former default, which packed 2,000 triplets into batches twice.
     "former": {
         **PLAIN,
         "tuned": "all",
+        "tuned_share": 1.0,
+        "notes_per_batch": 128,
         "learning_rate": 3e-4,
         "epochs": 5,
         "temperature": 0.1,
@@ -83,8 +90,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--variants", nargs="+", choices=sorted(VARIANTS), default=["recipe", "former"])
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--tokens", type=int, default=EncoderSettings().max_tokens, help="of the window")
+    parser.add_argument("--long-notes", choices=["cut", "windows"], default=EncoderSettings().long_notes)
     options = parser.parse_args()
-    bench = Bench(Lake(str(options.lake)), options.precision)
+    window = EncoderSettings(max_tokens=options.tokens, long_notes=options.long_notes)
+    bench = Bench(Lake(str(options.lake)), options.precision, window)
     before = bench.scores(load_encoder(bench.base, precision=options.precision))
     columns = [*(name for name in before if not name.startswith("_")), "share", "seconds"]
     print("| variant | " + " | ".join(columns) + " |\n|" + "---|" * (1 + len(columns)))
@@ -140,7 +150,7 @@ def task_figures(tasks: Iterable[Task], encoder: Encoder) -> dict[str, float]:
 class Bench:
     """The notes of a lake, and how a model does on those that are held out."""
 
-    def __init__(self, lake: Lake, precision: str) -> None:
+    def __init__(self, lake: Lake, precision: str, window: EncoderSettings) -> None:
         notes = (
             lake.table("cleaned_notes").read(["note_id", "text", "specialties", "source_rows"]).to_pydict()
         )
@@ -161,7 +171,10 @@ class Bench:
         self._kinds = dict(
             zip(notes["note_id"], kinds_by_name(notes["source_rows"], name_of_row), strict=True)
         )
-        self.base = spec_of_settings(EncoderSettings())
+        self.base = spec_of_settings(window)
+        if window != EncoderSettings():
+            # The lake's are of another window.
+            self._known = {}
         settings = TaskSettings()
 
         def passages() -> Any:

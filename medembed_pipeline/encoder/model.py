@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import nn
 from medembed_pipeline.encoder.dense import load_dense, load_projection
 from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 from medembed_pipeline.encoder.exported import exported_transformer, largest_window, no_cache
+from medembed_pipeline.encoder.lower_layers import MOST_STATE_BYTES, LowerLayers
 from medembed_pipeline.encoder.memory import keep_freed_memory
 from medembed_pipeline.encoder.modules import lower_cases, read_json
 from medembed_pipeline.encoder.pooling import pool
@@ -59,6 +61,8 @@ class Encoder(nn.Module):
     precision
         what computes the vectors: "float32" or "bfloat16", the format of torch's matrix products, or
         a backend and one of these (`EncoderSettings.computed_in`). Only torch's can be trained.
+    lower
+        layers that `read` computes once, or None.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Encoder(nn.Module):
         self.dense = dense if dense is not None else nn.ModuleList()
         self.projection = projection
         self.precision = precision
+        self.lower: LowerLayers | None = None
         self._no_cache = no_cache(transformer)
         # Some tokenizers have no padding token; the mask hides whatever stands there.
         self._pad_id = int(tokenizer.pad_token_id or 0)
@@ -150,14 +155,41 @@ class Encoder(nn.Module):
 
     def embed(self, windows: Windows, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
         """float32 [chosen, dimensions]: unit vectors of chosen windows, with gradients where these are on."""
-        ids, mask = windows.padded(chosen, self._pad_id)
-        device = self.device
+        ids, mask = self._on_device(*windows.padded(chosen, self._pad_id))
         # Named only where it says something: whoever wraps `forward` mostly need not know of it.
         more = {"left_out": windows.left_out} if windows.left_out else {}
-        vectors: torch.Tensor = self(
-            torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), **more
-        )
+        states = windows.padded_states(chosen)
+        vectors: torch.Tensor
+        if self.lower is None or states is None:
+            vectors = self(ids, mask, **more)
+        else:
+            with self.lower.skipped(*self._on_device(states)):
+                vectors = self(ids, mask, **more)
         return vectors
+
+    def read(self, windows: Windows, *, token_budget: int | None = None) -> Windows:
+        """The windows with what the layers of `lower` make of them, from which `embed` goes on.
+
+        That holds while these layers stay as they are. Windows whose states would take more than `MOST_STATE_BYTES` are
+        returned as they are: then `embed` calls all layers.
+        """
+        size = (len(windows.token_ids), int(self.transformer.config.hidden_size))
+        if self.lower is None or size[0] * size[1] * 4 > MOST_STATE_BYTES:
+            return windows
+        found = np.empty(size, dtype=np.float32)
+        for batch in budget_batches(windows.lengths, token_budget or self._token_budget):
+            ids, mask = self._on_device(*windows.padded(batch, self._pad_id))
+            states = self.lower.states(partial(self, ids, mask))[mask]
+            places = windows.starts[batch, None] + np.arange(ids.shape[1])
+            found[places[mask.cpu().numpy()]] = states.cpu().numpy()
+        return replace(windows, states=found)
+
+    def _on_device(self, *arrays: npt.NDArray[Any]) -> list[torch.Tensor]:
+        return [torch.from_numpy(array).to(self.device) for array in arrays]
+
+    @property
+    def _token_budget(self) -> int:
+        return GPU_TOKEN_BUDGET if self.device.type == "cuda" else CPU_TOKEN_BUDGET
 
     def encode(
         self,
@@ -255,11 +287,43 @@ class Encoder(nn.Module):
         position: dict[str, int] = {}
         text_of = np.array([position.setdefault(text, len(position)) for text in texts], dtype=np.int64)
         repeats = np.bincount(text_of)
-        windows = self.tokenize(list(position), role=role)
-        windows_left = np.bincount(windows.text_index, minlength=len(position))
-        sums = np.zeros((len(position), self.dimensions), dtype=np.float32)
         done = done_before
-        budget = token_budget or (GPU_TOKEN_BUDGET if self.device.type == "cuda" else CPU_TOKEN_BUDGET)
+
+        def finished(texts: npt.NDArray[np.int64]) -> None:
+            nonlocal done
+            done += int(repeats[texts].sum())
+            if on_batch is not None:
+                on_batch(done)
+
+        windows = self.tokenize(list(position), role=role)
+        return self.encode_windows(windows, token_budget=token_budget, on_texts=finished)[text_of]
+
+    def encode_windows(
+        self,
+        windows: Windows,
+        *,
+        token_budget: int | None = None,
+        on_texts: Callable[[npt.NDArray[np.int64]], None] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """The unit vectors of tokenised texts, as `encode` gives them.
+
+        Parameters
+        ----------
+        windows
+            one or more of each text.
+        token_budget
+            see `encode`.
+        on_texts
+            called after every batch with the places of the texts that it finished, int64.
+
+        Returns
+        -------
+        npt.NDArray[np.float32]
+            float32 [texts, dimensions], L2-normalised.
+        """
+        windows_left = np.bincount(windows.text_index)
+        sums = np.zeros((len(windows_left), self.dimensions), dtype=np.float32)
+        budget = token_budget or self._token_budget
         was_training = self.training
         self.eval()
         try:
@@ -269,15 +333,13 @@ class Encoder(nn.Module):
                 # A window counts by its tokens, so that a short last one does not weigh like a full one.
                 np.add.at(sums, owners, vectors * windows.weights[batch, None].astype(np.float32))
                 np.subtract.at(windows_left, owners, 1)
-                finished = np.unique(owners)
-                done += int(repeats[finished[windows_left[finished] == 0]].sum())
-                if on_batch is not None:
-                    on_batch(done)
+                if on_texts is not None:
+                    touched = np.unique(owners)
+                    on_texts(touched[windows_left[touched] == 0])
         finally:
             self.train(was_training)
         sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        result: npt.NDArray[np.float32] = sums[text_of]
-        return result
+        return sums
 
     def _encode_batch(
         self, windows: Windows, batch: npt.NDArray[np.int64], budget: int

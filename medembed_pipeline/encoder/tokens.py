@@ -30,6 +30,8 @@ class Windows:
         tokens of the prompt that each window repeats; 0 where texts are cut, and have one window.
     left_out
         tokens at the beginning of each window that are not pooled.
+    states
+        float32 [tokens, hidden], what the lowest layers of an encoder make of them (`Encoder.read`); None: not known.
     """
 
     token_ids: npt.NDArray[np.int32]
@@ -37,6 +39,7 @@ class Windows:
     text_index: npt.NDArray[np.int64]
     prompt_tokens: int = 0
     left_out: int = 0
+    states: npt.NDArray[np.float32] | None = None
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -52,12 +55,28 @@ class Windows:
         self, chosen: npt.NDArray[np.int64], pad_id: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """The chosen windows as a rectangle: int64 ids [chosen, longest], and a mask True on real tokens."""
+        mask, places = self._rectangle(chosen)
+        ids = np.full(mask.shape, pad_id, dtype=np.int64)
+        ids[mask] = self.token_ids[places]
+        return ids, mask
+
+    def padded_states(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
+        """float32 [chosen, longest, hidden]: the states in that rectangle, 0 where there is padding."""
+        if self.states is None:
+            return None
+        mask, places = self._rectangle(chosen)
+        states = np.zeros((*mask.shape, self.states.shape[1]), dtype=np.float32)
+        states[mask] = self.states[places]
+        return states
+
+    def _rectangle(
+        self, chosen: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Where the rectangle has real tokens, bool [chosen, longest], and their places among all tokens."""
         lengths = self.lengths[chosen]
         columns = np.arange(lengths.max())
         mask = columns < lengths[:, None]
-        ids = np.full(mask.shape, pad_id, dtype=np.int64)
-        ids[mask] = self.token_ids[(self.starts[chosen, None] + columns)[mask]]
-        return ids, mask
+        return mask, (self.starts[chosen, None] + columns)[mask]
 
     def chosen(self, positions: npt.NDArray[np.int64]) -> "Windows":
         """Some of these windows, in the order of `positions`, each a text of its own."""
@@ -65,7 +84,11 @@ class Windows:
         starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         places = np.repeat(self.starts[positions] - starts[:-1], lengths) + np.arange(starts[-1])
         return replace(
-            self, token_ids=self.token_ids[places], starts=starts, text_index=np.arange(len(positions))
+            self,
+            token_ids=self.token_ids[places],
+            starts=starts,
+            text_index=np.arange(len(positions)),
+            states=None if self.states is None else self.states[places],
         )
 
     def kept(self, wanted: npt.NDArray[np.bool_]) -> "Windows":

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from medembed_pipeline.encoder.lower_layers import layer_stack
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
 
@@ -127,7 +128,12 @@ class _AdaptedWeight(nn.Module):
 
 
 def add_adapters(
-    encoder: Encoder, *, rank: int, scale: float = SCALE, names: Collection[str] | None = None
+    encoder: Encoder,
+    *,
+    rank: int,
+    scale: float = SCALE,
+    names: Collection[str] | None = None,
+    frozen_layers: int = 0,
 ) -> None:
     """Put an adapter on linear layers of the transformer; only these are trained from then on.
 
@@ -141,6 +147,8 @@ def add_adapters(
         of its product.
     names
         last part of the names of the layers that get one; None for all.
+    frozen_layers
+        lowest layers of the transformer that get none.
 
     Raises
     ------
@@ -148,7 +156,11 @@ def add_adapters(
         the transformer has no such layer.
     """
     encoder.transformer.requires_grad_(False)
-    if not _replace(encoder.transformer, nn.Linear, lambda layer: AdaptedLinear(layer, rank, scale), names):
+    stack = layer_stack(encoder.transformer) if frozen_layers else None
+    parts = [encoder.transformer] if stack is None else list(stack[1])[frozen_layers:]
+    if not sum(
+        _replace(part, nn.Linear, lambda layer: AdaptedLinear(layer, rank, scale), names) for part in parts
+    ):
         if names is None:
             raise MedembedError(
                 "training: this base model has no linear layers to put adapters on; set tuned to 'all' or 'biases'."

@@ -9,6 +9,7 @@ import torch
 
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.encoder.tokens import Windows, budget_batches
+from medembed_pipeline.training.attention import PlainAttentionGradient
 
 LossOfVectors = Callable[[torch.Tensor], torch.Tensor]
 
@@ -64,7 +65,7 @@ def add_gradient(
     places = [piece.chosen + first for piece, first in zip(pieces, firsts, strict=True)]
     states = []
     outputs = []
-    with torch.set_grad_enabled(keep_activations):
+    with torch.set_grad_enabled(keep_activations), PlainAttentionGradient():
         for piece in pieces:
             states.append(random_state(encoder.device))
             outputs.append(encoder.embed(piece.windows, piece.chosen))
@@ -79,7 +80,8 @@ def add_gradient(
         if not keep_activations:
             # The same dropout masks as in the first pass.
             set_random_state(encoder.device, state)
-            output = encoder.embed(piece.windows, piece.chosen)
+            with PlainAttentionGradient():
+                output = encoder.embed(piece.windows, piece.chosen)
         output.backward(gradient[torch.from_numpy(place).to(encoder.device)])
     set_random_state(encoder.device, after)
     return loss.item()

@@ -14,6 +14,7 @@ import torch
 
 from medembed_pipeline.encoder.devices import resolve_device
 from medembed_pipeline.encoder.fingerprint import encoder_fingerprint
+from medembed_pipeline.encoder.lower_layers import LowerLayers
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
 from medembed_pipeline.errors import MedembedError
@@ -26,6 +27,7 @@ from medembed_pipeline.training.linear_map import fit_linear_map
 from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
     freeze_lowest,
+    frozen_layers,
     plain_weights,
     switch_dropout_off,
     tune_biases,
@@ -171,6 +173,10 @@ def train(
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         before = encoder if base is None else load_encoder(base, device=device, precision=precision)
         key = _training_key(spec, base, data, options, encoder, choice)
+        frozen = frozen_layers(encoder, options.tuned_share)
+        if base is None and frozen and not options.dropout:
+            # What is the same in the base model, at every step and at every share is computed once.
+            encoder.lower = LowerLayers(encoder.transformer, frozen)
         objective = Objective(encoder, before, data, options, token_budget=token_budget)
         validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
         seen = validation.seen_by(before)
@@ -179,10 +185,10 @@ def train(
         if base is None and encoder.projection is not None and options.map_steps:
             fit_linear_map(encoder, *objective.at_once(known or {}, token_budget=token_budget), options)
         if options.tuned == "adapters":
-            add_adapters(encoder, rank=options.lora_rank)
+            add_adapters(encoder, rank=options.lora_rank, frozen_layers=frozen)
         elif options.tuned == "biases":
             tune_biases(encoder)
-        freeze_lowest(encoder, options.frozen_layers)
+        freeze_lowest(encoder, frozen)
         if not options.dropout:
             switch_dropout_off(encoder)
         run = Run(
@@ -218,6 +224,7 @@ def train(
             rows = trade_off(options.average_shares, figures_at, lambda row: not_kept(row, options, choice))
             share = next(row["share"] for row in rows if row["taken"])
             encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
+    encoder.lower = None
     return TrainingResult(
         encoder=encoder.eval(),
         history=run.position.history,

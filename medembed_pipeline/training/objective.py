@@ -16,7 +16,7 @@ from medembed_pipeline.training.gradients import LossOfVectors
 from medembed_pipeline.training.losses import anchoring_loss, contrastive_loss, passage_loss, triplet_loss
 from medembed_pipeline.training.settings import TrainingSettings
 
-MOST_ANCHORS = 4096
+MOST_ANCHORS = 1536
 """Different phrases in one training; more would teach little more, and each costs the base model a pass."""
 
 MOST_NOTES_AT_ONCE = 2048
@@ -63,7 +63,9 @@ class Objective:
         self._texts = [data.texts[note] for note in self._ids]
         self._triplets = triplet_positions(data.train_triplets, self._ids)
         self._members = membership(self._ids, data.specialties)
-        self._windows = reading_windows(encoder, self._texts, options.training_tokens)
+        self._windows = encoder.read(
+            reading_windows(encoder, self._texts, options.training_tokens), token_budget=token_budget
+        )
         self._first_window = np.searchsorted(self._windows.text_index, np.arange(len(self._texts)))
         self._window_count = np.bincount(self._windows.text_index, minlength=len(self._texts))
         self._phrases: Windows | None = None
@@ -74,8 +76,8 @@ class Objective:
                 options.anchors_per_batch * options.epochs * -(-len(self._texts) // options.notes_per_batch)
             )
             texts = phrases(self._texts, min(wanted, MOST_ANCHORS), rng=rng)
-            self._phrases = encoder.tokenize(texts, role="query")
-            self._before = torch.from_numpy(base.encode(texts, role="query", token_budget=token_budget))
+            self._phrases = encoder.read(encoder.tokenize(texts, role="query"), token_budget=token_budget)
+            self._before = torch.from_numpy(base.encode_windows(self._phrases, token_budget=token_budget))
 
     @property
     def notes(self) -> int:
@@ -99,8 +101,7 @@ class Objective:
         """
         options = self._options
         notes = self._windows.chosen(self._windows_of(batch, epoch))
-        wanted = round(options.passage_share * len(batch)) if options.passage_weight else 0
-        passages, own = self._passages_of(batch, wanted, (options.seed, _PASSAGES, epoch, place))
+        passages, own = self._passages_of(batch, (options.seed, _PASSAGES, epoch, place))
         parts = [notes, self._encoder.tokenize(passages, role="query")]
         held: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         if self._phrases is not None:
@@ -113,7 +114,7 @@ class Objective:
     def at_once(
         self, known: Mapping[str, npt.NDArray[np.float32]], *, token_budget: int | None
     ) -> tuple[torch.Tensor, LossOfVectors]:
-        """All notes (or a sample), a passage of each, and all phrases: what the encoder makes of them, and the loss.
+        """All notes (or a sample), passages of some, and all phrases: what the encoder makes of them, and the loss.
 
         Parameters
         ----------
@@ -125,8 +126,7 @@ class Objective:
         rng = np.random.default_rng((self._options.seed, _SAMPLE))
         count = min(len(self._texts), MOST_NOTES_AT_ONCE)
         batch = np.sort(rng.choice(len(self._texts), count, replace=False))
-        wanted = count if self._options.passage_weight else 0
-        passages, own = self._passages_of(batch, wanted, (self._options.seed, _SAMPLE, 1))
+        passages, own = self._passages_of(batch, (self._options.seed, _SAMPLE, 1))
         unknown = [row for row in batch if self._ids[row] not in known]
         encoded = self._encoder.encode([self._texts[row] for row in unknown], token_budget=token_budget)
         vectors = {**known, **{self._ids[row]: one for row, one in zip(unknown, encoded, strict=True)}}
@@ -145,10 +145,11 @@ class Objective:
         return chosen
 
     def _passages_of(
-        self, batch: npt.NDArray[np.int64], wanted: int, seed: tuple[int, ...]
+        self, batch: npt.NDArray[np.int64], seed: tuple[int, ...]
     ) -> tuple[list[str], npt.NDArray[np.int64]]:
-        """At most `wanted` passages, each of another note of the batch, and the place in it of each one's note."""
-        spec = self._encoder.spec
+        """Passages of a share of the batch's notes, and the place in the batch of each one's note."""
+        options, spec = self._options, self._encoder.spec
+        wanted = round(options.passage_share * len(batch)) if options.passage_weight else 0
         beyond = spec.max_tokens if spec.long_notes == "cut" else 0
         rng = np.random.default_rng(seed)
         texts: list[str] = []
@@ -157,7 +158,7 @@ class Objective:
             if len(own) == wanted:
                 break
             text = self._texts[batch[place]]
-            found = passage(text, beyond=beyond, words=self._options.passage_words, rng=rng)
+            found = passage(text, beyond=beyond, words=options.passage_words, rng=rng)
             if found is not None:
                 texts.append(found)
                 own.append(int(place))

@@ -6,9 +6,23 @@ from typing import Any
 import torch
 from torch import nn
 
+from medembed_pipeline.encoder.lower_layers import layer_stack
 from medembed_pipeline.encoder.model import Encoder
-from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training.settings import TrainingSettings
+
+
+def frozen_layers(encoder: Encoder, tuned_share: float) -> int:
+    """How many of the transformer's lowest layers stay as they are.
+
+    Parameters
+    ----------
+    encoder
+        whose transformer it is about; where its layers cannot be told apart, as in ALBERT, none stay.
+    tuned_share
+        of its layers that is trained, above 0; at least one is.
+    """
+    stack = layer_stack(encoder.transformer)
+    return 0 if stack is None else len(stack[1]) - max(1, round(tuned_share * len(stack[1])))
 
 
 def freeze_lowest(encoder: Encoder, layers: int) -> None:
@@ -19,28 +33,14 @@ def freeze_lowest(encoder: Encoder, layers: int) -> None:
     encoder
         changed in place.
     layers
-        how many; 0 for nothing, embeddings included.
-
-    Raises
-    ------
-    MedembedError
-        the model has fewer layers, or none that can be recognised.
+        how many (`frozen_layers`); 0 for nothing, embeddings included.
     """
-    if not layers:
+    stack = layer_stack(encoder.transformer)
+    if not layers or stack is None:
         return
-    depth = int(getattr(encoder.transformer.config, "num_hidden_layers", 0))
-    stacks = [
-        name
-        for name, module in encoder.transformer.named_modules()
-        if isinstance(module, nn.ModuleList) and len(module) == depth
-    ]
-    if not stacks or layers > depth:
-        raise MedembedError(
-            f"frozen_layers: {layers} is more than this base model can freeze; expected 0 to {depth}."
-        )
-    frozen = tuple(f"{stacks[0]}.{layer}." for layer in range(layers))
+    lowest = tuple(f"{stack[0]}.{layer}." for layer in range(layers))
     for name, parameter in encoder.transformer.named_parameters():
-        if name.startswith(frozen) or "embed" in name:
+        if name.startswith(lowest) or "embed" in name:
             parameter.requires_grad = False
 
 

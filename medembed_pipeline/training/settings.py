@@ -25,7 +25,7 @@ class TrainingRecipe(Section):
     triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
     triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
     epochs: int = Field(4, ge=1, le=1000, description="Passes over the train notes, at most.")
-    notes_per_batch: int = Field(128, ge=3, le=65_536, description="Notes in one batch, at most.")
+    notes_per_batch: int = Field(64, ge=3, le=65_536, description="Notes in one batch, at most.")
     accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
     micro_batch: int = Field(
         0,
@@ -39,10 +39,11 @@ class TrainingRecipe(Section):
         "added to the weights at the end, or all weights.",
     )
     learning_rate: float = Field(
-        1e-3,
+        4e-3,
         gt=0,
         le=1,
-        description="Of AdamW, at its peak; about 3e-3 for biases, 3e-4 for all weights.",
+        description="Of AdamW, at its peak; about 1e-2 for biases, 1e-3 for all weights, and a quarter of these where "
+        "tuned_share is 1.",
     )
     warmup_share: float = Field(
         0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
@@ -53,8 +54,12 @@ class TrainingRecipe(Section):
     max_gradient_norm: float = Field(
         1.0, ge=0, le=1e6, description="Longer gradients are scaled down; 0: never."
     )
-    frozen_layers: int = Field(
-        0, ge=0, le=1000, description="Lowest layers, with the token embeddings, that stay as they are."
+    tuned_share: float = Field(
+        0.33,
+        gt=0,
+        le=1,
+        description="Share of the transformer's layers that is trained, from the highest on; at least one is. The "
+        "lower ones stay as they are, with the token embeddings, and read each text once. 1: all.",
     )
     dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
     lora_rank: int = Field(16, ge=1, le=1024, description="Rank of the adapters.")
@@ -84,7 +89,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         description="Tokens of a note that a step reads, a part of the window drawn for each epoch; 0: the window.",
     )
     passage_weight: float = Field(
-        0.5,
+        0.7,
         ge=0,
         le=100,
         description="Of the loss by which a passage from beyond the window has to find its note; 0: none.",
@@ -97,7 +102,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         0.05, ge=0.01, le=1, description="Of the passages' loss; smaller weighs the most similar notes more."
     )
     anchors_per_batch: int = Field(
-        80,
+        40,
         ge=0,
         le=65_536,
         description="Phrases of the notes that each step holds to where the base model has them; 0: none.",
@@ -109,7 +114,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         5.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
     )
     average_shares: list[float] = Field(
-        [0.2, 0.4, 0.6, 0.8, 1.0],
+        [0.2, 0.4, 0.6, 0.8, 0.9, 1.0],
         description="Shares of the tuned weights that are tried, averaged with the base model's; the best on the "
         "validation notes that keeps what must be kept is taken. []: no averaging.",
     )
@@ -168,7 +173,7 @@ class RecipeStudySettings(Section, table="recipe_study"):
     """What the study of the fine-tuning's recipe searches: the ends of each value, or [] for that of [training]."""
 
     learning_rate: list[float] = Field(
-        [3e-4, 3e-3], description="Ends of training.learning_rate, on a logarithmic scale; []: not searched."
+        [1e-3, 1e-2], description="Ends of training.learning_rate, on a logarithmic scale; []: not searched."
     )
     lora_rank: list[int] = Field(
         [4, 64],

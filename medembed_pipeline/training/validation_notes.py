@@ -73,7 +73,7 @@ class ValidationNotes:
         self._scored = np.array(
             [place[note] for note in wanted if data.specialties.get(note)], dtype=np.int64
         )
-        self._texts = [data.texts[note] for note in note_ids]
+        texts = [data.texts[note] for note in note_ids]
         self._members = membership(note_ids, data.specialties)
         self._triplets = triplet_positions(data.validation_triplets, note_ids)
         # The same batches after every epoch, so that the losses can be compared.
@@ -87,21 +87,22 @@ class ValidationNotes:
         rng = np.random.default_rng((options.seed, len(note_ids)))
         beyond = spec.max_tokens if spec.long_notes == "cut" else 0
         cut = [
-            (position, passage(self._texts[row], beyond=beyond, words=options.passage_words, rng=rng))
+            (position, passage(texts[row], beyond=beyond, words=options.passage_words, rng=rng))
             for position, row in enumerate(self._wanted)
         ]
-        self._passages = [text for _, text in cut if text is not None]
+        passages = [text for _, text in cut if text is not None]
+        self._passages = len(passages)
         self._own = np.array([position for position, text in cut if text is not None], dtype=np.int64)
-        self._phrases = phrases([self._texts[row] for row in self._wanted], PHRASES, rng=rng)
+        asked = [*passages, *phrases([texts[row] for row in self._wanted], PHRASES, rng=rng)]
+        self._notes = encoder.read(encoder.tokenize(texts), token_budget=token_budget)
+        # What is searched with, as in the training and in the tasks.
+        self._asked = encoder.read(encoder.tokenize(asked, role="query"), token_budget=token_budget)
 
     def seen_by(self, encoder: Encoder) -> Seen:
         """What the encoder, as it now is, makes of the texts."""
-        notes = encoder.encode(self._texts, token_budget=self._token_budget)
-        # What is searched with, as in the training and in the tasks.
-        asked = encoder.encode(
-            [*self._passages, *self._phrases], role="query", token_budget=self._token_budget
-        )
-        return Seen(notes, asked[: len(self._passages)], asked[len(self._passages) :])
+        notes = encoder.encode_windows(self._notes, token_budget=self._token_budget)
+        asked = encoder.encode_windows(self._asked, token_budget=self._token_budget)
+        return Seen(notes, asked[: self._passages], asked[self._passages :])
 
     def figures(self, seen: Seen, base: Seen) -> dict[str, float | None]:
         """The validation columns of a row; those of the labels are None where these are not learned from.

@@ -101,7 +101,7 @@ def test_seeds_are_folds(data: TrainingData, encoder: EncoderSettings) -> None:
 
 def test_without_averaging_what_must_be_kept_is_a_limit(data: TrainingData, encoder: EncoderSettings) -> None:
     training = TRAINING.model_copy(
-        update={"average_shares": [], "keep_similarities": 0.9999, "anchors_per_batch": 0}
+        update={"average_shares": [], "keep_similarities": 0.9999, "anchors_per_batch": 0, "tuned_share": 1.0}
     )
     table = search(
         Space([Real("learning_rate", 1e-3, 1e-2, log=True)]),
@@ -118,13 +118,13 @@ def test_without_averaging_what_must_be_kept_is_a_limit(data: TrainingData, enco
 
 
 def test_what_is_searched_follows_the_settings() -> None:
-    ranges = RecipeStudySettings(epochs=[], learning_rate=[1e-4, 1e-3])
+    ranges = RecipeStudySettings(epochs=[], learning_rate=[1e-3, 4e-3])
     space = recipe_space(ranges, TrainingSettings())
-    assert "epochs" not in space.names and space[0] == Real("learning_rate", 1e-4, 1e-3, log=True)
+    assert "epochs" not in space.names and space[0] == Real("learning_rate", 1e-3, 4e-3, log=True)
     assert Whole("lora_rank", 4, 64, log=True) in list(space) and Whole("map_steps", 0, 40) in list(space)
     assert "lora_rank" not in recipe_space(ranges, TrainingSettings(tuned="biases")).names
     # The default of the learning rate is the upper end, that of the epochs is not searched.
-    assert default_values(space)["learning_rate"] == 1e-3 and "epochs" not in default_values(space)
+    assert default_values(space)["learning_rate"] == 4e-3 and "epochs" not in default_values(space)
     assert (
         default_values(recipe_space(RecipeStudySettings(), TrainingSettings())).keys()
         == RecipeStudySettings().ranges().keys()

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from medembed_pipeline.encoder import EncoderSpec
+from medembed_pipeline.encoder import EncoderSpec, model
 from medembed_pipeline.encoder.folder import save_encoder
+from medembed_pipeline.encoder.lower_layers import LowerLayers
 from medembed_pipeline.encoder.model import load_encoder
 from medembed_pipeline.encoder.tokens import budget_batches
 from medembed_pipeline.errors import MedembedError
@@ -22,7 +23,7 @@ from medembed_pipeline.training.gradients import add_gradient
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.losses import contrastive_loss
 from medembed_pipeline.training.optimization import (
-    freeze_lowest,
+    frozen_layers,
     switch_dropout_off,
     trainable_parameters,
     tune_biases,
@@ -66,9 +67,9 @@ def weights_hash(result: TrainingResult, folder: Path) -> str:
         OPTIONS.model_copy(update={"loss": "triplet", "triplet_distance": "euclidean"}),
         OPTIONS.model_copy(update={"micro_batch": 5, "dropout": True, "accumulation_steps": 2}),
         OPTIONS.model_copy(update={"tuned": "adapters", "lora_rank": 4, "learning_rate": 1e-2}),
-        OPTIONS.model_copy(update={"frozen_layers": 1}),
+        OPTIONS.model_copy(update={"tuned_share": 1.0}),
     ],
-    ids=["contrastive", "triplet", "euclidean", "micro", "lora", "frozen"],
+    ids=["contrastive", "triplet", "euclidean", "micro", "lora", "all layers"],
 )
 def test_it_learns_and_keeps_the_best_epoch(
     spec: EncoderSpec, data: TrainingData, options: TrainingSettings
@@ -204,16 +205,17 @@ def test_stopped_during_validation(
     undisturbed = run(spec, data)
     from medembed_pipeline.encoder.model import Encoder
 
-    original, calls = Encoder.encode, 0
+    original, calls = Encoder.encode_windows, 0
 
     def pulled_once(self: Encoder, *args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 3:
+        # Phrases, and notes and passages of the base model, come first.
+        if calls == 4:
             raise Pulled
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(Encoder, "encode", pulled_once)
+    monkeypatch.setattr(Encoder, "encode_windows", pulled_once)
     with pytest.raises(Pulled):
         run(spec, data, state_folder=tmp_path / "state")
     resumed = run(spec, data, state_folder=tmp_path / "state")
@@ -355,12 +357,49 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
 
 def test_frozen_layers_stay_and_others_move(spec: EncoderSpec, data: TrainingData) -> None:
     before = load_encoder(spec, device="cpu").state_dict()
-    after = run(spec, data, OPTIONS.model_copy(update={"epochs": 1, "frozen_layers": 1})).encoder.state_dict()
-    moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert any(".layer.1." in name for name in moved)
-    assert not any(".layer.0." in name or "embeddings" in name for name in moved)
-    with pytest.raises(MedembedError, match=r"frozen_layers: 3 .* expected 0 to 2"):
-        freeze_lowest(load_encoder(spec, device="cpu"), 3)
+
+    def moved(share: float) -> set[str]:
+        options = OPTIONS.model_copy(update={"epochs": 1, "tuned_share": share})
+        after = run(spec, data, options).encoder.state_dict()
+        return {name for name in before if not torch.equal(before[name], after[name])}
+
+    half, whole = moved(0.5), moved(1.0)
+    assert any(".layer.1." in name for name in half)
+    assert not any(".layer.0." in name or "embeddings" in name for name in half)
+    assert any(".layer.0." in name for name in whole)
+
+
+def test_reading_texts_once_teaches_what_reading_them_at_every_step_does(
+    spec: EncoderSpec, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = OPTIONS.model_copy(
+        update={"tuned_share": 0.5, "tuned": "adapters", "average_shares": [0.5, 1.0]}
+    )
+    skipped: list[int] = []
+    original = LowerLayers.skipped
+
+    def counted(self: LowerLayers, states: torch.Tensor) -> Any:
+        skipped.append(len(states))
+        return original(self, states)
+
+    monkeypatch.setattr(LowerLayers, "skipped", counted)
+    once = run(spec, data, options)
+    # Every train note of every epoch, all phrases, and the validation texts of every epoch and share.
+    assert sum(skipped) > 3 * len(data.train_ids) and once.encoder.lower is None
+    skipped.clear()
+    monkeypatch.setattr(model, "MOST_STATE_BYTES", 0)
+    each = run(spec, data, options)
+    assert not skipped
+    for name, weights in once.encoder.state_dict().items():
+        torch.testing.assert_close(weights, each.encoder.state_dict()[name], atol=1e-5, rtol=1e-4)
+
+
+def test_at_least_one_layer_is_tuned_and_models_of_one_layer_wholly(spec: EncoderSpec) -> None:
+    encoder = load_encoder(spec, device="cpu")
+    assert [frozen_layers(encoder, share) for share in (0.01, 0.5, 0.74, 0.76, 1.0)] == [1, 1, 1, 0, 0]
+    # As in ALBERT, whose layers are one: there is nothing to keep.
+    encoder.transformer.config.num_hidden_layers = 12
+    assert frozen_layers(encoder, 0.01) == 0
 
 
 def test_only_biases_and_normalisation_are_tuned(spec: EncoderSpec, data: TrainingData) -> None:

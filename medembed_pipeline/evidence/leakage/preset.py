@@ -72,6 +72,9 @@ class TrainingPreset(TrainingRecipe):
 
     learning_rate: float = Field(3e-4, gt=0, le=1, description="Of AdamW, at its peak.")
     tuned: Literal["biases", "adapters", "all"] = Field("all", description="What of the model is trained.")
+    tuned_share: float = Field(
+        1.0, gt=0, le=1, description="Share of the transformer's layers that is trained."
+    )
     epochs: int = Field(6, ge=1, le=100, description="Passes over the training rows.")
     triplets: int = Field(2000, ge=1, le=10_000_000, description="Triplets drawn from the rows trained on.")
 
