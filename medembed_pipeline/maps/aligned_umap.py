@@ -35,6 +35,7 @@ from medembed_pipeline.maps.projections import (
     principal_components,
     umap_knn,
 )
+from medembed_pipeline.maps.umap_layout import fuzzy_graph
 
 REGULARISATION = 0.1
 EPOCHS = 200
@@ -242,24 +243,10 @@ def _compiled_epoch() -> Callable[..., None]:
 
 
 def _graph(space: Space, count: int, neighbors: int) -> Any:
-    from umap.umap_ import fuzzy_simplicial_set
-
-    indices, distances = umap_knn(
-        *neighbors_with_itself(
-            space.neighbor_indices, space.neighbor_similarities, count=count, method="aligned_umap"
-        ),
-        neighbors,
+    known = neighbors_with_itself(
+        space.neighbor_indices, space.neighbor_similarities, count=count, method="aligned_umap"
     )
-    # Only the number of rows is read of the first argument, since the neighbours are given.
-    graph, _, _ = fuzzy_simplicial_set(
-        np.zeros((count, 1), dtype=np.float32),
-        indices.shape[1],
-        None,
-        "cosine",
-        knn_indices=indices,
-        knn_dists=distances,
-    )
-    return graph.tocsr()
+    return fuzzy_graph(*umap_knn(*known, neighbors))
 
 
 def _starts(baseline: FloatArray, tuned: FloatArray, *, dimensions: int, seed: int) -> list[Float32Array]:

@@ -7,12 +7,12 @@ no neighbour search runs here, and a map never disagrees with the retrieval metr
 from __future__ import annotations
 
 import importlib
-import warnings
 
 import numpy as np
 import numpy.typing as npt
 
 from medembed_pipeline.maps.errors import MapError
+from medembed_pipeline.maps.umap_layout import fuzzy_graph, place_notes
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
@@ -70,7 +70,7 @@ def project(
     method
         `pca`; `tsne` (van der Maaten 2014, Barnes-Hut, cosine distance, started from PCA); or `umap` (McInnes, Healy
         & Melville 2018, cosine distance, started from PCA, which was as trustworthy here as the spectral start and
-        also holds for neighbour graphs that fall apart).
+        also holds for neighbour graphs that fall apart; optimised by `umap_layout.py`).
     dimensions
         2 or 3.
     seed
@@ -125,15 +125,8 @@ def project(
         if method == "tsne":
             coordinates = _tsne(indices, distances, start=start, perplexity=perplexity, seed=seed)
         else:
-            coordinates = _umap(
-                rows,
-                indices,
-                distances,
-                start=start,
-                neighbors=umap_neighbors,
-                minimum_distance=minimum_distance,
-                seed=seed,
-            )
+            graph = fuzzy_graph(*umap_knn(indices, distances, umap_neighbors))
+            coordinates = place_notes(graph, start, minimum_distance=minimum_distance, seed=seed)
     if not np.isfinite(coordinates).all():
         raise MapError(
             f"the {dimensions}-D {method} map of {len(rows)} notes did not converge. Try another perplexity, "
@@ -203,36 +196,6 @@ def _tsne(
         angle=_TSNE_ANGLE[dimensions],
     )
     return np.asarray(model.fit_transform(graph), dtype=np.float32)
-
-
-def _umap(
-    rows: FloatArray,
-    indices: IntArray,
-    distances: FloatArray,
-    *,
-    start: Float32Array,
-    neighbors: int,
-    minimum_distance: float,
-    seed: int,
-) -> Float32Array:
-    """UMAP of the neighbours given; column 0 of both arrays is the note itself, as umap-learn wants it."""
-    import umap
-
-    known = umap_knn(indices, distances, neighbors)
-    model = umap.UMAP(
-        n_components=start.shape[1],
-        n_neighbors=known[0].shape[1],
-        min_dist=minimum_distance,
-        metric="cosine",
-        init=start,
-        random_state=seed,
-        n_jobs=1,
-        precomputed_knn=known,
-    )
-    with warnings.catch_warnings():
-        # Only transforming new notes would need the search index; a map is made once, of all notes.
-        warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")
-        return np.asarray(model.fit_transform(rows.astype(np.float32)), dtype=np.float32)
 
 
 def umap_knn(indices: IntArray, distances: FloatArray, neighbors: int) -> tuple[IntArray, Float32Array]:

@@ -240,26 +240,26 @@ def identity_lines(facts: dict[str, Any]) -> list[str]:
 
 def notes_facts(notes: pa.Table) -> dict[str, Any]:
     """Counts of a cleaned_notes table: labels, groups, identifiers."""
-    specialties: list[list[str]] = notes.column("specialties").to_pylist()
-    counts: dict[str, int] = {}
-    for names in specialties:
-        for name in names:
-            counts[name] = counts.get(name, 0) + 1
-    groups: list[str] = notes.column("duplicate_group").to_pylist()
+    lengths = pc.list_value_length(notes.column("specialties"))
+    counts = pc.value_counts(pc.list_flatten(notes.column("specialties"))).to_pylist()
     identifiers = [name for name in notes.column_names if name.startswith("identifiers_")]
     return {
-        "notes_without_specialty": sum(not names for names in specialties),
-        "notes_with_several_specialties": sum(len(names) > 1 for names in specialties),
-        "near_duplicates": len(groups) - len(set(groups)),
+        "notes_without_specialty": _sum(pc.equal(lengths, 0)),
+        "notes_with_several_specialties": _sum(pc.greater(lengths, 1)),
+        "near_duplicates": notes.num_rows - len(pc.unique(notes.column("duplicate_group"))),
         "specialties": [
-            {"specialty": name, "notes": count}
-            for name, count in sorted(counts.items(), key=lambda item: (-item[1], item))
+            {"specialty": one["values"], "notes": one["counts"]}
+            for one in sorted(counts, key=lambda one: (-one["counts"], one["values"]))
         ],
         "identifiers": [
-            {"kind": name.removeprefix("identifiers_"), "found": sum(notes.column(name).to_pylist())}
+            {"kind": name.removeprefix("identifiers_"), "found": _sum(notes.column(name))}
             for name in identifiers
         ],
     }
+
+
+def _sum(column: pa.ChunkedArray) -> int:
+    return int(pc.sum(column, min_count=0).as_py())
 
 
 @stage(

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
@@ -37,7 +38,7 @@ _HEAD_START = re.compile(_HEAD)
 _NUMBER_START = re.compile(r"\d{1,2}[.)][ \n]")
 _WORD_START = re.compile(r"[A-Z][a-z]")
 # Only in a text that shows, by one of these two signs, that its line breaks became commas.
-_JOINED_SIGN = re.compile(r"[.?!] ?,[A-Z0-9]|: ?,")
+_JOINED_SIGN = re.compile(r",(?:(?<=:,)|(?<=: ,)|(?:(?<=[.?!],)|(?<=[.?!] ,))(?=[A-Z0-9]))")
 _AFTER_LOWER_START = re.compile(r"[A-Z*\u2022#]|\d{1,2}/\d{1,2}/\d|[a-h][.)] ")
 _DATE_START = re.compile(r"\d{1,2}/\d{1,2}/\d")
 _ITEM_START = re.compile(r"\d{1,2}[.)] [A-Z]")
@@ -73,7 +74,7 @@ def clean_text(text: str) -> str:
 
 def normalized_text(text: str) -> str:
     """The text by which two notes count as the same: case-folded, every run of white space one space."""
-    return " ".join(text.casefold().split())
+    return _normalized(text.split())
 
 
 def note_id(text: str) -> str:
@@ -81,16 +82,29 @@ def note_id(text: str) -> str:
 
     Of a note it is taken of the cleaned text before identifiers are masked, so that masking changes no id.
     """
-    return hashlib.sha256(normalized_text(text).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return note_id_of_words(text.split())
+
+
+def note_id_of_words(words: Sequence[str]) -> str:
+    """The id of a note of which the words between white space are known."""
+    return hashlib.sha256(_normalized(words).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _normalized(words: Sequence[str]) -> str:
+    # No character becomes white space, or stops being it, when its case is folded.
+    return " ".join(words).casefold()
 
 
 def _until_settled(text: str, *, joined: bool | None) -> str:
     for _ in range(_PASSES):
         before = text
-        text = _tidy_spaces(_repair_characters(text))
+        # What is ASCII needs no repair, and to tidy twice changes nothing: by `joined` the text is known to be tidy.
+        if joined is None or not text.isascii():
+            text = _tidy_spaces(_repair_characters(text))
         if joined is not None:
-            text = _tidy_spaces(_open_joined_lines(text, joined=joined))
-        if text == before:
+            opened = _open_joined_lines(text, joined=joined)
+            text = text if opened == text else _tidy_spaces(opened)
+        if text == before or (joined is None and text.isascii()):
             break
     return text
 
@@ -143,8 +157,14 @@ def _tidy_spaces(text: str) -> str:
     if not text.replace("\n", "").isprintable():
         text = _LINE_BREAK.sub("\n", text)
         text = _INVISIBLE.sub("", _OTHER_SPACE.sub(" ", text))
-    text = _SPACES.sub(" ", text).replace(" \n", "\n").replace("\n ", "\n")
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    # Searching for a string is many times as fast as a pattern, and most texts have none of these.
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    if "\n" in text:
+        text = text.replace(" \n", "\n").replace("\n ", "\n")
+        if "\n\n\n" in text:
+            text = _BLANK_LINES.sub("\n\n", text)
+    return text.strip()
 
 
 def _open_joined_lines(text: str, *, joined: bool) -> str:

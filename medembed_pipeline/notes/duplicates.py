@@ -15,14 +15,12 @@ import numpy.typing as npt
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.notes.shingles import (
     MULTIPLIER,
+    IntArray,
+    ShingleSets,
     UInt32Array,
-    WordHashes,
-    shingle_hashes,
-    shingle_width,
-    words_of,
+    hashed_words,
+    shingle_sets,
 )
-
-IntArray = npt.NDArray[np.int64]
 
 Bands = Callable[[UInt32Array, int, float], Iterable[IntArray]]
 """Signatures, columns of a band, threshold -> codes of each band's candidates, see :func:`band_pairs`."""
@@ -70,13 +68,30 @@ def signatures(texts: Sequence[str], *, permutations: int = DEFAULT_PERMUTATIONS
     """
     if not 16 <= permutations <= 1024:
         raise DuplicatesError(f"permutations is {permutations}; it has to be a whole number from 16 to 1024.")
+    parts: list[UInt32Array] = [np.empty((0, permutations), dtype=np.uint32)]
+    parts += [signatures_of_sets(shingle_sets(words), permutations) for words in hashed_words(texts)]
+    return np.concatenate(parts)
+
+
+def signatures_of_sets(sets: ShingleSets, permutations: int = DEFAULT_PERMUTATIONS) -> UInt32Array:
+    """MinHash signatures ``[texts, permutations]`` uint32 of sets of shingles, none of them empty."""
     multipliers, offsets = _hash_functions(permutations)
-    result = np.empty((permutations, len(texts)), dtype=np.uint32)
-    for first, hashes, starts in _shingle_chunks(texts):
+    count = len(sets.starts) - 1
+    result = np.empty((permutations, count), dtype=np.uint32)
+    first = 0
+    while first < count:
+        # So many texts as a cache holds the hashes of, and one at least.
+        start = sets.starts[first]
+        last = int(np.searchsorted(sets.starts, start + _CHUNK_SHINGLES, side="right")) - 1
+        last = max(last, first + 1)
+        hashes = _mixed(sets.hashes[start : sets.starts[last]])
+        starts = sets.starts[first:last] - start
+        permuted = np.empty_like(hashes)
         for row in range(permutations):
-            permuted = hashes * multipliers[row]
+            np.multiply(hashes, multipliers[row], out=permuted)
             permuted += offsets[row]
-            result[row, first : first + len(starts)] = np.minimum.reduceat(permuted, starts)
+            np.minimum.reduceat(permuted, starts, out=result[row, first:last])
+        first = last
     return np.ascontiguousarray(result.T)
 
 
@@ -121,7 +136,7 @@ def near_pairs(
     """Row numbers ``left < right`` of near-duplicates: enough pairs to connect all that is connected.
 
     Two texts are near-duplicates when their similarity is estimated at ``threshold`` or more. Given the sets
-    of ``shingles`` (:func:`medembed_pipeline.notes.shingles.shingle_set`), they are so too when it is that
+    of ``shingles`` (:func:`medembed_pipeline.notes.shingles.shingle_sets`), they are so too when it is that
     much exactly and the estimate fell short by chance: of pairs at the threshold one in a million is missed.
 
     Candidates come from banding (notes that agree on a whole band of their signatures), and each is verified. In a
@@ -177,8 +192,10 @@ def _pairs_that_fell_short(
     """Pairs of different components that are near-duplicates exactly, though not by their estimate."""
     count, permutations = signatures.shape
     # Copies have one signature; of them the first stands for all.
-    _, rows = np.unique(signatures, axis=0, return_index=True)
-    rows = np.sort(rows)
+    first: dict[bytes, int] = {}
+    for row, cell in enumerate(signatures):
+        first.setdefault(cell.tobytes(), row)
+    rows = np.array(list(first.values()))
     copies = np.ascontiguousarray(signatures[rows])
     width = _rows_per_band(permutations, threshold, missed=_MISSED_AT_THE_THRESHOLD)
     found: list[IntArray] = [np.empty(0, dtype=np.int64)]
@@ -203,31 +220,9 @@ def _hash_functions(permutations: int) -> tuple[UInt32Array, UInt32Array]:
     return np.asarray(multipliers, dtype=np.uint32), np.asarray(offsets, dtype=np.uint32)
 
 
-def _shingle_chunks(texts: Sequence[str]) -> Iterator[tuple[int, UInt32Array, npt.NDArray[np.int64]]]:
-    """Yield ``(first text, mixed shingle hashes, start of each text's hashes)``, small enough for a cache."""
-    word_hashes = WordHashes()
-    first, size = 0, 0
-    parts: list[npt.NDArray[np.uint64]] = []
-    for index, text in enumerate(texts):
-        words = words_of(text)
-        hashes = shingle_hashes(words, shingle_width(len(words)), word_hashes)
-        if parts and size + len(hashes) > _CHUNK_SHINGLES:
-            yield first, _mixed(parts), _starts(parts)
-            first, size, parts = index, 0, []
-        parts.append(hashes)
-        size += len(hashes)
-    if parts:
-        yield first, _mixed(parts), _starts(parts)
-
-
-def _starts(parts: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.int64]:
-    return np.cumsum([0, *(len(part) for part in parts[:-1])], dtype=np.int64)
-
-
-def _mixed(parts: list[npt.NDArray[np.uint64]]) -> UInt32Array:
-    """64-bit shingle hashes to 32 bits, then the finaliser of MurmurHash3, as datasketch's scheme does."""
-    hashes = (np.concatenate(parts) >> np.uint64(32)).astype(np.uint32)
-    hashes ^= hashes >> np.uint32(16)
+def _mixed(hashes: UInt32Array) -> UInt32Array:
+    """The finaliser of MurmurHash3 of each hash, as datasketch's scheme has it."""
+    hashes = hashes ^ (hashes >> np.uint32(16))
     hashes *= np.uint32(0x85EBCA6B)
     hashes ^= hashes >> np.uint32(13)
     hashes *= np.uint32(0xC2B2AE35)

@@ -7,10 +7,11 @@ de-identified in the sense of that rule.
 """
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from medembed_pipeline.notes.identifier_patterns import IdentifierFamily, identifier_families
+from medembed_pipeline.notes.identifier_signs import likely_families
 
 _MASKS = {
     "ssn": "[SSN]",
@@ -47,10 +48,21 @@ def find_identifiers(text: str) -> list[Identifier]:
 
     Where two patterns claim the same characters, the one listed first in ``data/identifiers.toml`` has them.
     """
-    taken = bytearray(len(text))
+    return _find(text, identifier_families())
+
+
+def find_in_texts(texts: Sequence[str]) -> list[list[Identifier]]:
+    """What `find_identifiers` finds in each of many texts, several times as fast."""
+    return [_find(text, families) for text, families in zip(texts, likely_families(texts), strict=True)]
+
+
+def _find(text: str, families: Sequence[IdentifierFamily]) -> list[Identifier]:
     found: list[Identifier] = []
+    if not families:
+        return found
+    taken = bytearray(len(text))
     lowered = text.lower()
-    for family in identifier_families():
+    for family in families:
         windows = list(_windows(text, lowered, family))
         for kind, pattern in family.patterns if windows else ():
             group = "value" if "value" in pattern.groupindex else 0
@@ -64,10 +76,10 @@ def find_identifiers(text: str) -> list[Identifier]:
     return sorted(found)
 
 
-def count_identifiers(text: str) -> dict[str, int]:
-    """How many identifiers of each kind a text holds: every kind of ``IDENTIFIER_KINDS`` is a key."""
+def count_identifiers(found: Iterable[Identifier]) -> dict[str, int]:
+    """How many of each kind there are: every kind of ``IDENTIFIER_KINDS`` is a key."""
     counts = dict.fromkeys(IDENTIFIER_KINDS, 0)
-    for identifier in find_identifiers(text):
+    for identifier in found:
         counts[identifier.kind] += 1
     return counts
 
@@ -78,16 +90,30 @@ def mask_identifiers(text: str) -> str:
     What marks an identifier stays (``MRN: [RECORD NUMBER]``). Nothing countable is left, so masking a masked
     text changes nothing. Names are not found, hence not masked.
     """
+    return mask_texts([text], [find_identifiers(text)])[0]
+
+
+def mask_texts(texts: Sequence[str], found: Sequence[Sequence[Identifier]]) -> list[str]:
+    """What `mask_identifiers` makes of each of many texts, of which the identifiers are known."""
+    masked = list(texts)
+    unmasked = {row: own for row, own in enumerate(found) if own}
     # Taking one identifier away can show another that its characters hid; each round leaves fewer characters
     # that no mask covers, so this ends.
-    while found := find_identifiers(text):
-        pieces: list[str] = []
-        position = 0
-        for identifier in found:
-            pieces += [text[position : identifier.start], _MASKS[identifier.kind]]
-            position = identifier.end
-        text = "".join([*pieces, text[position:]])
-    return text
+    while unmasked:
+        for row, own in unmasked.items():
+            masked[row] = _masked(masked[row], own)
+        again = find_in_texts([masked[row] for row in unmasked])
+        unmasked = {row: own for row, own in zip(unmasked, again, strict=True) if own}
+    return masked
+
+
+def _masked(text: str, found: Iterable[Identifier]) -> str:
+    pieces: list[str] = []
+    position = 0
+    for identifier in found:
+        pieces += [text[position : identifier.start], _MASKS[identifier.kind]]
+        position = identifier.end
+    return "".join([*pieces, text[position:]])
 
 
 def _windows(text: str, lowered: str, family: IdentifierFamily) -> Iterator[tuple[int, int]]:

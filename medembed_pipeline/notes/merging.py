@@ -1,11 +1,9 @@
 """Landed rows to notes: the work that each text needs once, and the merge of rows that hold the same note."""
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +12,38 @@ import pyarrow as pa
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.notes import REVISION
-from medembed_pipeline.notes.cleaning import clean_text, note_id
+from medembed_pipeline.notes.cleaning import clean_text, note_id_of_words
 from medembed_pipeline.notes.duplicates import (
     DEFAULT_PERMUTATIONS,
     Bands,
     named_groups,
     near_pairs,
-    signatures,
+    signatures_of_sets,
 )
-from medembed_pipeline.notes.identifiers import IDENTIFIER_KINDS, count_identifiers, mask_identifiers
+from medembed_pipeline.notes.identifiers import (
+    IDENTIFIER_KINDS,
+    count_identifiers,
+    find_in_texts,
+    mask_texts,
+)
 from medembed_pipeline.notes.labels import canonical_labels, labels_of_cell, split_labels
 from medembed_pipeline.notes.settings import DOCUMENT_TYPES
-from medembed_pipeline.notes.shingles import UInt32Array, WordHashes, packed, shingle_set, unpacked
-from medembed_pipeline.notes.sketches import sketch
+from medembed_pipeline.notes.shingles import (
+    IntArray,
+    UInt32Array,
+    hashed_words,
+    packed,
+    shingle_sets,
+    unpacked,
+)
+from medembed_pipeline.notes.sketches import sketches
+from medembed_pipeline.notes.values_of_groups import (
+    bounds_of_groups,
+    different_pairs,
+    earliest,
+    ranked,
+    sorted_values,
+)
 
 IDENTIFIER_COLUMNS: tuple[str, ...] = tuple(f"identifiers_{kind}" for kind in IDENTIFIER_KINDS)
 
@@ -166,33 +183,47 @@ def prepare_texts(
     has an empty ``note_id``; :func:`merge_notes` drops and counts it.
     """
     cleaned = [clean_text(text) for text in texts]
-    counts = [count_identifiers(text) for text in cleaned]
-    masked = [
-        mask_identifiers(text) if any(count.values()) else text
-        for text, count in zip(cleaned, counts, strict=True)
-    ]
+    words = [text.split() for text in cleaned]
+    found = find_in_texts(cleaned)
+    masked = mask_texts(cleaned, found)
     changed = [one != other for one, other in zip(cleaned, masked, strict=True)]
     shown = masked if redact else cleaned
     schema = prepared_schema(permutations)
     columns: dict[str, pa.Array] = {
-        "note_id": pa.array([note_id(text) if text else "" for text in cleaned], type=pa.string()),
+        "note_id": pa.array([note_id_of_words(own) if own else "" for own in words], type=pa.string()),
         "text": pa.array(shown, type=pa.large_string()),
         "characters": pa.array([len(text) for text in shown], type=pa.int32()),
-        "words": pa.array([len(text.split()) for text in shown], type=pa.int32()),
+        "words": pa.array(
+            [
+                len(text.split() if redact and other else own)
+                for text, own, other in zip(shown, words, changed, strict=True)
+            ],
+            type=pa.int32(),
+        ),
     }
+    counts = [count_identifiers(own) for own in found]
     for column, kind in zip(IDENTIFIER_COLUMNS, IDENTIFIER_KINDS, strict=True):
         columns[column] = pa.array([count[kind] for count in counts], type=pa.int32())
-    words = WordHashes()
-    columns["signature"] = pa.array(packed(signatures(cleaned, permutations=permutations)), pa.binary())
-    columns["shingles"] = pa.array(packed(shingle_set(text, words) for text in cleaned), pa.binary())
-    columns["sketch"] = pa.array([sketch(text, words).packed() for text in cleaned], pa.binary())
-    others = [text for text, other in zip(masked, changed, strict=True) if other]
-    for name, cells in (
-        ("masked_signature", iter(packed(signatures(others, permutations=permutations)))),
-        ("masked_shingles", iter(packed(shingle_set(text, words) for text in others))),
-    ):
-        columns[name] = pa.array([next(cells) if other else None for other in changed], pa.binary())
+    signed = _signed(cleaned, permutations)
+    columns |= {name: pa.array(cells, pa.binary()) for name, cells in signed.items()}
+    others = _signed([text for text, other in zip(masked, changed, strict=True) if other], permutations)
+    for name in ("signature", "shingles"):
+        cells = iter(others[name])
+        columns[f"masked_{name}"] = pa.array(
+            [next(cells) if other else None for other in changed], pa.binary()
+        )
     return pa.table(columns, schema=schema)
+
+
+def _signed(texts: Sequence[str], permutations: int) -> dict[str, list[bytes]]:
+    """The cells of the columns signature, shingles and sketch."""
+    columns: dict[str, list[bytes]] = {"signature": [], "shingles": [], "sketch": []}
+    for words in hashed_words(texts):
+        sets = shingle_sets(words)
+        columns["signature"] += packed(signatures_of_sets(sets, permutations))
+        columns["shingles"] += packed(sets.divided())
+        columns["sketch"] += [sketch.packed() for sketch in sketches(words, sets)]
+    return columns
 
 
 def signatures_of(cells: pa.ChunkedArray) -> npt.NDArray[np.uint32]:
@@ -245,72 +276,71 @@ def merge_notes(
         If the tables lack a column, or ``prepared_index`` does not point from every row into ``prepared``.
     """
     index = _validated_index(rows, prepared, prepared_index)
-    ids = np.asarray(prepared.column("note_id").to_pylist(), dtype=object)
-    cells = rows.column("label").to_pylist()
-    whole = {*document_types, *(aliases or {}), *(aliases or {}).values()}
-    labels_of = {
-        cell: labels_of_cell(cell, label_separator=label_separator, whole=whole) for cell in set(cells)
-    }
-    canonical = canonical_labels((label for labels in labels_of.values() for label in labels), aliases)
+    different, notes_of = ranked(prepared.column("note_id").take(pa.array(index)))
+    # The empty id, which sorts first, is of rows of which nothing is left.
+    empty = int(len(different) > 0 and different[0].as_py() == "")
+    filled = np.flatnonzero(notes_of >= empty)
+    rows_empty = rows.num_rows - len(filled)
+    rows, index, notes_of = rows.take(pa.array(filled)), index[filled], notes_of[filled] - empty
+    note_ids: list[str] = different[empty:].to_pylist()
+    count = len(note_ids)
 
-    cells_of_note: defaultdict[str, set[str | None]] = defaultdict(set)
-    sources: defaultdict[str, set[str]] = defaultdict(set)
-    variants: defaultdict[str, set[int]] = defaultdict(set)
-    empty = 0
-    known = {name: _optional_column(rows, name) for name in ("patient", "note_key", "note_date")}
-    patients: defaultdict[str, set[str]] = defaultdict(set)
-    note_keys: defaultdict[str, set[str]] = defaultdict(set)
-    dates: dict[str, date] = {}
-    for row, (row_id, cell, position) in enumerate(
-        zip(rows.column("row_id").to_pylist(), cells, index.tolist(), strict=True)
-    ):
-        identifier = ids[position]
-        if not identifier:
-            empty += 1
-            continue
-        patient, note_key, day = (column[row] for column in known.values())
-        if patient is not None:
-            patients[identifier].add(patient)
-        if note_key is not None:
-            note_keys[identifier].add(note_key)
-        if day is not None:
-            dates[identifier] = min(day, dates.get(identifier, day))
-        cells_of_note[identifier].add(cell)
-        sources[identifier].add(row_id)
-        variants[identifier].add(position)
-
-    note_ids = sorted(variants)
-    chosen = prepared.take(pa.array(_chosen_variants(note_ids, variants, prepared), type=pa.int64()))
-    # There are far fewer different sets of cells than notes.
-    filed = [frozenset(cells_of_note[key]) for key in note_ids]
-    divided_of = {
-        cells: split_labels((canonical[label] for cell in cells for label in labels_of[cell]), document_types)
-        for cells in set(filed)
-    }
-    divided = [divided_of[cells] for cells in filed]
+    chosen = prepared.take(pa.array(_chosen_variants(count, notes_of, index, prepared), type=pa.int64()))
     columns = {
         name: chosen.column(name)
         for name in ("note_id", "text", "characters", "words", *IDENTIFIER_COLUMNS, "signature", "sketch")
     }
-    columns["specialties"] = pa.array([specialties for specialties, _ in divided], type=pa.list_(pa.string()))
-    columns["document_types"] = pa.array([types for _, types in divided], type=pa.list_(pa.string()))
-    columns["source_rows"] = pa.array([sorted(sources[key]) for key in note_ids], type=pa.list_(pa.string()))
+    specialties, types, of_note = _labels(
+        notes_of, count, rows.column("label"), aliases, document_types, label_separator
+    )
+    columns["specialties"], columns["document_types"] = specialties.take(of_note), types.take(of_note)
+    columns["source_rows"] = sorted_values(notes_of, count, rows.column("row_id"))
     groups = _near_duplicate_groups(note_ids, chosen, near_duplicate_threshold, bands)
     columns["duplicate_group"] = pa.array(groups, type=pa.string())
-    for name, values in (("patients", patients), ("note_keys", note_keys)):
-        columns[name] = pa.array([sorted(values[key]) for key in note_ids], type=pa.list_(pa.string()))
-    columns["note_date"] = pa.array([dates.get(key) for key in note_ids], type=pa.date32())
+    for name, own in (("patients", "patient"), ("note_keys", "note_key")):
+        columns[name] = sorted_values(notes_of, count, _optional_column(rows, own, pa.string()))
+    columns["note_date"] = earliest(notes_of, count, _optional_column(rows, "note_date", pa.date32()))
     notes = pa.table([columns[name] for name in CLEANED_NOTES_SCHEMA.names], schema=CLEANED_NOTES_SCHEMA)
     return MergedNotes(
         notes=notes,
-        rows=rows.num_rows,
-        rows_empty=empty,
-        rows_merged=rows.num_rows - empty - len(note_ids),
+        rows=len(filled) + rows_empty,
+        rows_empty=rows_empty,
+        rows_merged=len(filled) - count,
     )
 
 
-def _optional_column(rows: pa.Table, name: str) -> list[Any]:
-    return rows.column(name).to_pylist() if name in rows.column_names else [None] * rows.num_rows
+def _optional_column(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return rows.column(name) if name in rows.column_names else pa.nulls(rows.num_rows, kind)
+
+
+def _labels(
+    notes_of: IntArray,
+    count: int,
+    labels: pa.ChunkedArray,
+    aliases: Mapping[str, str] | None,
+    document_types: Sequence[str],
+    label_separator: str,
+) -> tuple[pa.ListArray, pa.ListArray, pa.Array]:
+    """Specialties and document types of the different sets of label cells, and which set each note has."""
+    whole = {*document_types, *(aliases or {}), *(aliases or {}).values()}
+    cells, places = ranked(labels)
+    labels_of = [
+        labels_of_cell(cell, label_separator=label_separator, whole=whole) for cell in cells.to_pylist()
+    ]
+    canonical = canonical_labels((label for own in labels_of for label in own), aliases)
+    filled = places >= 0
+    own, places = different_pairs(notes_of[filled], places[filled])
+    filed = [tuple(places[start:end].tolist()) for start, end in pairwise(bounds_of_groups(own, count))]
+    # There are far fewer different sets of cells than notes.
+    number_of = {cells: number for number, cells in enumerate(dict.fromkeys(filed))}
+    divided = [
+        split_labels((canonical[label] for cell in cells for label in labels_of[cell]), document_types)
+        for cells in number_of
+    ]
+    specialties, types = (
+        pa.array([lists[side] for lists in divided], pa.list_(pa.string())) for side in (0, 1)
+    )
+    return specialties, types, pa.array([number_of[cells] for cells in filed], pa.int64())
 
 
 def _near_duplicate_groups(
@@ -334,19 +364,19 @@ def _near_duplicate_groups(
     return named_groups(note_ids, left, right)
 
 
-def _chosen_variants(
-    note_ids: Sequence[str], variants: Mapping[str, set[int]], prepared: pa.Table
-) -> list[int]:
+def _chosen_variants(count: int, notes_of: IntArray, index: IntArray, prepared: pa.Table) -> list[int]:
+    """Of each note the row of `prepared` that is shown."""
     texts = prepared.column("text")
 
     def rank(position: int) -> tuple[bool, int, str]:
         text = texts[position].as_py()
         return (text.isupper() or text.islower(), -text.count("\n"), text)
 
-    chosen: list[int] = []
-    for key in note_ids:
-        positions = variants[key]
-        chosen.append(next(iter(positions)) if len(positions) == 1 else min(positions, key=rank))
+    notes, positions = different_pairs(notes_of, index)
+    bounds = bounds_of_groups(notes, count)
+    chosen = positions[bounds[:-1]].tolist()
+    for note in np.flatnonzero(np.diff(bounds) > 1).tolist():
+        chosen[note] = min(positions[bounds[note] : bounds[note + 1]].tolist(), key=rank)
     return chosen
 
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from medembed_pipeline.engine import Engine, Shard, ShardRows, ShardWork, Worker
 from medembed_pipeline.notes import REVISION
-from medembed_pipeline.notes.duplicates import IntArray, band_pairs, band_starts
-from medembed_pipeline.notes.shingles import UInt32Array
+from medembed_pipeline.notes.duplicates import band_pairs, band_starts
+from medembed_pipeline.notes.shingles import IntArray, UInt32Array
 
 
 def band_codes(tables: Sequence[pa.Table], settings: Mapping[str, Any], worker: Worker) -> pa.Table:
@@ -26,11 +26,12 @@ def band_codes(tables: Sequence[pa.Table], settings: Mapping[str, Any], worker: 
     worker
         asked for nothing.
     """
-    column = tables[0].column("signature")
-    signatures = np.concatenate([chunk.flatten().to_numpy() for chunk in column.chunks])
-    return pa.table(
-        {"code": band_pairs(signatures.reshape(-1, column.type.list_size), **settings)},
-    )
+    signatures = tables[0].column("signature").combine_chunks()
+    # Of one chunk in place: a copy for every band would take longer than the band.
+    chunks = signatures.chunks if isinstance(signatures, pa.ChunkedArray) else [signatures]
+    values = [chunk.flatten().to_numpy() for chunk in chunks]
+    rows = (values[0] if len(values) == 1 else np.concatenate(values)).reshape(-1, signatures.type.list_size)
+    return pa.table({"code": band_pairs(rows, **settings)})
 
 
 BAND_CODES = ShardWork(band_codes, REVISION)

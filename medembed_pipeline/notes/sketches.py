@@ -18,14 +18,14 @@ import numpy.typing as npt
 
 from medembed_pipeline.notes.shingles import (
     SHINGLE_WORDS,
+    SHORT_NOTE_WORDS,
     VERY_SHORT_NOTE_WORDS,
+    HashedWords,
+    IntArray,
+    ShingleSets,
     UInt32Array,
-    WordHashes,
-    shingle_hashes,
-    words_of,
+    sets_of_runs,
 )
-
-IntArray = npt.NDArray[np.int64]
 
 SKETCH_HASHES = 256
 LEAST_CONTAINED = 0.5
@@ -66,15 +66,32 @@ class Sketch:
         return cls(cell[0], np.frombuffer(cell, dtype="<u4", offset=1))
 
 
-def sketch(text: str, word_hashes: WordHashes) -> Sketch:
-    """The sketch of a text: its five-word shingles with hashes below a bound, `SKETCH_HASHES` at most.
+def sketches(words: HashedWords, sets: ShingleSets) -> list[Sketch]:
+    """The sketches of texts: their five-word shingles with hashes below a bound, `SKETCH_HASHES` at most.
 
     Empty for a text of fewer than eight words, which says too little to be known again by.
+
+    Parameters
+    ----------
+    words
+        of the texts.
+    sets
+        what `shingle_sets` makes of them: a longer text's shingles are of five words anyway.
     """
-    words = words_of(text)
-    if len(words) < VERY_SHORT_NOTE_WORDS:
-        return Sketch(0, np.empty(0, dtype=np.uint32))
-    hashes = np.unique((shingle_hashes(words, SHINGLE_WORDS, word_hashes) >> np.uint64(32)).astype(np.uint32))
+    none = np.empty(0, dtype=np.uint32)
+    counts = words.counts
+    shingles = sets.divided()
+    short = np.flatnonzero((counts >= VERY_SHORT_NOTE_WORDS) & (counts < SHORT_NOTE_WORDS))
+    runs = sets_of_runs(words, short, np.full(len(short), SHINGLE_WORDS))
+    for text, own in zip(short.tolist(), runs.divided(), strict=True):
+        shingles[text] = own
+    return [
+        _sketch(own if count >= VERY_SHORT_NOTE_WORDS else none)
+        for own, count in zip(shingles, counts.tolist(), strict=True)
+    ]
+
+
+def _sketch(hashes: UInt32Array) -> Sketch:
     halvings = 0
     while len(hashes) > SKETCH_HASHES:
         halvings += 1

@@ -114,12 +114,12 @@ class TrainingSettings(TrainingRecipe, table="training"):
         5.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
     )
     average_shares: list[float] = Field(
-        [0.2, 0.4, 0.6, 0.8, 0.9, 1.0],
+        [0.2, 0.4, 0.6, 0.7, 0.8, 1.0],
         description="Shares of the tuned weights that are tried, averaged with the base model's; the best on the "
         "validation notes that keeps what must be kept is taken. []: no averaging.",
     )
     keep_similarities: float = Field(
-        0.95,
+        0.96,
         ge=-1,
         le=1,
         description="Least correlation with the base model's similarities, between phrases of the validation notes.",

@@ -1,11 +1,15 @@
 import hashlib
+import re
 import unicodedata
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from medembed_pipeline.notes import cleaning
 from medembed_pipeline.notes.cleaning import clean_text, normalized_text, note_id
 
 MTSAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mtsamples.csv"
@@ -85,8 +89,11 @@ def test_characters_and_spaces(raw: str, expected: str) -> None:
     assert clean_text(raw) == expected
 
 
+TEXTS = st.one_of(st.text(st.characters(), max_size=80), st.lists(PIECES, max_size=30).map("".join))
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(st.characters(), max_size=80), st.lists(PIECES, max_size=30).map("".join)))
+@given(TEXTS)
 @example("HEAD:,,1. x,,2. Y ,Z.,")
 @example("PLAN:,:\u200b\n, ")
 def test_cleaning_twice_changes_nothing_and_leaves_no_control_or_run(text: str) -> None:
@@ -98,6 +105,42 @@ def test_cleaning_twice_changes_nothing_and_leaves_no_control_or_run(text: str) 
     assert not any(
         unicodedata.category(character) in ("Cc", "Cs") and character != "\n" for character in once
     )
+
+
+def plain_clean_text(text: str) -> str:
+    """Every step again and again until none of them changes anything, whatever the text."""
+
+    def tidy(text: str) -> str:
+        text = re.sub("\r\n|[\r\x0b\x0c\x85\u2028\u2029]", "\n", text)
+        text = cleaning._INVISIBLE.sub("", re.sub(r"[^\S\n ]", " ", text))
+        text = re.sub(" +", " ", text).replace(" \n", "\n").replace("\n ", "\n")
+        return re.sub("\n{3,}", "\n\n", text).strip()
+
+    def settled(text: str, steps: Sequence[Callable[[str], str]]) -> str:
+        for _ in range(cleaning._PASSES):
+            before = text
+            for step in steps:
+                text = tidy(step(text))
+            if text == before:
+                break
+        return text
+
+    text = settled(text, [cleaning._repair_characters])
+    joined = "\n" not in text and re.search("[.?!] ?,[A-Z0-9]|: ?,", text) is not None
+    opened = partial(cleaning._open_joined_lines, joined=joined)
+    return settled(text, [cleaning._repair_characters, opened])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(TEXTS, TEXTS.map(lambda text: "".join(filter(str.isascii, text)))))
+def test_no_step_is_left_out_that_would_change_anything(text: str) -> None:
+    assert clean_text(text) == plain_clean_text(text)
+
+
+@settings(max_examples=100, deadline=None)
+@given(TEXTS)
+def test_the_normalised_text_is_folded_before_or_after_it_is_cut(text: str) -> None:
+    assert normalized_text(text) == " ".join(text.casefold().split())
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from medembed_pipeline.notes.duplicates import (
     DuplicatesError,
     _links,
-    _mixed,
     duplicate_groups,
     jaccard_of_pairs,
     near_pairs,
     signatures,
 )
-from medembed_pipeline.notes.shingles import WordHashes, shingle_hashes, shingle_set, shingle_width, words_of
+from medembed_pipeline.notes.shingles import UInt32Array, hashed_words, shingle_sets
+from medembed_pipeline_tests.notes.plain_shingles import plain_set
 
 MTSAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mtsamples.csv"
 VOCABULARY = [f"word{number}" for number in range(400)]
@@ -45,6 +45,10 @@ def _jaccard(one: str, two: str) -> float:
     return len(left & right) / len(left | right)
 
 
+def _sets(texts: list[str]) -> list[UInt32Array]:
+    return [own for words in hashed_words(texts) for own in shingle_sets(words).divided()]
+
+
 def _ids(count: int) -> list[str]:
     return [f"{number * 7919 % 100_003:08x}" for number in range(count)]
 
@@ -63,11 +67,8 @@ def test_signatures_are_those_of_datasketch() -> None:
     for text, signature in zip(texts, signatures(texts, permutations=64), strict=True):
         oracle = MinHash(num_perm=64, seed=1, scheme="affine32", hashfunc=int)
         # datasketch mixes the 32-bit hashes itself, so it gets them unmixed.
-        words = words_of(text)
-        hashes = shingle_hashes(words, shingle_width(len(words)), WordHashes())
-        oracle.update_batch((hashes >> np.uint64(32)).tolist())
+        oracle.update_batch(plain_set(text))
         np.testing.assert_array_equal(signature, oracle.hashvalues)
-    assert _mixed([shingle_hashes(["a"], 1, WordHashes())]).dtype == np.uint32
 
 
 def test_the_estimate_is_unbiased_and_as_sharp_as_the_theory_says() -> None:
@@ -217,7 +218,7 @@ def test_real_notes_agree_with_exact_jaccard() -> None:
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=30), min_size=2, max_size=8))
 def test_exact_similarity_of_pairs(lists: list[list[str]]) -> None:
     texts = [" ".join(words) for words in lists]
-    sets = [shingle_set(text, WordHashes()) for text in texts]
+    sets = _sets(texts)
     pairs = list(itertools.combinations(range(len(texts)), 2))
     left, right = (np.array(side) for side in zip(*pairs, strict=True))
     for (one, other), similarity in zip(pairs, jaccard_of_pairs(sets, left, right), strict=True):
@@ -233,7 +234,7 @@ def test_pairs_whose_estimate_fell_short_are_found_by_their_exact_similarity() -
         text = _text(generator, 300)
         texts += [text, _changed(text, generator, 6)]
     exact = {row for row in range(0, len(texts), 2) if _jaccard(texts[row], texts[row + 1]) >= 0.8}
-    sets = [shingle_set(text, WordHashes()) for text in texts]
+    sets = _sets(texts)
     signed = signatures(texts)
     by_estimate = {row for row, other in zip(*near_pairs(signed), strict=True) if other == row + 1}
     found = {row for row, other in zip(*near_pairs(signed, shingles=sets), strict=True) if other == row + 1}

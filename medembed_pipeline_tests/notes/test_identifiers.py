@@ -4,12 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medembed_pipeline.notes.identifier_signs import likely_families, loosened
 from medembed_pipeline.notes.identifiers import (
     IDENTIFIER_KINDS,
     count_identifiers,
     find_identifiers,
+    find_in_texts,
     mask_identifiers,
+    mask_texts,
 )
+from medembed_pipeline.samples.corpus import sample_rows
 
 FOUND = [
     ("ssn", "SSN 123-45-6789.", "SSN [SSN]."),
@@ -62,7 +66,9 @@ FOUND = [
 
 @pytest.mark.parametrize(("kind", "text", "masked"), FOUND)
 def test_each_form_is_found_once_and_masked(kind: str, text: str, masked: str) -> None:
-    assert {key: count for key, count in count_identifiers(text).items() if count} == {kind: 1}
+    assert {key: count for key, count in count_identifiers(find_identifiers(text)).items() if count} == {
+        kind: 1
+    }
     assert mask_identifiers(text) == masked
 
 
@@ -89,21 +95,21 @@ def test_clinical_numbers_are_no_identifiers(text: str) -> None:
 
 
 def test_every_kind_has_a_count_and_a_tested_form() -> None:
-    assert tuple(count_identifiers("")) == IDENTIFIER_KINDS
+    assert tuple(count_identifiers(find_identifiers(""))) == IDENTIFIER_KINDS
     assert {kind for kind, _, _ in FOUND} == set(IDENTIFIER_KINDS)
 
 
 def test_spans_are_ordered_and_apart_in_a_long_note() -> None:
     text = "\n".join(text for _, text, _ in FOUND)
     found = find_identifiers(text)
-    assert sum(count_identifiers(text).values()) == len(found) >= len(FOUND) - 2
+    assert sum(count_identifiers(find_identifiers(text)).values()) == len(found) >= len(FOUND) - 2
     assert all(found[index].end <= found[index + 1].start for index in range(len(found) - 1))
 
 
 PIECES = st.sampled_from(
     [
         *(text for _, text, _ in FOUND),
-        *"0123456789/-.@:[]()#+ ,\n\u0130",
+        *"0123456789/-.@:[]()#+ ,\n\t\x0b\x1c\u0130\u0663\u00a0",
         *(
             "12",
             "/",
@@ -123,14 +129,53 @@ PIECES = st.sampled_from(
         ".com",
     ]
 )
+TEXTS = st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=60))
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=60)))
+@given(TEXTS)
 def test_masking_leaves_nothing_countable(text: str) -> None:
     masked = mask_identifiers(text)
-    assert sum(count_identifiers(masked).values()) == 0
+    assert sum(count_identifiers(find_identifiers(masked)).values()) == 0
     assert mask_identifiers(masked) == masked
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(TEXTS, max_size=5))
+def test_many_texts_at_once_are_as_each_alone(texts: list[str]) -> None:
+    found = find_in_texts(texts)
+    assert found == [find_identifiers(text) for text in texts]
+    assert mask_texts(texts, found) == [mask_identifiers(text) for text in texts]
+
+
+def test_every_tested_form_is_found_among_many_texts_whatever_its_case() -> None:
+    texts = [
+        form for _, text, _ in FOUND for form in (text, text.upper(), text.replace(" ", "\x1f"), f"({text})")
+    ]
+    assert find_in_texts(texts) == [find_identifiers(text) for text in texts]
+
+
+def test_few_ordinary_notes_are_looked_at_closely() -> None:
+    """Else many texts at once would be no faster than one after the other."""
+    texts = [str(row["transcription"]) for row in sample_rows(500, seed=3)]
+    looked_at = [text for text, families in zip(texts, likely_families(texts), strict=True) if families]
+    with_any = [text for text in texts if find_identifiers(text)]
+    assert set(with_any) <= set(looked_at) and 0 < len(looked_at) < len(texts) / 5
+
+
+@pytest.mark.parametrize(
+    ("pattern", "loose"),
+    [
+        (
+            r"(?<![\d\-])(\d{3}|[xX]{3})([- ])\2\1(?!\d)",
+            r"(?:\d{3}|[xX]{3})(?:[- ])(?:[- ])(?:\d{3}|[xX]{3})",
+        ),
+        (r"\b(?P<value>a(?=[)\]]|\)))\b", "(?:a)"),
+        (r"[^\s<]\s", r"[^\t-\r\x1c-\x20<][\t-\r\x1c-\x20]"),
+    ],
+)
+def test_conditions_around_a_match_are_left_out(pattern: str, loose: str) -> None:
+    assert loosened(pattern) == loose
 
 
 @pytest.mark.parametrize(
@@ -176,6 +221,7 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
         text = piece * (length // len(piece)) + " @ .com"
         start = time.process_time()
         find_identifiers(text)
+        find_in_texts([text])
         return time.process_time() - start
 
     # Eight times the length: linear takes 8 times as long, quadratic 64. The floor keeps clock noise out.

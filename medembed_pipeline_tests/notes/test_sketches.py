@@ -11,14 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from medembed_pipeline.notes.cleaning import clean_text
-from medembed_pipeline.notes.shingles import WordHashes
+from medembed_pipeline.notes.shingles import hashed_words, shingle_sets
 from medembed_pipeline.notes.sketches import (
     COMMON_GROUPS,
     LEAST_CONTAINED,
     SKETCH_HASHES,
     Sketch,
     containing_pairs,
-    sketch,
+    sketches,
 )
 from medembed_pipeline_tests.notes.small_graph import texts
 
@@ -29,13 +29,16 @@ MTSAMPLES = next((folder / "mtsamples.csv" for folder in DATA if folder.is_dir()
 def pairs(
     written: list[str], new: list[bool] | None = None, groups: list[str] | None = None
 ) -> set[tuple[int, int]]:
-    words = WordHashes()
     left, right = containing_pairs(
-        [sketch(text, words) for text in written],
+        sketched(written),
         groups or [str(number) for number in range(len(written))],
         np.array(new or [True] * len(written), dtype=np.bool_),
     )
     return {(min(a, b), max(a, b)) for a, b in zip(left.tolist(), right.tolist(), strict=True)}
+
+
+def sketched(written: list[str]) -> list[Sketch]:
+    return [own for words in hashed_words(written) for own in sketches(words, shingle_sets(words))]
 
 
 def shingles(text: str) -> set[tuple[str, ...]]:
@@ -69,12 +72,12 @@ def test_short_texts_are_measured_exactly(length: int, kept: int, added: int) ->
 
 def test_a_sketch_is_bounded_and_survives_the_table() -> None:
     for words in (3, 8, 200, 50_000):
-        own = sketch(texts(1, words=words)[0], WordHashes())
+        own = sketched(texts(1, words=words))[0]
         assert len(own.hashes) <= SKETCH_HASHES and np.all(np.diff(own.hashes.astype(np.int64)) > 0)
         assert len(own.hashes) > SKETCH_HASHES // 4 or words < 200
         again = Sketch.unpacked(own.packed())
         assert again.halvings == own.halvings and again.hashes.tolist() == own.hashes.tolist()
-    assert len(sketch("too few words to tell", WordHashes()).hashes) == 0
+    assert len(sketched(["too few words to tell"])[0].hashes) == 0
     assert len(Sketch.unpacked(None).hashes) == 0
 
 

@@ -228,7 +228,7 @@ def test_the_curve_ends_at_both_models_and_the_encoder_is_the_share_that_was_tak
 ) -> None:
     lax = OPTIONS.model_copy(update={"keep_similarities": -1.0, "keep_rank": 0.0})
     result = run(spec, data, lax, choice=EpochChoice(passages_tolerance=1.0))
-    assert [row["share"] for row in result.trade_off] == [0, 0.2, 0.4, 0.6, 0.8, 0.9, 1]
+    assert [row["share"] for row in result.trade_off] == [0, 0.2, 0.4, 0.6, 0.7, 0.8, 1]
     best = result.history[result.best_epoch]
     for share, row in ((0, result.history[0]), (1, best)):
         found = next(one for one in result.trade_off if one["share"] == share)
