@@ -44,6 +44,7 @@ def test_a_changed_value_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
         ("[triplets]\ntrain_triplets = 0\n", ["triplets.train_triplets = 0", "greater than or equal to 1"]),
         ("[triplets]\ntrain_triples = 5\n", ["triplets.train_triples", "unknown key"]),
         ("[tripets]\n", ["tripets", "unknown key"]),
+        ("[training]\nfrozen_layers = 2\n", ["training", "frozen_layers is tuned_share today", "remove the line"]),
         ('[encoder]\npooling = "median"\n', ["encoder.pooling = 'median'", "'auto', 'mean', 'cls'"]),
         ("[splits]\ntrain = 0.9\n", ["splits", "train + validation + test must be 1, and is 1.2"]),
         ('[projections]\nmethods = ["pca", "som"]\n', ["projections.methods", "pca", "umap"]),

@@ -64,6 +64,16 @@ class TrainingRecipe(Section):
     dropout: bool = Field(False, description="The base model's dropout while training; slower on a CPU.")
     lora_rank: int = Field(16, ge=1, le=1024, description="Rank of the adapters.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _former(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "frozen_layers" in values:
+            raise ValueError(
+                "frozen_layers is tuned_share today, the share of the layers, from the highest on, that is trained; "
+                "remove the line (1.0 is what frozen_layers = 0 was)"
+            )
+        return values
+
 
 class TrainingSettings(TrainingRecipe, table="training"):
     """How the model is fine-tuned. The defaults were best on validation notes (docs/training.md)."""
