@@ -44,7 +44,10 @@ def test_a_changed_value_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
         ("[triplets]\ntrain_triplets = 0\n", ["triplets.train_triplets = 0", "greater than or equal to 1"]),
         ("[triplets]\ntrain_triples = 5\n", ["triplets.train_triples", "unknown key"]),
         ("[tripets]\n", ["tripets", "unknown key"]),
-        ("[training]\nfrozen_layers = 2\n", ["training", "frozen_layers is tuned_share today", "remove the line"]),
+        (
+            "[training]\nfrozen_layers = 2\n",
+            ["training", "frozen_layers is tuned_share today", "remove the line"],
+        ),
         ('[encoder]\npooling = "median"\n', ["encoder.pooling = 'median'", "'auto', 'mean', 'cls'"]),
         ("[splits]\ntrain = 0.9\n", ["splits", "train + validation + test must be 1, and is 1.2"]),
         ('[projections]\nmethods = ["pca", "som"]\n', ["projections.methods", "pca", "umap"]),
@@ -83,8 +86,8 @@ def test_an_experiment_is_trained_by_the_same_fields() -> None:
     from medembed_pipeline.training.settings import TrainingRecipe, TrainingSettings
 
     preset, recipe = TrainingPreset().model_dump(), TrainingRecipe().model_dump()
-    # All weights, as the published set-ups train them.
-    as_published = {"epochs": 6, "tuned": "all", "learning_rate": 3e-4}
+    # All weights of all layers, as the published set-ups train them.
+    as_published = {"epochs": 6, "tuned": "all", "tuned_share": 1.0, "learning_rate": 3e-4}
     assert {name: preset[name] for name in recipe} == {**recipe, **as_published}
     assert TrainingSettings(**{name: preset[name] for name in recipe}).epochs == 6
 
