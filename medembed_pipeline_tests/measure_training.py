@@ -53,11 +53,13 @@ PLAIN: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "recipe": {},
     "two epochs": {"epochs": 2},
+    "similarities to 0.95": {"keep_similarities": 0.95},
     "all layers": {
         "tuned_share": 1.0,
         "learning_rate": 1e-3,
         "notes_per_batch": 128,
         "anchors_per_batch": 80,
+        "passage_weight": 0.5,
     },
     "without the linear map": {"map_steps": 0},
     "without passages": {"passage_weight": 0.0},

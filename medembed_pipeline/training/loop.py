@@ -38,6 +38,8 @@ from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline.training.validation_notes import ValidationNotes
 
+TRIED_NOTES = 8
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -176,7 +178,7 @@ def train(
         frozen = frozen_layers(encoder, options.tuned_share)
         if base is None and frozen and not options.dropout:
             # What is the same in the base model, at every step and at every share is computed once.
-            encoder.lower = LowerLayers(encoder.transformer, frozen)
+            read_once(encoder, frozen, [data.texts[note] for note in data.train_ids[:TRIED_NOTES]])
         objective = Objective(encoder, before, data, options, token_budget=token_budget)
         validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
         seen = validation.seen_by(before)
@@ -236,6 +238,18 @@ def train(
         trade_off=rows,
         epoch_folders=run.kept_epochs(epochs=len(run.position.history)),
     )
+
+
+def read_once(encoder: Encoder, layers: int, texts: list[str]) -> None:
+    """Let the encoder read texts once with its lowest layers, unless going on from there gives other vectors.
+
+    So it is in families whose layers do more than follow one another: DeBERTa has a convolution beside its first one.
+    """
+    windows = encoder.tokenize(texts)
+    whole = encoder.encode_windows(windows)
+    encoder.lower = LowerLayers(encoder.transformer, layers)
+    if not np.allclose(encoder.encode_windows(encoder.read(windows)), whole, atol=1e-4):
+        encoder.lower = None
 
 
 def _training_key(

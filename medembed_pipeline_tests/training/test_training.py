@@ -20,7 +20,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.adapters import AdaptedLinear
 from medembed_pipeline.training.gradients import add_gradient
-from medembed_pipeline.training.loop import TrainingResult, train
+from medembed_pipeline.training.loop import TrainingResult, read_once, train
 from medembed_pipeline.training.losses import contrastive_loss
 from medembed_pipeline.training.optimization import (
     frozen_layers,
@@ -392,6 +392,34 @@ def test_reading_texts_once_teaches_what_reading_them_at_every_step_does(
     assert not skipped
     for name, weights in once.encoder.state_dict().items():
         torch.testing.assert_close(weights, each.encoder.state_dict()[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_model_whose_first_layer_is_another_reads_whole_each_time(
+    spec: EncoderSpec, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = load_encoder(spec, device="cpu")
+    texts = [data.texts[note] for note in data.train_ids[:4]]
+    read_once(encoder, 1, texts)
+    assert encoder.lower is not None
+    stack = encoder.transformer.encoder
+    original = stack.forward
+
+    def more(_: torch.nn.Module, __: Any, out: Any) -> Any:
+        hidden = out if torch.is_tensor(out) else out[0]
+        changed = hidden * torch.linspace(0.5, 2.0, hidden.shape[-1])
+        return changed if torch.is_tensor(out) else (changed, *out[1:])
+
+    def with_more_beside_the_first(*args: Any, **kwargs: Any) -> Any:
+        # As in DeBERTa: what is first in the list is treated in a way of its own.
+        hook = stack.layer[0].register_forward_hook(more)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            hook.remove()
+
+    monkeypatch.setattr(stack, "forward", with_more_beside_the_first)
+    read_once(encoder, 1, texts)
+    assert encoder.lower is None
 
 
 def test_at_least_one_layer_is_tuned_and_models_of_one_layer_wholly(spec: EncoderSpec) -> None:
