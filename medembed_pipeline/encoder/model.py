@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from medembed_pipeline.encoder.base_files import load_base, load_transformer
 from medembed_pipeline.encoder.dense import load_dense, load_projection
 from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 from medembed_pipeline.encoder.exported import exported_transformer, largest_window, no_cache
 from medembed_pipeline.encoder.lower_layers import MOST_STATE_BYTES, LowerLayers
 from medembed_pipeline.encoder.memory import keep_freed_memory
-from medembed_pipeline.encoder.modules import lower_cases, read_json
 from medembed_pipeline.encoder.pooling import pool
 from medembed_pipeline.encoder.settings import TORCH, backend_and_precision
 from medembed_pipeline.encoder.spec import EncoderSpec, Role, resolve_base
@@ -397,15 +396,15 @@ def load_encoder(
     backend, wanted = backend_and_precision(precision)
     where = resolve_device(device if backend == TORCH else "cpu")
     number_format: str = resolve_precision(wanted, where)
-    config, tokenizer = _load_base(folder)
+    config, tokenizer = load_base(folder)
     _refuse_unusual(spec, config, tokenizer)
     transformer: nn.Module
     if backend == TORCH:
-        transformer = _load_transformer(folder, seed)
+        transformer = load_transformer(folder, seed)
     else:
         transformer = exported_transformer(
             folder,
-            partial(_load_transformer, folder, seed),
+            partial(load_transformer, folder, seed),
             config,
             tokenizer,
             backend=backend,
@@ -450,71 +449,6 @@ def _refuse_unusual(spec: EncoderSpec, config: Any, tokenizer: Any) -> None:
                 f"{name}: takes {taken} tokens with the special ones, which leaves nothing of max_tokens "
                 f"{spec.max_tokens} for the text; raise max_tokens, or shorten the prompt."
             )
-
-
-def _load_base(folder: Path) -> tuple[Any, Any]:
-    """Configuration and tokenizer of a model folder."""
-    from transformers import AutoConfig, AutoTokenizer
-
-    _refuse_own_code(folder)
-    with _loading(folder):
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if lower_cases(folder):
-        _lower_case(tokenizer)
-    return config, tokenizer
-
-
-def _load_transformer(folder: Path, seed: int) -> Any:
-    from transformers import AutoModel
-
-    # Weights that the folder doesn't hold (a BERT without pooler) are drawn at random, but seeded.
-    with _loading(folder), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return AutoModel.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32
-        )
-
-
-@contextlib.contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Without what transformers has to say, and with one error for all that it raises."""
-    from transformers.utils import logging as transformers_logging
-
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    except Exception as error:
-        # transformers raises what its parts raise: OSError, ValueError, KeyError, SafetensorError, ...
-        raise MedembedError(
-            f"base: the model folder {folder} can't be loaded ({type(error).__name__}: {str(error)[:300]}); "
-            "expected a text model with weights, config.json and tokenizer files that AutoModel reads."
-        ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()
-
-
-def _refuse_own_code(folder: Path) -> None:
-    code = (read_json(folder / "config.json").get("auto_map") or {}).get("AutoModel")
-    if code:
-        raise MedembedError(
-            f"base: the model folder {folder} names code of its own to compute its vectors (auto_map {code!r} in "
-            "config.json), and no code that comes with a model is run. Choose another base model; where transformers' "
-            "own class is known to give the same vectors, take 'auto_map' out of a copy of the folder."
-        )
-
-
-def _lower_case(tokenizer: Any) -> None:
-    """Have the tokenizer lower-case its texts first, as sentence-transformers does for `do_lower_case`."""
-    from tokenizers import normalizers
-
-    backend = tokenizer.backend_tokenizer
-    rest = [backend.normalizer] if backend.normalizer is not None else []
-    backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *rest])
 
 
 @contextlib.contextmanager
