@@ -64,15 +64,25 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    small: SmallLake, folder: Path, *, keyring: Keyring | None = None, **settings: Any
+    small: SmallLake,
+    folder: Path,
+    *,
+    keyring: Keyring | None = None,
+    on_line: Callable[[str], object] = bool,
+    **settings: Any,
 ) -> Iterator[Running]:
-    """Serve a lake from this process, in a thread."""
+    """Serve a lake from this process, in a thread; `on_line` is called there with whatever the service says."""
     import uvicorn
 
     said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        on_line(line)
+
     chosen = ServingSettings.model_validate({"watch_seconds": 0.1, "requests_per_second": 0, **settings})
     audit = AuditLog(folder / "audit.jsonl")
-    service = Service(small.lake, chosen, ENCODER, said.append)
+    service = Service(small.lake, chosen, ENCODER, say)
     gate = make_gate(service, chosen, keyring or Keyring(), audit)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(gate, access_log=False, log_config=None, server_header=False, ws="none")

@@ -240,13 +240,14 @@ def test_states_and_metrics(shared: Running, client: ServingClient) -> None:
 def test_before_a_release_it_waits_and_then_answers(small: SmallLake, tmp_path: Path) -> None:
     link = Path(small.lake.path("checkpoints", "released"))
     link.unlink()
-    import threading
-
     with ServingClient("http://127.0.0.1:1", retries=0) as nobody, pytest.raises(httpx.TransportError):
         nobody.model()
-    timer = threading.Timer(1.0, lambda: small.release("aaaa"))
-    timer.start()
-    with running(small, tmp_path) as made:
+
+    def release_when_told_to(line: str) -> None:
+        if "medembed run" in line:
+            small.release("aaaa")
+
+    with running(small, tmp_path, on_line=release_when_told_to) as made:
         assert any("medembed run" in line for line in made.said)
         assert made.service.snapshot().parts.checkpoint.version == "aaaa"
 
