@@ -5,7 +5,6 @@ that sentence-transformers 2 to 6 all read). The files are written here, without
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -81,7 +80,7 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
         },
     )
     # The base is left out: the folder holds its own weights, and is found wherever it lies.
-    _write_json(folder / SPEC_FILE, {name: value for name, value in asdict(spec).items() if name != "base"})
+    _write_json(folder / SPEC_FILE, spec.description())
 
 
 def _dense_modules(encoder: Encoder) -> list[tuple[nn.Linear, str]]:

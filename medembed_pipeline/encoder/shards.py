@@ -5,13 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from medembed_pipeline.encoder.fingerprint import ENCODER_REVISION, encoder_fingerprint
-from medembed_pipeline.encoder.modules import DenseLayer
 from medembed_pipeline.encoder.spec import EncoderSpec
 from medembed_pipeline.engine import EngineError, Shard, ShardRows, ShardWork, Worker
 from medembed_pipeline.lake.lake import Lake
@@ -39,7 +38,7 @@ def encoder_settings(
         `encoder_fingerprint` of spec and precision.
     """
     return {
-        "spec": asdict(spec),
+        "spec": {"base": spec.base, **spec.description()},
         "parts": lake.parts_of(spec.base),
         "device": device,
         "precision": precision,
@@ -67,8 +66,7 @@ ENCODE_TEXTS = ShardWork(encode_texts, str(ENCODER_REVISION), has_model=True)
 def _loaded(settings: Mapping[str, Any], worker: Worker) -> Any:
     from medembed_pipeline.encoder.model import load_encoder
 
-    fields = {**settings["spec"], "dense": tuple(DenseLayer(**layer) for layer in settings["spec"]["dense"])}
-    spec = EncoderSpec(**fields)
+    spec = EncoderSpec.of_description(settings["spec"]["base"], settings["spec"])
     if worker.is_remote:
         if settings["parts"]:
             # Where the lake is an object store, the driver's copy of the model is not on this machine.

@@ -1,8 +1,9 @@
 """What an encoder is made of, and where its base model comes from. Loads neither torch nor transformers."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from medembed_pipeline.encoder.modules import (
     ACTIVATIONS,
@@ -94,6 +95,22 @@ class EncoderSpec:
                     f"dense: {layer} can't be built; expected dimensions above 0 and one of {', '.join(ACTIVATIONS)}."
                 )
 
+    @classmethod
+    def of_description(cls, base: str, described: Mapping[str, Any]) -> "EncoderSpec":
+        """The spec that `description` tells of, with a base; what isn't told is the default.
+
+        Raises
+        ------
+        MedembedError
+            a value is none that a spec can have.
+        """
+        dense = tuple(DenseLayer(**layer) for layer in described.get("dense", ()))
+        return cls(**{**described, "base": base, "dense": dense})
+
+    def description(self) -> dict[str, Any]:
+        """All fields but the base, JSON-able."""
+        return {name: value for name, value in asdict(self).items() if name != "base"}
+
     def prompt(self, role: Role) -> str:
         """What is put before a text of this role; empty for nothing.
 
@@ -158,9 +175,7 @@ def read_spec(folder: Path) -> EncoderSpec:
     folder = resolve_base(str(folder))
     own = folder / SPEC_FILE
     if own.is_file():
-        known = {name: value for name, value in read_json(own).items() if name != "base"}
-        dense = tuple(DenseLayer(**layer) for layer in known.pop("dense", []))
-        return EncoderSpec(base=str(folder), dense=dense, **known)
+        return EncoderSpec.of_description(str(folder), read_json(own))
     modules = read_modules(folder)
     query_prompt, document_prompt = read_prompts(folder)
     default = EncoderSpec()
