@@ -1,4 +1,4 @@
-"""The layers between pooling and unit length: those that the base model has, and a projection to be learned."""
+"""The layers after pooling: those that the base model has before unit length, a projection to be learned, a head."""
 
 from pathlib import Path
 from typing import Any
@@ -45,16 +45,32 @@ def load_dense(spec: EncoderSpec, folder: Path, inputs: int) -> nn.ModuleList:
     if not spec.dense:
         return nn.ModuleList()
     modules = read_modules(folder)
-    if modules.dense[: len(spec.dense)] != spec.dense:
-        raise MedembedError(
-            f"{folder}: has the Dense layers {_shown(modules.dense)}, but {_shown(spec.dense)} are expected; read its "
-            "spec anew with read_spec or spec_of_base."
-        )
-    layers = nn.ModuleList()
-    for layer, place in zip(spec.dense, modules.dense_folders, strict=False):
-        layers.append(Dense(_load_linear(place, inputs, layer.dimensions), layer.activation))
-        inputs = layer.dimensions
-    return layers
+    where = f"{folder}: has the Dense layers"
+    return _load_layers(spec.dense, modules.dense, modules.dense_folders, inputs, where)
+
+
+def load_head(spec: EncoderSpec, folder: Path, inputs: int) -> nn.ModuleList:
+    """The layers of a spec after unit length, as `load_dense` gives those before it.
+
+    Parameters
+    ----------
+    spec
+        names the layers in their order.
+    folder
+        the base model's.
+    inputs
+        dimensions of the unit vectors that they take.
+
+    Raises
+    ------
+    MedembedError
+        see `load_dense`.
+    """
+    if not spec.head:
+        return nn.ModuleList()
+    modules = read_modules(folder)
+    where = f"{folder}: has after unit length the Dense layers"
+    return _load_layers(spec.head, modules.head, modules.head_folders, inputs, where)
 
 
 def load_projection(spec: EncoderSpec, folder: Path, inputs: int, seed: int) -> nn.Linear | None:
@@ -91,6 +107,25 @@ def load_projection(spec: EncoderSpec, folder: Path, inputs: int, seed: int) -> 
             nn.init.orthogonal_(projection.weight)
         projection.bias.zero_()
     return projection
+
+
+def _load_layers(
+    wanted: tuple[DenseLayer, ...],
+    found: tuple[DenseLayer, ...],
+    places: tuple[Path, ...],
+    inputs: int,
+    where: str,
+) -> nn.ModuleList:
+    if found[: len(wanted)] != wanted:
+        raise MedembedError(
+            f"{where} {_shown(found)}, but {_shown(wanted)} are expected; read its spec anew with read_spec or "
+            "spec_of_base."
+        )
+    layers = nn.ModuleList()
+    for layer, place in zip(wanted, places, strict=False):
+        layers.append(Dense(_load_linear(place, inputs, layer.dimensions), layer.activation))
+        inputs = layer.dimensions
+    return layers
 
 
 def _load_linear(place: Path, inputs: int, outputs: int) -> nn.Linear:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from medembed_pipeline.encoder.modules import lower_cases, read_modules
+from medembed_pipeline.encoder.modules import Modules, lower_cases, read_modules
 from medembed_pipeline.encoder.spec import EncoderSpec, own_projection, resolve_base
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 
@@ -36,8 +36,8 @@ def encoder_fingerprint(spec: EncoderSpec, *, precision: str = "float32", seed: 
     """The sha256 that identifies the vectors an encoder gives: equal exactly where these are equal.
 
     It covers the content of the weights, configuration and tokenizer files of the base model, the pooling,
-    window, handling of long notes, prompts, Dense layers, projection and precision; not the folder's name or its
-    other files.
+    window, handling of long notes, prompts, Dense layers, projection, head and precision; not the folder's name or
+    its other files.
 
     Parameters
     ----------
@@ -67,7 +67,8 @@ def _described(spec: EncoderSpec, seed: int) -> dict[str, Any]:
     folder = resolve_base(spec.base)
     files = [*weight_files(folder), folder / "config.json", *(folder / name for name in TOKENIZER_FILES)]
     projection = own_projection(spec, folder)
-    layers = list(read_modules(folder).dense_folders[: len(spec.dense)]) if spec.dense else []
+    modules = read_modules(folder) if spec.dense or spec.head else Modules()
+    layers = [*modules.dense_folders[: len(spec.dense)], *modules.head_folders[: len(spec.head)]]
     for layer in layers if projection is None else [*layers, projection]:
         files += sorted(path for path in layer.iterdir() if path.suffix in (".safetensors", ".bin", ".json"))
     return {
@@ -115,6 +116,8 @@ def _described_where_used(spec: EncoderSpec, *, lower_cased: bool) -> dict[str, 
         used["prompts"] = [spec.query_prompt, spec.document_prompt, spec.include_prompt]
     if spec.dense:
         used["dense"] = [asdict(layer) for layer in spec.dense]
+    if spec.head:
+        used["head"] = [asdict(layer) for layer in spec.head]
     if lower_cased:
         used["lower_cased"] = True
     return used

@@ -14,7 +14,7 @@ from torch import nn
 
 from medembed_pipeline.encoder.dense import Dense
 from medembed_pipeline.encoder.model import Encoder
-from medembed_pipeline.encoder.modules import POOLING_FLAGS, PoolingName
+from medembed_pipeline.encoder.modules import POOLING_FLAGS, DenseLayer, PoolingName
 from medembed_pipeline.encoder.spec import SPEC_FILE, EncoderSpec
 
 # Where torch keeps its activations, as sentence-transformers writes it.
@@ -40,8 +40,10 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
     spec = encoder.spec
     hidden = int(encoder.transformer.config.hidden_size)
     _save_transformer(encoder, folder)
-    layers = _dense_modules(encoder)
+    layers, head = _dense_modules(encoder), _matrices(encoder.head, spec.head)
     kinds = ["Transformer", "Pooling", *("Dense" for _ in layers), "Normalize"]
+    if head:
+        kinds += [*("Dense" for _ in head), "Normalize"]
     names = ["", *(f"{place}_{kind}" for place, kind in enumerate(kinds) if place)]
     for name in names:
         (folder / name).mkdir(exist_ok=True)
@@ -53,7 +55,8 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
         ],
     )
     _write_json(folder / names[1] / "config.json", _pooling_config(spec, hidden))
-    for name, (linear, activation) in zip(names[2:], layers, strict=False):
+    dense_names = [name for name, kind in zip(names, kinds, strict=True) if kind == "Dense"]
+    for name, (linear, activation) in zip(dense_names, [*layers, *head], strict=True):
         _write_json(
             folder / name / "config.json",
             {
@@ -85,9 +88,14 @@ def save_encoder(encoder: Encoder, folder: Path) -> None:
 
 def _dense_modules(encoder: Encoder) -> list[tuple[nn.Linear, str]]:
     """Matrix and activation of every layer between pooling and unit length."""
-    activations = [layer.activation for layer in encoder.spec.dense]
-    own = [(cast(Dense, layer).linear, name) for layer, name in zip(encoder.dense, activations, strict=True)]
+    own = _matrices(encoder.dense, encoder.spec.dense)
     return [*own, (encoder.projection, "Identity")] if encoder.projection is not None else own
+
+
+def _matrices(modules: nn.ModuleList, layers: tuple[DenseLayer, ...]) -> list[tuple[nn.Linear, str]]:
+    return [
+        (cast(Dense, module).linear, layer.activation) for module, layer in zip(modules, layers, strict=True)
+    ]
 
 
 def _pooling_config(spec: EncoderSpec, hidden: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The text encoder itself: transformer, pooling, Dense layers, optional projection, unit length."""
+"""The text encoder itself: transformer, pooling, Dense layers, optional projection, unit length, head."""
 
 import contextlib
 import warnings
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from medembed_pipeline.encoder.base_files import load_base, load_transformer
-from medembed_pipeline.encoder.dense import load_dense, load_projection
+from medembed_pipeline.encoder.dense import load_dense, load_head, load_projection
 from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 from medembed_pipeline.encoder.exported import exported_transformer, largest_window, no_cache
 from medembed_pipeline.encoder.lower_layers import MOST_STATE_BYTES, LowerLayers
@@ -55,6 +55,8 @@ class Encoder(nn.Module):
         the base model's own layers after pooling (`medembed_pipeline.encoder.dense.Dense`), mostly none.
     projection
         linear layer after these, or None.
+    head
+        layers after unit length (`Dense`, too), mostly none; unit length follows again.
     tokenizer
         the fast tokenizer of the base model.
     precision
@@ -73,6 +75,7 @@ class Encoder(nn.Module):
         projection: nn.Linear | None,
         precision: str,
         dense: nn.ModuleList | None = None,
+        head: nn.ModuleList | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -80,6 +83,7 @@ class Encoder(nn.Module):
         self.tokenizer = tokenizer
         self.dense = dense if dense is not None else nn.ModuleList()
         self.projection = projection
+        self.head = head if head is not None else nn.ModuleList()
         self.precision = precision
         self.lower: LowerLayers | None = None
         self._no_cache = no_cache(transformer)
@@ -89,6 +93,8 @@ class Encoder(nn.Module):
     @property
     def dimensions(self) -> int:
         """Length of a vector."""
+        if self.spec.head:
+            return self.spec.head[-1].dimensions
         if self.projection is not None:
             return self.projection.out_features
         if self.spec.dense:
@@ -129,7 +135,10 @@ class Encoder(nn.Module):
             pooled = layer(pooled)
         if self.projection is not None:
             pooled = self.projection(pooled)
-        return nn.functional.normalize(pooled, dim=-1)
+        vectors = nn.functional.normalize(pooled, dim=-1)
+        for layer in self.head:
+            vectors = layer(vectors)
+        return nn.functional.normalize(vectors, dim=-1) if self.head else vectors
 
     def tokenize(self, texts: Sequence[str], *, role: Role = "document", part_tokens: int = 0) -> Windows:
         """The texts' windows: one each with `long_notes="cut"`, one or more each with `"windows"`.
@@ -422,6 +431,7 @@ def load_encoder(
         projection=load_projection(spec, folder, inputs, seed),
         precision=number_format,
         dense=dense,
+        head=load_head(spec, folder, spec.projection_dimensions or inputs),
     )
     return encoder.to(where).eval()
 

@@ -6,6 +6,7 @@ and is not done here is refused: the vectors would be others than those the mode
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,11 +40,13 @@ ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 _DENSE_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _CHOOSE = "Choose another base model"
+# What may come after Transformer and Pooling, each kind with a blank before it.
+_ORDER = re.compile("( Dense)*( Normalize(( Dense)+ Normalize)?)?")
 
 
 @dataclass(frozen=True)
 class DenseLayer:
-    """A fully connected layer between pooling and normalisation.
+    """A fully connected layer on the pooled vector, before or after it has unit length.
 
     Attributes
     ----------
@@ -68,8 +71,12 @@ class Modules:
     include_prompt
         whether a prompt's tokens are pooled, too.
     dense
-        the Dense layers, in their order.
+        the Dense layers before unit length, in their order.
     dense_folders
+        where each lies.
+    head
+        those after it, in their order; unit length follows again.
+    head_folders
         where each lies.
     """
 
@@ -77,6 +84,8 @@ class Modules:
     include_prompt: bool = True
     dense: tuple[DenseLayer, ...] = ()
     dense_folders: tuple[Path, ...] = ()
+    head: tuple[DenseLayer, ...] = ()
+    head_folders: tuple[Path, ...] = ()
 
 
 def read_modules(folder: Path) -> Modules:
@@ -86,7 +95,8 @@ def read_modules(folder: Path) -> Modules:
     ------
     MedembedError
         a file is damaged, or a module is unknown, does something that is not done here, or stands in another order
-        than Transformer, Pooling, Dense (any number), Normalize (or none).
+        than Transformer, Pooling, Dense (any number), Normalize (or none), or, after that Normalize, Dense (one or
+        more) and Normalize again.
     """
     file = folder / "modules.json"
     if not file.is_file():
@@ -107,16 +117,22 @@ def read_modules(folder: Path) -> Modules:
         )
     _refuse_unusual_transformer(folder)
     found = _read_pooling(folder, folder / paths[1])
+    dense: list[Path] = []
+    head: list[Path] = []
+    part = dense
     for kind, path in zip(kinds[2:], paths[2:], strict=True):
         if kind == "Dense":
-            found = replace(
-                found,
-                dense=(*found.dense, _read_dense(folder, folder / path)),
-                dense_folders=(*found.dense_folders, folder / path),
-            )
+            part.append(folder / path)
         else:
             _refuse_other_features(folder, folder / path)
-    return found
+            part = head
+    return replace(
+        found,
+        dense=tuple(_read_dense(folder, place) for place in dense),
+        dense_folders=tuple(dense),
+        head=tuple(_read_dense(folder, place) for place in head),
+        head_folders=tuple(head),
+    )
 
 
 def read_prompts(folder: Path) -> tuple[str, str]:
@@ -198,12 +214,13 @@ def _kind(folder: Path, name: str) -> str:
 
 
 def _refuse_other_orders(folder: Path, kinds: Sequence[str]) -> None:
-    rest = [kind for kind in kinds[2:] if kind != "Dense"]
-    if list(kinds[:2]) == ["Transformer", "Pooling"] and (not rest or rest == [kinds[-1]] == ["Normalize"]):
+    rest = "".join(f" {kind}" for kind in kinds[2:])
+    if list(kinds[:2]) == ["Transformer", "Pooling"] and _ORDER.fullmatch(rest):
         return
     raise MedembedError(
         f"{folder}: its modules are {', '.join(kinds)}; supported are Transformer, Pooling, any number of Dense, and "
-        f"Normalize or none, in this order (vectors are always of unit length in the end). {_CHOOSE}."
+        "Normalize or none, in this order, and after Normalize further Dense with a Normalize of their own (vectors "
+        f"are always of unit length in the end). {_CHOOSE}."
     )
 
 

@@ -60,6 +60,8 @@ class EncoderSpec:
         whether the tokens of the prompt are pooled like those of the text.
     dense
         the base model's own layers between pooling and projection, as its files have them.
+    head
+        layers after unit length; what they give is made unit again.
     """
 
     base: str = BUNDLED
@@ -71,6 +73,7 @@ class EncoderSpec:
     document_prompt: str = ""
     include_prompt: bool = True
     dense: tuple[DenseLayer, ...] = ()
+    head: tuple[DenseLayer, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.base.strip():
@@ -89,11 +92,13 @@ class EncoderSpec:
             raise MedembedError(
                 f"projection_dimensions: {self.projection_dimensions} is negative; expected 0 (none) or more."
             )
-        for layer in self.dense:
-            if layer.dimensions < 1 or layer.activation not in ACTIVATIONS:
-                raise MedembedError(
-                    f"dense: {layer} can't be built; expected dimensions above 0 and one of {', '.join(ACTIVATIONS)}."
-                )
+        for name, layers in (("dense", self.dense), ("head", self.head)):
+            for layer in layers:
+                if layer.dimensions < 1 or layer.activation not in ACTIVATIONS:
+                    raise MedembedError(
+                        f"{name}: {layer} can't be built; expected dimensions above 0 and one of "
+                        f"{', '.join(ACTIVATIONS)}."
+                    )
 
     @classmethod
     def of_description(cls, base: str, described: Mapping[str, Any]) -> "EncoderSpec":
@@ -104,12 +109,19 @@ class EncoderSpec:
         MedembedError
             a value is none that a spec can have.
         """
-        dense = tuple(DenseLayer(**layer) for layer in described.get("dense", ()))
-        return cls(**{**described, "base": base, "dense": dense})
+        layers = {
+            name: tuple(DenseLayer(**layer) for layer in described.get(name, ()))
+            for name in ("dense", "head")
+        }
+        return cls(**{**described, "base": base, **layers})
 
     def description(self) -> dict[str, Any]:
-        """All fields but the base, JSON-able."""
-        return {name: value for name, value in asdict(self).items() if name != "base"}
+        """All fields but the base, JSON-able.
+
+        Without a head nothing is said of one: folders and manifests of such models stay what they were, byte for byte.
+        """
+        left_out = {"base"} if self.head else {"base", "head"}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
 
     def prompt(self, role: Role) -> str:
         """What is put before a text of this role; empty for nothing.
@@ -165,7 +177,7 @@ def read_spec(folder: Path) -> EncoderSpec:
     """The spec of a saved model folder: ours, sentence-transformers' or plain transformers'.
 
     Pooling, prompts, Dense layers and window are read back; what the folder doesn't say is `EncoderSpec`'s default.
-    A single Dense layer without activation is the projection, which can be trained on.
+    A single Dense layer without activation before unit length is the projection, which can be trained on.
 
     Raises
     ------
@@ -187,6 +199,7 @@ def read_spec(folder: Path) -> EncoderSpec:
         document_prompt=document_prompt,
         include_prompt=modules.include_prompt,
         dense=modules.dense,
+        head=modules.head,
     )
     if len(modules.dense) == 1 and modules.dense[0].activation == "Identity":
         return replace(spec, projection_dimensions=modules.dense[0].dimensions, dense=())
@@ -215,16 +228,21 @@ def spec_of_base(
         see `EncoderSpec`.
     projection_dimensions
         of a projection to be learned. The base model's own layers stay before it, but for a last linear one of that
-        very size, which is then trained on. 0 for none but the base model's own.
+        very size, which is then trained on. 0 for none but the base model's own, and for models with a head.
     query_prompt, document_prompt
         instead of those that its files state; empty to keep these.
 
     Raises
     ------
     MedembedError
-        see `read_spec`.
+        see `read_spec`; also where a projection is asked for and the model has a head.
     """
     stated = read_spec(resolve_base(base))
+    if stated.head and projection_dimensions:
+        raise MedembedError(
+            f"base: {base} has layers after unit length (a head), and a new last layer would have to stand before "
+            "them; to train it, set map_steps and projection_dimensions under [training] to 0."
+        )
     own = stated.projection_dimensions
     dense = stated.dense
     if own and projection_dimensions not in (0, own):
@@ -276,6 +294,8 @@ def vector_dimensions(spec: EncoderSpec) -> int:
     MedembedError
         see `resolve_base`; also where its config.json states no width.
     """
+    if spec.head:
+        return spec.head[-1].dimensions
     if spec.projection_dimensions:
         return spec.projection_dimensions
     if spec.dense:

@@ -227,6 +227,7 @@ def as_sentence_transformers(
     prompts: dict[str, str] | None = None,
     normalize: bool = True,
     max_tokens: int = 32,
+    head: Sequence[tuple[int, torch.nn.Module]] = (),
 ) -> Path:
     """A base model with further modules, written by sentence-transformers itself."""
     from sentence_transformers import SentenceTransformer
@@ -246,6 +247,12 @@ def as_sentence_transformers(
         modules.append(Dense(inputs, outputs, activation_function=activation))
         inputs = outputs
     modules += [Normalize()] if normalize else []
+    for outputs, activation in head:
+        # Larger weights than torch draws, so that an untrained head tells texts apart.
+        weight = torch.randn(outputs, inputs)
+        modules.append(Dense(inputs, outputs, activation_function=activation, init_weight=weight))
+        inputs = outputs
+    modules += [Normalize()] if head else []
     SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(
         str(folder), create_model_card=False
     )

@@ -25,6 +25,7 @@ from medembed_pipeline_tests.encoder.small_models import make_bert
         ({"max_tokens": 4}, "max_tokens: 4"),
         ({"projection_dimensions": -1}, "projection_dimensions: -1"),
         ({"dense": (DenseLayer(8, "Softmax"),)}, "dense: .*Softmax"),
+        ({"head": (DenseLayer(8), DenseLayer(0))}, "head: .*dimensions=0"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], message: str) -> None:
