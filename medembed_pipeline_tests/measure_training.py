@@ -54,7 +54,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "recipe": {},
     "two epochs": {"epochs": 2},
     "similarities to 0.95": {"keep_similarities": 0.95},
+    "adapters": {"tuned": "adapters", "anchor_vector_weight": 5.0, "keep_similarities": 0.96},
     "all layers": {
+        "tuned": "adapters",
+        "anchor_vector_weight": 5.0,
         "tuned_share": 1.0,
         "learning_rate": 1e-3,
         "notes_per_batch": 128,
@@ -200,7 +203,8 @@ class Bench:
     def change(self, before: dict[str, Any], values: dict[str, Any], seed: int) -> dict[str, Any]:
         """Tuned minus base of every figure; of detail and rank the share that is kept."""
         settings = TrainingSettings(**{**values, "seed": seed})
-        dimensions = vector_dimensions(self.base) if settings.map_steps else 0
+        maps = settings.map_steps and settings.tuned != "head"
+        dimensions = vector_dimensions(self.base) if maps else 0
         spec = EncoderSpec(**{**vars(self.base), "projection_dimensions": dimensions})
         began = time.process_time()
         result = train(spec, self._data, settings, precision=self._precision, known=self._known)

@@ -64,6 +64,8 @@ class Encoder(nn.Module):
         a backend and one of these (`EncoderSettings.computed_in`). Only torch's can be trained.
     lower
         layers that `read` computes once, or None.
+    reads_whole
+        whether `read` computes everything up to the head once.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Encoder(nn.Module):
         self.head = head if head is not None else nn.ModuleList()
         self.precision = precision
         self.lower: LowerLayers | None = None
+        self.reads_whole = False
         self._no_cache = no_cache(transformer)
         # Some tokenizers have no padding token; the mask hides whatever stands there.
         self._pad_id = int(tokenizer.pad_token_id or 0)
@@ -135,7 +138,9 @@ class Encoder(nn.Module):
             pooled = layer(pooled)
         if self.projection is not None:
             pooled = self.projection(pooled)
-        vectors = nn.functional.normalize(pooled, dim=-1)
+        return self._through_head(nn.functional.normalize(pooled, dim=-1))
+
+    def _through_head(self, vectors: torch.Tensor) -> torch.Tensor:
         for layer in self.head:
             vectors = layer(vectors)
         return nn.functional.normalize(vectors, dim=-1) if self.head else vectors
@@ -163,6 +168,8 @@ class Encoder(nn.Module):
 
     def embed(self, windows: Windows, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
         """float32 [chosen, dimensions]: unit vectors of chosen windows, with gradients where these are on."""
+        if windows.vectors is not None:
+            return self._through_head(*self._on_device(windows.vectors[chosen]))
         ids, mask = self._on_device(*windows.padded(chosen, self._pad_id))
         # Named only where it says something: whoever wraps `forward` mostly need not know of it.
         more = {"left_out": windows.left_out} if windows.left_out else {}
@@ -179,8 +186,11 @@ class Encoder(nn.Module):
         """The windows with what the layers of `lower` make of them, from which `embed` goes on.
 
         That holds while these layers stay as they are. Windows whose states would take more than `MOST_STATE_BYTES` are
-        returned as they are: then `embed` calls all layers.
+        returned as they are: then `embed` calls all layers. With `reads_whole` it is the vectors that a head will begin
+        with; there must be none yet.
         """
+        if self.reads_whole:
+            return replace(windows, vectors=self._vectors_of(windows, token_budget or self._token_budget))
         size = (len(windows.token_ids), int(self.transformer.config.hidden_size))
         if self.lower is None or size[0] * size[1] * 4 > MOST_STATE_BYTES:
             return windows
@@ -191,6 +201,13 @@ class Encoder(nn.Module):
             places = windows.starts[batch, None] + np.arange(ids.shape[1])
             found[places[mask.cpu().numpy()]] = states.cpu().numpy()
         return replace(windows, states=found)
+
+    def _vectors_of(self, windows: Windows, budget: int) -> npt.NDArray[np.float32]:
+        """float32 [windows, d]: the unit vector of each window."""
+        found = np.empty((len(windows.lengths), self.dimensions), dtype=np.float32)
+        for batch in budget_batches(windows.lengths, budget):
+            found[batch], budget = self._encode_batch(windows, batch, budget)
+        return found
 
     def _on_device(self, *arrays: npt.NDArray[Any]) -> list[torch.Tensor]:
         return [torch.from_numpy(array).to(self.device) for array in arrays]

@@ -32,6 +32,8 @@ class Windows:
         tokens at the beginning of each window that are not pooled.
     states
         float32 [tokens, hidden], what the lowest layers of an encoder make of them (`Encoder.read`); None: not known.
+    vectors
+        float32 [windows, d], the unit vectors that an encoder's head begins with (`Encoder.read`); None: not known.
     """
 
     token_ids: npt.NDArray[np.int32]
@@ -40,6 +42,13 @@ class Windows:
     prompt_tokens: int = 0
     left_out: int = 0
     states: npt.NDArray[np.float32] | None = None
+    vectors: npt.NDArray[np.float32] | None = None
+
+    @classmethod
+    def of_vectors(cls, vectors: npt.NDArray[np.float32]) -> "Windows":
+        """Texts of which nothing but their vectors is known, float32 [texts, d]: a window of one token each."""
+        count = len(vectors)
+        return cls(np.zeros(count, dtype=np.int32), np.arange(count + 1), np.arange(count), vectors=vectors)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -89,6 +98,7 @@ class Windows:
             starts=starts,
             text_index=np.arange(len(positions)),
             states=None if self.states is None else self.states[places],
+            vectors=None if self.vectors is None else self.vectors[positions],
         )
 
     def kept(self, wanted: npt.NDArray[np.bool_]) -> "Windows":

@@ -244,7 +244,7 @@ def known_vectors(
         return {}
     found = baseline.read(["note_id", "embedding"])
     matrix = vectors(found.column("embedding"))
-    if matrix.shape[1] != spec.projection_dimensions:
+    if spec.projection_dimensions not in (0, matrix.shape[1]):
         # A projection of another size is no identity to begin with: its vectors are others.
         return {}
     wanted = set(data.train_ids)

@@ -39,12 +39,16 @@ def averaged(base: Weights, tuned: Weights, share: float) -> dict[str, torch.Ten
 
 
 def trade_off(
-    shares: Sequence[float], figures_at: Callable[[float], Row], allowed: Callable[[Row], str]
+    shares: Sequence[float],
+    figures_at: Callable[[float], Row],
+    allowed: Callable[[Row], str],
+    *,
+    gain: float = 0.0,
 ) -> list[Row]:
     """The curve: what each share gives and what it costs, and which one is taken.
 
-    Taken is, of the shares that keep what must be kept, the one with the best validation score; of equal ones the
-    smallest, which stays closest to the base model. Share 0 where none keeps it, or none is better.
+    Taken is, of the shares that keep what must be kept, the smallest whose validation score lies at most `gain` below
+    the best of them: it stays closest to the base model. Share 0 where none keeps it, or none is better.
 
     Parameters
     ----------
@@ -54,6 +58,8 @@ def trade_off(
         the validation figures at a share, with `validation_score`.
     allowed
         why a row may not be taken; an empty string where it may.
+    gain
+        what a larger share has to add to the validation score. A share is worth more than none whatever it adds.
 
     Returns
     -------
@@ -65,7 +71,11 @@ def trade_off(
         row = figures_at(share)
         rows.append({"share": share, **row, "broken": allowed(row) if share else "", "taken": False})
     candidates = [row for row in rows if not row["broken"]]
-    max(candidates, key=lambda row: (row["validation_score"], -row["share"]))["taken"] = True
+    best = max(row["validation_score"] for row in candidates)
+    base = candidates[0]["validation_score"]
+    enough = [row for row in candidates if row["validation_score"] >= max(best - gain, min(best, base))]
+    better = [row for row in enough if row["validation_score"] > base] or enough
+    better[0]["taken"] = True
     return rows
 
 

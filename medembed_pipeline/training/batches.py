@@ -5,6 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+Batches = list[npt.NDArray[np.int64]]
+"""The batches of one step of the optimiser: positions of notes, ascending."""
+
 
 def note_batches(
     triplets: npt.NDArray[np.int64], *, notes: int, notes_per_batch: int, seed: tuple[int, ...]

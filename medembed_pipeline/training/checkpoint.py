@@ -4,7 +4,6 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,7 @@ def write_checkpoint(
         shutil.copytree(kept, folder / EPOCHS / str(epoch))
     base, base_licence = base_name(spec), licence_of_base(spec.base)
     counts = data_counts(data)
-    encoder = {name: value for name, value in asdict(spec).items() if name != "base"}
+    encoder = result.encoder.spec.description()
     _write_json(folder / HISTORY_FILE, result.history)
     _write_json(folder / TRADE_OFF_FILE, result.trade_off)
     _write_json(folder / TRAINED_NOTES_FILE, result.trained_ids)

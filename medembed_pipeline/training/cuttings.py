@@ -47,3 +47,31 @@ def phrases(texts: Sequence[str], count: int, *, rng: np.random.Generator) -> li
         start = int(rng.integers(max(1, len(words) - length + 1)))
         found.append(" ".join(words[start : start + length]))
     return found
+
+
+SHORTEST_STRETCH, LONGEST_STRETCH = 40, 110
+"""Words of a stretch: about what a window holds."""
+
+
+def stretches(texts: Sequence[str], count: int, *, beyond: int, rng: np.random.Generator) -> list[str]:
+    """Long runs of words from beyond the first `beyond` of notes: text that is no beginning of a note.
+
+    Parameters
+    ----------
+    texts
+        of which those that are too short give none.
+    count
+        how many; none where all texts are too short.
+    beyond
+        words at the beginning of a note that are left out.
+    rng
+        decides texts, lengths and places.
+    """
+    cut = [words for words in (text.split() for text in texts) if len(words) >= beyond + LONGEST_STRETCH]
+    found = []
+    for _ in range(count if cut else 0):
+        words = cut[int(rng.integers(len(cut)))]
+        length = int(rng.integers(SHORTEST_STRETCH, LONGEST_STRETCH + 1))
+        start = beyond + int(rng.integers(len(words) - beyond - length + 1))
+        found.append(" ".join(words[start : start + length]))
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def give_checkpoint(lake: Lake, spec: EncoderSpec) -> Checkpoint:
     if not lake.exists(FOLDER, version, MANIFEST):
         with lake.staged_folder(FOLDER, version, last=MANIFEST) as folder:
             _link(Path(spec.base).resolve(), folder, fingerprint)
-            known = {name: value for name, value in asdict(spec).items() if name != "base"}
+            known = spec.description()
             _write(folder / SPEC_FILE, known)
     checkpoint = checkpoint_of(lake, version)
     point_to(lake, checkpoint, Recipe("finetuned_checkpoint", GIVEN, {}, {"model": fingerprint}))

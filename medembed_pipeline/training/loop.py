@@ -23,9 +23,12 @@ from medembed_pipeline.training import REVISION
 from medembed_pipeline.training.adapters import add_adapters, merge_adapters
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.head import GatedHead, put_on_head, take_off_head, unmoved, write_out_head
+from medembed_pipeline.training.head_objective import HeadObjective
 from medembed_pipeline.training.linear_map import fit_linear_map
 from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
+    freeze_all_but_head,
     freeze_lowest,
     frozen_layers,
     plain_weights,
@@ -175,18 +178,29 @@ def train(
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         before = encoder if base is None else load_encoder(base, device=device, precision=precision)
         key = _training_key(spec, base, data, options, encoder, choice)
+        begun = head_to_train(encoder, base) if options.tuned == "head" else None
         frozen = frozen_layers(encoder, options.tuned_share)
-        if base is None and frozen and not options.dropout:
+        if base is None and frozen and not options.dropout and options.tuned != "head":
             # What is the same in the base model, at every step and at every share is computed once.
             read_once(encoder, frozen, [data.texts[note] for note in data.train_ids[:TRIED_NOTES]])
-        objective = Objective(encoder, before, data, options, token_budget=token_budget)
+        if options.tuned == "head":
+            encoder.reads_whole = True
+            objective: Objective = HeadObjective(
+                encoder, before, data, options, token_budget=token_budget, known={} if base else known or {}
+            )
+        else:
+            objective = Objective(encoder, before, data, options, token_budget=token_budget)
         validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
         seen = validation.seen_by(before)
-        base_weights = plain_weights(before) if options.average_shares else {}
+        base_weights = plain_weights(before) if options.average_shares and options.tuned != "head" else {}
         del before
-        if base is None and encoder.projection is not None and options.map_steps:
+        if options.tuned != "head" and base is None and encoder.projection is not None and options.map_steps:
             fit_linear_map(encoder, *objective.at_once(known or {}, token_budget=token_budget), options)
-        if options.tuned == "adapters":
+        encoder.head.requires_grad_(False)
+        if isinstance(objective, HeadObjective):
+            put_on_head(encoder, begun or objective.first_head())
+            freeze_all_but_head(encoder)
+        elif options.tuned == "adapters":
             add_adapters(encoder, rank=options.lora_rank, frozen_layers=frozen)
         elif options.tuned == "biases":
             tune_biases(encoder)
@@ -216,17 +230,26 @@ def train(
             run.put_weights(run.position.best_weights)
             merge_adapters(encoder)
         rows = []
-        if base_weights and best:
+        if options.average_shares and best:
             tuned_weights = plain_weights(encoder)
+            base_weights = unmoved(tuned_weights) if options.tuned == "head" else base_weights
 
             def figures_at(share: float) -> dict[str, Any]:
                 encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
                 return validation.figures(validation.seen_by(encoder) if share else seen, seen)
 
-            rows = trade_off(options.average_shares, figures_at, lambda row: not_kept(row, options, choice))
+            rows = trade_off(
+                options.average_shares,
+                figures_at,
+                lambda row: not_kept(row, options, choice),
+                gain=options.average_gain,
+            )
             share = next(row["share"] for row in rows if row["taken"])
             encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
-    encoder.lower = None
+            if options.tuned == "head" and not share:
+                put_on_head(encoder, None)
+        write_out_head(encoder)
+    encoder.lower, encoder.reads_whole = None, False
     return TrainingResult(
         encoder=encoder.eval(),
         history=run.position.history,
@@ -238,6 +261,22 @@ def train(
         trade_off=rows,
         epoch_folders=run.kept_epochs(epochs=len(run.position.history)),
     )
+
+
+def head_to_train(encoder: Encoder, base: EncoderSpec | None) -> GatedHead | None:
+    """The head that a training goes on with, taken off the encoder; None for a new one.
+
+    Raises
+    ------
+    MedembedError
+        the base model itself has a head, or the checkpoint that the training goes on from has one of another kind.
+    """
+    if base is None and len(encoder.head):
+        raise MedembedError(
+            f"base: {encoder.spec.base} has layers after unit length, as a checkpoint of tuned = 'head' has; name the "
+            "model that it was made from and set warm_start to true, or set tuned to 'adapters'."
+        )
+    return take_off_head(encoder)
 
 
 def read_once(encoder: Encoder, layers: int, texts: list[str]) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.encoder.tokens import Windows
-from medembed_pipeline.training.batches import triplets_within
+from medembed_pipeline.training.batches import Batches, note_batches, triplets_within
 from medembed_pipeline.training.cuttings import passage, phrases
 from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
 from medembed_pipeline.training.gradients import LossOfVectors
@@ -63,21 +63,33 @@ class Objective:
         self._texts = [data.texts[note] for note in self._ids]
         self._triplets = triplet_positions(data.train_triplets, self._ids)
         self._members = membership(self._ids, data.specialties)
-        self._windows = encoder.read(
-            reading_windows(encoder, self._texts, options.training_tokens), token_budget=token_budget
-        )
+        self._windows = self._read_notes(token_budget)
         self._first_window = np.searchsorted(self._windows.text_index, np.arange(len(self._texts)))
         self._window_count = np.bincount(self._windows.text_index, minlength=len(self._texts))
         self._phrases: Windows | None = None
         self._before = torch.empty(0, encoder.dimensions)
         if options.anchors_per_batch:
-            rng = np.random.default_rng((options.seed, _ANCHORS))
-            wanted = (
-                options.anchors_per_batch * options.epochs * -(-len(self._texts) // options.notes_per_batch)
-            )
-            texts = phrases(self._texts, min(wanted, MOST_ANCHORS), rng=rng)
-            self._phrases = encoder.read(encoder.tokenize(texts, role="query"), token_budget=token_budget)
+            texts = self._anchor_texts()
+            read = encoder.tokenize(texts, role="query")
+            # The first window of each: a phrase stands for itself, however a long note is read.
+            read = read.chosen(np.searchsorted(read.text_index, np.arange(len(texts))))
+            self._phrases = encoder.read(read, token_budget=token_budget)
             self._before = torch.from_numpy(base.encode_windows(self._phrases, token_budget=token_budget))
+
+    @property
+    def epochs(self) -> int:
+        """How often the validation notes are looked at."""
+        return self._options.epochs
+
+    @property
+    def takes_last(self) -> bool:
+        """Whether the last epoch is taken, if it is better than the beginning, and not the best one."""
+        return False
+
+    @property
+    def patience(self) -> int:
+        """Epochs without a better validation score before the training stops; 0: never."""
+        return self._options.early_stopping_patience
 
     @property
     def notes(self) -> int:
@@ -88,6 +100,18 @@ class Objective:
     def triplets(self) -> npt.NDArray[np.int64]:
         """int64 [t, 3]: the train triplets as positions of train notes."""
         return self._triplets
+
+    def steps_of(self, epoch: int) -> list[Batches]:
+        """The steps of an epoch, each of `accumulation_steps` batches; each note once."""
+        options = self._options
+        batches = note_batches(
+            self.triplets,
+            notes=self.notes,
+            notes_per_batch=options.notes_per_batch,
+            seed=(options.seed, epoch),
+        )
+        size = options.accumulation_steps
+        return [batches[first : first + size] for first in range(0, len(batches), size)]
 
     def work(self, batch: npt.NDArray[np.int64], *, epoch: int, place: int) -> BatchWork:
         """What a batch encodes, and its loss.
@@ -136,6 +160,15 @@ class Objective:
             self._before.numpy(),
         ]
         return torch.from_numpy(np.concatenate(found)), self._loss_of(batch, own, self._before)
+
+    def _read_notes(self, token_budget: int | None) -> Windows:
+        windows = reading_windows(self._encoder, self._texts, self._options.training_tokens)
+        return self._encoder.read(windows, token_budget=token_budget)
+
+    def _anchor_texts(self) -> list[str]:
+        options, rng = self._options, np.random.default_rng((self._options.seed, _ANCHORS))
+        wanted = options.anchors_per_batch * options.epochs * -(-len(self._texts) // options.notes_per_batch)
+        return phrases(self._texts, min(wanted, MOST_ANCHORS), rng=rng)
 
     def _windows_of(self, batch: npt.NDArray[np.int64], epoch: int) -> npt.NDArray[np.int64]:
         """One window of each note: the only one, or one drawn for this epoch."""

@@ -44,6 +44,12 @@ def freeze_lowest(encoder: Encoder, layers: int) -> None:
             parameter.requires_grad = False
 
 
+def freeze_all_but_head(encoder: Encoder) -> None:
+    """Train the head alone."""
+    encoder.requires_grad_(False)
+    encoder.head.requires_grad_(True)
+
+
 def tune_biases(encoder: Encoder) -> None:
     """Train the biases and normalisation layers of the transformer, and the projection; everything else stays.
 
@@ -91,13 +97,11 @@ def make_optimizer(encoder: Encoder, options: TrainingSettings) -> torch.optim.A
         {
             "params": projection,
             "weight_decay": 0.0,
-            "faster": options.map_learning_rate / options.learning_rate,
+            "faster": options.map_learning_rate / options.peak,
         },
     ]
     fused = encoder.device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=options.learning_rate, fused=fused
-    )
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=options.peak, fused=fused)
 
 
 def learning_rate_at(step: int, total: int, *, peak: float, warmup_share: float) -> float:

@@ -30,6 +30,9 @@ FIGURES = {
 """What a trial notes besides its score, with several seeds their mean."""
 
 _LOGARITHMIC = {
+    "head_learning_rate",
+    "head_steps",
+    "head_units",
     "learning_rate",
     "lora_rank",
     "temperature",
@@ -40,7 +43,7 @@ _LOGARITHMIC = {
 
 
 def recipe_space(ranges: RecipeStudySettings, training: TrainingSettings) -> Space:
-    """What is searched; the rank of adapters only where there are any.
+    """What is searched, as far as it plays a part for what is tuned.
 
     Raises
     ------
@@ -50,13 +53,23 @@ def recipe_space(ranges: RecipeStudySettings, training: TrainingSettings) -> Spa
     kinds = {name: field.annotation for name, field in TrainingSettings.model_fields.items()}
     parameters: list[Real | Whole] = []
     for name, (low, high) in ranges.ranges().items():
+        if not _plays_a_part(name, training.tuned):
+            continue
         log = name in _LOGARITHMIC and low > 0
         if kinds[name] is int:
-            if name != "lora_rank" or training.tuned == "adapters":
-                parameters.append(Whole(name, int(low), int(high), log=log))
+            parameters.append(Whole(name, int(low), int(high), log=log))
         else:
             parameters.append(Real(name, low, high, log=log))
     return Space(parameters)
+
+
+def _plays_a_part(name: str, tuned: str) -> bool:
+    """Whether a value of the recipe counts for what is tuned."""
+    if name == "lora_rank":
+        return tuned == "adapters"
+    if name.startswith("head_"):
+        return tuned == "head"
+    return tuned != "head" or name not in ("learning_rate", "epochs", "map_steps")
 
 
 def with_values(training: TrainingSettings, values: Values, *, seed: int) -> TrainingSettings:

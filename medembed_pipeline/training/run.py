@@ -15,8 +15,9 @@ from medembed_pipeline.encoder.folder import save_encoder
 from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training.adapters import merge_adapters
-from medembed_pipeline.training.batches import note_batches
+from medembed_pipeline.training.batches import Batches
 from medembed_pipeline.training.gradients import add_gradient, random_state, set_random_state
+from medembed_pipeline.training.head import write_out_head
 from medembed_pipeline.training.objective import Objective
 from medembed_pipeline.training.optimization import (
     learning_rate_at,
@@ -29,8 +30,6 @@ from medembed_pipeline.training.validation_notes import Seen, ValidationNotes
 
 OnEpoch = Callable[[dict[str, Any]], None]
 """Called with each row of the history as it is made."""
-
-Batches = list[npt.NDArray[np.int64]]
 
 
 class Run:
@@ -70,7 +69,7 @@ class Run:
         self._base = base
         self._starts_at_base = starts_at_base
         # Steps of all epochs are known beforehand, so that the learning rate knows where it is.
-        self._plan = [self._steps_of(epoch) for epoch in range(options.epochs)]
+        self._plan = [objective.steps_of(epoch) for epoch in range(objective.epochs)]
         self.total_steps = sum(map(len, self._plan))
 
         self._trained = trainable_parameters(encoder)
@@ -143,16 +142,6 @@ class Run:
             for name, parameter in self._trained.items():
                 parameter.copy_(weights[name])
 
-    def _steps_of(self, epoch: int) -> list[Batches]:
-        batches = note_batches(
-            self._objective.triplets,
-            notes=self._objective.notes,
-            notes_per_batch=self.options.notes_per_batch,
-            seed=(self.options.seed, epoch),
-        )
-        size = self.options.accumulation_steps
-        return [batches[first : first + size] for first in range(0, len(batches), size)]
-
     def _step(self, batches: Batches) -> float:
         options, position = self.options, self.position
         began = time.monotonic()
@@ -174,7 +163,7 @@ class Run:
                 "learning_rate, or set precision to 'float32'."
             )
         rate = learning_rate_at(
-            self.steps_done, self.total_steps, peak=options.learning_rate, warmup_share=options.warmup_share
+            self.steps_done, self.total_steps, peak=options.peak, warmup_share=options.warmup_share
         )
         with self._moving():
             if options.max_gradient_norm:
@@ -231,7 +220,9 @@ class Run:
         with self._moving():
             position.history.append(row)
             position.step_losses = []
-            if score > position.best_score:
+            if score > (
+                position.history[0]["validation_score"] if self._objective.takes_last else position.best_score
+            ):
                 position.best_score = score
                 position.best_epoch = position.epoch
                 # The base model's weights are on disk already.
@@ -240,18 +231,17 @@ class Run:
             on_epoch(row)
 
     def _out_of_patience(self) -> bool:
-        patience = self.options.early_stopping_patience
+        patience = self._objective.patience
         return bool(patience) and self.position.epoch - self.position.best_epoch >= patience
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: parameter.detach().to("cpu", copy=True) for name, parameter in self._trained.items()}
 
     def _save_encoder(self, folder: Path) -> None:
-        """Write the encoder as it now is, as an ordinary model: adapters are merged in a copy."""
-        encoder = self.encoder
-        if self.options.tuned == "adapters":
-            encoder = copy.deepcopy(encoder)
-            merge_adapters(encoder)
+        """Write the encoder as it now is, as an ordinary model, which a copy of it is made."""
+        encoder = copy.deepcopy(self.encoder)
+        merge_adapters(encoder)
+        write_out_head(encoder)
         save_encoder(encoder, folder)
 
     def _save_if_due(self) -> None:

@@ -33,10 +33,11 @@ class TrainingRecipe(Section):
         le=65_536,
         description="Notes whose activations are held in memory at once; 0: the whole batch.",
     )
-    tuned: Literal["biases", "adapters", "all"] = Field(
-        "adapters",
-        description="What of the transformer is trained: its biases and normalisation layers, LoRA adapters that are "
-        "added to the weights at the end, or all weights.",
+    tuned: Literal["head", "biases", "adapters", "all"] = Field(
+        "head",
+        description="What is trained: a small network after the model, which moves notes and leaves other texts where "
+        "they are; or of the transformer its biases and normalisation layers, LoRA adapters that are added to the "
+        "weights at the end, or all weights.",
     )
     learning_rate: float = Field(
         4e-3,
@@ -84,12 +85,24 @@ class TrainingSettings(TrainingRecipe, table="training"):
         True,
         description="Learn from the specialties; false: from passages and anchoring alone, for notes without labels.",
     )
+    head_steps: int = Field(
+        200, ge=10, le=100_000, description="Of the head's training, each of all notes or 2,048."
+    )
+    head_learning_rate: float = Field(3e-3, gt=0, le=1, description="Of the head, at its peak.")
+    head_units: int = Field(1024, ge=1, le=65_536, description="Size of the head's hidden layer.")
+    head_noise: float = Field(
+        0.6,
+        ge=0,
+        le=10,
+        description="Noise that the head's training adds to notes, as a share of how far these lie apart, and thrice "
+        "to anchors.",
+    )
     map_steps: int = Field(
         10,
         ge=0,
         le=100_000,
-        description="Steps in which a linear map of the base model's vectors is fitted, before the model itself is "
-        "tuned: seconds. It becomes the model's last layer. 0: none.",
+        description="Without a head: steps in which a linear map of the base model's vectors is fitted, before the "
+        "model itself is tuned: seconds. It becomes the model's last layer. 0: none.",
     )
     map_learning_rate: float = Field(1e-3, gt=0, le=1, description="Of the linear map.")
     training_tokens: int = Field(
@@ -121,12 +134,18 @@ class TrainingSettings(TrainingRecipe, table="training"):
         100.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
     )
     anchor_vector_weight: float = Field(
-        5.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
+        50.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
     )
     average_shares: list[float] = Field(
         [0.2, 0.4, 0.6, 0.7, 0.8, 1.0],
         description="Shares of the tuned weights that are tried, averaged with the base model's; the best on the "
         "validation notes that keeps what must be kept is taken. []: no averaging.",
+    )
+    average_gain: float = Field(
+        0.005,
+        ge=0,
+        le=1,
+        description="What a larger share has to add to the validation score: within less the smallest is taken.",
     )
     keep_similarities: float = Field(
         0.96,
@@ -135,7 +154,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         description="Least correlation with the base model's similarities, between phrases of the validation notes.",
     )
     keep_rank: float = Field(
-        0.9,
+        0.92,
         ge=0,
         le=1,
         description="Least share of the base model's effective rank, of the validation notes' vectors.",
@@ -160,6 +179,19 @@ class TrainingSettings(TrainingRecipe, table="training"):
         60.0, ge=0, le=86_400, description="Between two saved states, from which a killed training goes on."
     )
 
+    @property
+    def peak(self) -> float:
+        """The learning rate of what is trained."""
+        return self.head_learning_rate if self.tuned == "head" else self.learning_rate
+
+    @model_validator(mode="after")
+    def _one_last_layer(self) -> TrainingSettings:
+        if self.tuned == "head" and self.projection_dimensions:
+            raise ValueError(
+                "projection_dimensions: a head keeps the size of the vectors; set tuned to 'adapters', or this to 0"
+            )
+        return self
+
     @field_validator("average_shares")
     @classmethod
     def _shares(cls, shares: list[float]) -> list[float]:
@@ -182,13 +214,25 @@ class TrainingSettings(TrainingRecipe, table="training"):
 class RecipeStudySettings(Section, table="recipe_study"):
     """What the study of the fine-tuning's recipe searches: the ends of each value, or [] for that of [training]."""
 
+    head_steps: list[int] = Field(
+        [30, 300],
+        description="Ends of training.head_steps, on a logarithmic scale; []: not searched, as without a head.",
+    )
+    head_learning_rate: list[float] = Field(
+        [1e-3, 1e-2],
+        description="Ends of training.head_learning_rate, on a logarithmic scale; []: not searched.",
+    )
+    head_units: list[int] = Field(
+        [64, 4096], description="Ends of training.head_units, on a logarithmic scale; []: not searched."
+    )
+    head_noise: list[float] = Field([0.0, 1.0], description="Ends of training.head_noise; []: not searched.")
     learning_rate: list[float] = Field(
         [1e-3, 1e-2], description="Ends of training.learning_rate, on a logarithmic scale; []: not searched."
     )
     lora_rank: list[int] = Field(
         [4, 64],
         description="Ends of training.lora_rank, on a logarithmic scale; []: not searched, as where tuned is not "
-        "adapters.",
+        "'adapters'.",
     )
     epochs: list[int] = Field([1, 8], description="Ends of training.epochs; []: not searched.")
     temperature: list[float] = Field(
@@ -215,6 +259,10 @@ class RecipeStudySettings(Section, table="recipe_study"):
     )
 
     @field_validator(
+        "head_steps",
+        "head_learning_rate",
+        "head_units",
+        "head_noise",
         "learning_rate",
         "lora_rank",
         "epochs",

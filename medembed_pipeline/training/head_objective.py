@@ -1,0 +1,151 @@
+"""What a step of the head's training sees: vectors of texts that the base model has read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from medembed_pipeline.encoder.model import Encoder
+from medembed_pipeline.encoder.tokens import Windows
+from medembed_pipeline.training.batches import Batches
+from medembed_pipeline.training.cuttings import passage, phrases, stretches
+from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.head import GatedHead, spread
+from medembed_pipeline.training.objective import MOST_NOTES_AT_ONCE, BatchWork, Objective
+from medembed_pipeline.training.settings import TrainingSettings
+
+ROUNDS = 10
+"""Times that the validation notes are looked at: what is an epoch elsewhere."""
+
+PASSAGES, PHRASES, STRETCHES = 2048, 2048, 1024
+"""Texts that are read, at most. Stretches are as long as a note's beginning: what the gate is likeliest to mistake."""
+
+MOST_ANCHORS_AT_ONCE = 512
+_TEXTS, _STEP = 11, 12
+_FURTHER = 3.0
+"""How much noisier anchors are than notes: what is like them must stay where it is, from afar."""
+
+
+class HeadObjective(Objective):
+    """Makes the steps of a head's training; see `Objective`.
+
+    Parameters
+    ----------
+    known
+        vectors of train notes by id, by this very encoder; the others are encoded.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        base: Encoder,
+        data: TrainingData,
+        options: TrainingSettings,
+        *,
+        token_budget: int | None,
+        known: Mapping[str, npt.NDArray[np.float32]],
+    ) -> None:
+        self._known = known
+        super().__init__(encoder, base, data, options, token_budget=token_budget)
+        rng = np.random.default_rng((options.seed, _TEXTS))
+        beyond = encoder.spec.max_tokens if encoder.spec.long_notes == "cut" else 0
+        texts: list[str] = []
+        own: list[int] = []
+        notes = len(self._texts) if options.passage_weight else 0
+        for place in (*rng.permutation(notes), *rng.permutation(notes)):
+            found = passage(self._texts[place], beyond=beyond, words=options.passage_words, rng=rng)
+            if found is not None and len(own) < PASSAGES:
+                texts.append(found)
+                own.append(int(place))
+        self._passages = encoder.encode(texts, role="query", token_budget=token_budget)
+        self._own = np.array(own, dtype=np.int64)
+        assert self._windows.vectors is not None
+        self._noise = options.head_noise * spread(self._windows.vectors)
+
+    @property
+    def epochs(self) -> int:
+        """Rounds; see `Objective.epochs`."""
+        return ROUNDS
+
+    @property
+    def takes_last(self) -> bool:
+        """The last round: the learning rate falls to nothing, and by the few validation notes luck would choose."""
+        return True
+
+    @property
+    def patience(self) -> int:
+        """None: the learning rate falls until the last round, which is the one that is taken."""
+        return 0
+
+    def first_head(self) -> GatedHead:
+        """A head that changes nothing yet, and whose gate tells the train notes from the anchors."""
+        notes, head = self._windows.vectors, GatedHead(self._encoder.dimensions, self._options.head_units)
+        anchors = self._phrases.vectors if self._phrases is not None else None
+        assert notes is not None
+        if anchors is None or not self._options.labels:
+            # Passages alone teach what a note and its parts have in common: nothing is to be told apart.
+            anchors = notes[:0]
+        rng = np.random.default_rng((self._options.seed, _TEXTS, 1))
+        sample = np.sort(rng.permutation(len(notes))[: 2 * MOST_NOTES_AT_ONCE])
+        head.begin(notes[sample], anchors, seed=self._options.seed)
+        return head
+
+    def steps_of(self, epoch: int) -> list[Batches]:
+        """The steps of a round, each of a sample of the notes, or all of them."""
+        done, due = (round(self._options.head_steps * part / ROUNDS) for part in (epoch, epoch + 1))
+        rng = np.random.default_rng((self._options.seed, _STEP, epoch))
+        return [[np.sort(rng.permutation(self.notes)[:MOST_NOTES_AT_ONCE])] for _ in range(due - done)]
+
+    def work(self, batch: npt.NDArray[np.int64], *, epoch: int, place: int) -> BatchWork:
+        """See `Objective.work`. Vectors of notes and anchors are noisy: texts that are like them count as well."""
+        options, seed = self._options, (self._options.seed, _STEP, epoch, place)
+        rng = np.random.default_rng((*seed, 1))
+        notes = self._windows.chosen(self._windows_of(batch, epoch))
+        assert notes.vectors is not None
+        notes = Windows.of_vectors(self._noisy(rng, self._noise, notes.vectors)[0])
+        row = np.full(self.notes, -1, dtype=np.int64)
+        row[batch] = np.arange(len(batch))
+        asked = np.flatnonzero(row[self._own] >= 0)
+        wanted = max(1, round(options.passage_share * len(batch)))
+        asked = np.sort(rng.permutation(asked)[:wanted])
+        parts = [notes, Windows.of_vectors(self._passages[asked])]
+        before = self._before
+        if self._phrases is not None and self._phrases.vectors is not None:
+            some = rng.permutation(len(before))[:MOST_ANCHORS_AT_ONCE]
+            anchors, places = self._phrases.vectors[some], before.numpy()[some]
+            held, moved = self._noisy(rng, _FURTHER * self._noise, anchors, places)
+            parts.append(Windows.of_vectors(held))
+            before = torch.from_numpy(moved)
+        return BatchWork(parts, self._loss_of(batch, row[self._own[asked]], before))
+
+    def _read_notes(self, token_budget: int | None) -> Windows:
+        """The notes' vectors: those that are known, where a note is one window."""
+        encoder = self._encoder
+        if encoder.spec.long_notes == "windows" or self._options.training_tokens:
+            return super()._read_notes(token_budget)
+        unknown = [place for place, note in enumerate(self._ids) if note not in self._known]
+        found = encoder.encode([self._texts[place] for place in unknown], token_budget=token_budget)
+        vectors = np.empty((len(self._ids), encoder.dimensions), dtype=np.float32)
+        vectors[unknown] = found
+        for place, note in enumerate(self._ids):
+            if note in self._known:
+                vectors[place] = self._known[note]
+        return Windows.of_vectors(vectors)
+
+    def _anchor_texts(self) -> list[str]:
+        rng = np.random.default_rng((self._options.seed, _TEXTS, 2))
+        long = stretches(self._texts, STRETCHES, beyond=self._encoder.spec.max_tokens, rng=rng)
+        return [*phrases(self._texts, PHRASES, rng=rng), *long]
+
+    @staticmethod
+    def _noisy(
+        rng: np.random.Generator, size: float, *vectors: npt.NDArray[np.float32]
+    ) -> list[npt.NDArray[np.float32]]:
+        """Unit vectors of the same texts, all moved alike by noise of the length `size`, at unit length again."""
+        shape = vectors[0].shape
+        noise = (size / np.sqrt(shape[1]) * rng.standard_normal(shape)).astype(np.float32)
+        moved = [each + noise for each in vectors]
+        return [each / np.linalg.norm(each, axis=1, keepdims=True) for each in moved]
