@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from medembed_pipeline.embeddings import REVISION
+from medembed_pipeline.embeddings.beneath import base_beneath
 from medembed_pipeline.embeddings.vectors import embeddings_schema, encoded_texts
 from medembed_pipeline.encoder import EncoderSpec, encoder_fingerprint, spec_of_settings
 from medembed_pipeline.encoder.choosing import chosen_backend
@@ -60,13 +61,18 @@ def tuned_embeddings(work: AssetIO) -> dg.MaterializeResult[Any]:
         checkpoint.encoder_spec(settings.long_notes),
         settings,
         {"notes_the_checkpoint_has_not_seen": len(unseen), **choice.metadata()},
+        base_beneath(checkpoint, settings),
     )
 
 
 def publish_embeddings(
-    work: AssetIO, spec: EncoderSpec, settings: EncoderSettings, more: dict[str, Any] | None = None
+    work: AssetIO,
+    spec: EncoderSpec,
+    settings: EncoderSettings,
+    more: dict[str, Any] | None = None,
+    beneath: EncoderSpec | None = None,
 ) -> dg.MaterializeResult[Any]:
-    """Encode what has no vector yet, and publish the table, with `more` metadata."""
+    """Encode what has no vector yet, or take it from the model `beneath`; publish the table, with `more` metadata."""
     notes = work.input("cleaned_notes")
     work.note_input("model", encoder_fingerprint(spec, precision=settings.computed_in))
     table = work.unchanged()
@@ -79,6 +85,7 @@ def publish_embeddings(
             notes.strings("text"),
             spec,
             settings,
+            beneath=beneath,
             engine=engine,
             on_load=work.context.log.info,
         )

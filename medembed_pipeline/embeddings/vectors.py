@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from medembed_pipeline.embeddings.beneath import carry_over
 from medembed_pipeline.encoder import EncoderSpec, Role, encoder_fingerprint
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.encoder.shards import ENCODE_TEXTS, encoder_settings, text_shard
@@ -90,6 +91,7 @@ def encoded_texts(
     spec: EncoderSpec,
     settings: EncoderSettings,
     *,
+    beneath: EncoderSpec | None = None,
     engine: Engine | None = None,
     on_load: Callable[[str], object] = lambda line: None,
 ) -> tuple[pa.Table, dict[str, Any]]:
@@ -105,6 +107,8 @@ def encoded_texts(
         the model; it is loaded only when a text has no vector yet.
     settings
         where and how it runs.
+    beneath
+        see `carry_over`; None where the model is no head over another.
     engine
         where texts are encoded; None for this process.
     on_load
@@ -136,7 +140,10 @@ def encoded_texts(
         shards = (text_shard([texts[position] for position in block], how) for block in blocks)
         return (engine or LocalEngine(lake)).map(ENCODE_TEXTS, shards, device=device)
 
-    rows, encoded = store.get_or_map([text_key(text) for text in texts], encode, block=BLOCK_NOTES)
+    keys = [text_key(text) for text in texts]
+    if beneath is not None:
+        carry_over(lake, spec, beneath, store, keys, precision=precision)
+    rows, encoded = store.get_or_map(keys, encode, block=BLOCK_NOTES)
     table, facts = _table(ids, rows, encoded)
     return table, {**facts, "precision": precision, "vectors_kept_as": store.version}
 

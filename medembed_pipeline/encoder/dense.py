@@ -73,6 +73,13 @@ def load_head(spec: EncoderSpec, folder: Path, inputs: int) -> nn.ModuleList:
     return _load_layers(spec.head, modules.head, modules.head_folders, inputs, where)
 
 
+def through_head(head: nn.ModuleList, vectors: torch.Tensor) -> torch.Tensor:
+    """Unit vectors float32 [n, d] through a head, to unit vectors; the same ones where it has no layer."""
+    for layer in head:
+        vectors = layer(vectors)
+    return nn.functional.normalize(vectors, dim=-1) if len(head) else vectors
+
+
 def load_projection(spec: EncoderSpec, folder: Path, inputs: int, seed: int) -> nn.Linear | None:
     """The projection of a spec: that of the base model's folder where it has one of this size, else a new one.
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from medembed_pipeline.encoder.base_files import load_base, load_transformer
-from medembed_pipeline.encoder.dense import load_dense, load_head, load_projection
+from medembed_pipeline.encoder.dense import load_dense, load_head, load_projection, through_head
 from medembed_pipeline.encoder.devices import resolve_device, resolve_precision
 from medembed_pipeline.encoder.exported import exported_transformer, largest_window, no_cache
 from medembed_pipeline.encoder.lower_layers import MOST_STATE_BYTES, LowerLayers
@@ -138,12 +138,7 @@ class Encoder(nn.Module):
             pooled = layer(pooled)
         if self.projection is not None:
             pooled = self.projection(pooled)
-        return self._through_head(nn.functional.normalize(pooled, dim=-1))
-
-    def _through_head(self, vectors: torch.Tensor) -> torch.Tensor:
-        for layer in self.head:
-            vectors = layer(vectors)
-        return nn.functional.normalize(vectors, dim=-1) if self.head else vectors
+        return through_head(self.head, nn.functional.normalize(pooled, dim=-1))
 
     def tokenize(self, texts: Sequence[str], *, role: Role = "document", part_tokens: int = 0) -> Windows:
         """The texts' windows: one each with `long_notes="cut"`, one or more each with `"windows"`.
@@ -169,7 +164,7 @@ class Encoder(nn.Module):
     def embed(self, windows: Windows, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
         """float32 [chosen, dimensions]: unit vectors of chosen windows, with gradients where these are on."""
         if windows.vectors is not None:
-            return self._through_head(*self._on_device(windows.vectors[chosen]))
+            return through_head(self.head, *self._on_device(windows.vectors[chosen]))
         ids, mask = self._on_device(*windows.padded(chosen, self._pad_id))
         # Named only where it says something: whoever wraps `forward` mostly need not know of it.
         more = {"left_out": windows.left_out} if windows.left_out else {}

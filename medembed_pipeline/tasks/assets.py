@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from medembed_pipeline.described import OnPage
+from medembed_pipeline.embeddings.beneath import base_beneath
 from medembed_pipeline.encoder import EncoderSpec, spec_of_settings
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.inputs import (
@@ -77,7 +78,8 @@ def task_metrics(work: AssetIO, settings: TaskSettings) -> dg.MaterializeResult[
         vectors = {}
         for model, spec in encoder_specs(work, encoder).items():
             known = TextVectors(texts, rows_of(embeddings[model], scored.note_ids))
-            vectors[model] = task_vectors(work.lake, spec, encoder, tasks, known)
+            beneath = base_beneath(measured_checkpoint(work), encoder) if model == "tuned" else None
+            vectors[model] = task_vectors(work.lake, spec, encoder, tasks, known, beneath)
         return task_table(
             tasks,
             vectors,

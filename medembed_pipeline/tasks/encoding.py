@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from medembed_pipeline.embeddings.vectors import embeddings_table
+from medembed_pipeline.embeddings.beneath import carry_over
+from medembed_pipeline.embeddings.vectors import embeddings_table, text_key
 from medembed_pipeline.encoder import EncoderSpec, Role, encoder_fingerprint
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, unit_rows
@@ -63,6 +64,7 @@ def task_vectors(
     settings: EncoderSettings,
     tasks: Sequence[Task | NotAsked],
     known: TextVectors | None = None,
+    beneath: EncoderSpec | None = None,
 ) -> TextVectors:
     """Vectors of all texts of some tasks: the queries of a search as queries, everything else as documents.
 
@@ -79,6 +81,8 @@ def task_vectors(
         what is asked.
     known
         vectors that need not be looked for (the notes', as documents).
+    beneath
+        see `carry_over`; None where the model is no head over another.
     """
     asked = [task for task in tasks if not isinstance(task, NotAsked)]
     if spec.tells_queries_apart:
@@ -107,6 +111,9 @@ def task_vectors(
         wanted = [text for text in dict.fromkeys(texts) if text not in there]
         if not wanted:
             return there
+        if beneath is not None:
+            keys = [text_key(text, role) for text in wanted]
+            carry_over(lake, spec, beneath, store, keys, precision=precision)
         table, _ = embeddings_table(
             [str(row) for row in range(len(wanted))],
             wanted,

@@ -50,7 +50,13 @@ else:
     import tomli as tomllib
 
 TRAINING = TrainingSettings(
-    notes_per_batch=16, learning_rate=3e-3, passage_words=5, anchors_per_batch=8, average_shares=[0.5, 1.0]
+    tuned="adapters",
+    notes_per_batch=16,
+    learning_rate=3e-3,
+    passage_words=5,
+    anchors_per_batch=8,
+    anchor_vector_weight=5.0,
+    average_shares=[0.5, 1.0],
 )
 VALUES: dict[str, Value] = {"learning_rate": 2e-3, "lora_rank": 4, "epochs": 2, "map_steps": 3}
 CHOICE = EpochChoice()
@@ -119,22 +125,26 @@ def test_without_averaging_what_must_be_kept_is_a_limit(data: TrainingData, enco
 
 def test_what_is_searched_follows_the_settings() -> None:
     ranges = RecipeStudySettings(epochs=[], learning_rate=[1e-3, 4e-3])
-    space = recipe_space(ranges, TrainingSettings())
+    space = recipe_space(ranges, TRAINING)
     assert "epochs" not in space.names and space[0] == Real("learning_rate", 1e-3, 4e-3, log=True)
     assert Whole("lora_rank", 4, 64, log=True) in list(space) and Whole("map_steps", 0, 40) in list(space)
     assert "lora_rank" not in recipe_space(ranges, TrainingSettings(tuned="biases")).names
+    # Of a head other values count than of the transformer.
+    of_head = recipe_space(RecipeStudySettings(), TrainingSettings(tuned="head")).names
+    assert {"head_steps", "head_learning_rate", "head_units", "head_noise", "temperature"} <= set(of_head)
+    assert not {"learning_rate", "lora_rank", "epochs", "map_steps"} & set(of_head)
+    assert not {name for name in space.names if name.startswith("head_")}
     # The default of the learning rate is the upper end, that of the epochs is not searched.
     assert default_values(space)["learning_rate"] == 4e-3 and "epochs" not in default_values(space)
-    assert (
-        default_values(recipe_space(RecipeStudySettings(), TrainingSettings())).keys()
-        == RecipeStudySettings().ranges().keys()
-    )
+    assert default_values(recipe_space(RecipeStudySettings(), TrainingSettings())).keys() == set(of_head)
 
 
 def test_taking_over_what_won_leaves_the_study_as_it_is() -> None:
     space = recipe_space(RecipeStudySettings(), TrainingSettings())
     before = fixed_values(TrainingSettings(), space)
-    assert fixed_values(TrainingSettings(learning_rate=2e-3, lora_rank=8, epochs=4), space) == before
+    assert (
+        fixed_values(TrainingSettings(head_learning_rate=2e-3, head_units=8, head_steps=40), space) == before
+    )
     assert fixed_values(TrainingSettings(log_every_steps=3, keep_epochs=True), space) == before
     assert fixed_values(TrainingSettings(notes_per_batch=16), space) != before
 
@@ -272,7 +282,7 @@ def test_a_tracker_is_told_numbers_and_no_word_of_a_note(
     rows = trials(lake)
     for row in rows:
         told = runs[f"recipe trial {row['number']}"]
-        assert float(told["params"]["learning_rate"]) == row["learning_rate"]
+        assert float(told["params"]["temperature"]) == row["temperature"]
         assert told["metrics"]["score"] == {0: row["score"]}
     content = b"".join(path.read_bytes() for path in database.parent.rglob("*") if path.is_file())
     for secret in (*data.texts, *data.texts.values(), SECRET, "fracture", "Cardiology"):

@@ -23,6 +23,8 @@ from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import clear_state
 
 OPTIONS = TrainingSettings(
+    tuned="adapters",
+    anchor_vector_weight=5.0,
     epochs=3,
     notes_per_batch=12,
     learning_rate=1e-2,
@@ -222,6 +224,17 @@ def test_adapters_are_merged_in_a_copy(spec: EncoderSpec, data: TrainingData, tm
     assert (folder / "model.safetensors").read_bytes() == (without / "model.safetensors").read_bytes()
     best = folder / "epochs" / str(result.best_epoch)
     assert (best / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+
+
+def test_the_head_of_an_epoch_is_written_out(spec: EncoderSpec, data: TrainingData, tmp_path: Path) -> None:
+    options = TrainingSettings(
+        tuned="head", head_steps=20, head_units=16, average_shares=[], anchors_per_batch=0
+    )
+    result = run(spec, data, options, state_folder=tmp_path / "state", keep_epochs_from=1)
+    folder = publish(tmp_path / "with", result, spec, data, options)
+    assert result.best_epoch == len(result.epoch_folders) == 10
+    last = folder / "epochs" / "10"
+    assert encoder_fingerprint(read_spec(last)) == encoder_fingerprint(read_spec(folder))
 
 
 def test_the_beginning_is_kept_where_it_is_not_the_base_model(
