@@ -81,5 +81,5 @@ def carry_over(
     before = vectors(known.column("embedding"))
     head = load_head(spec, resolve_base(spec.base), before.shape[1])
     with torch.inference_mode():
-        after = through_head(head, torch.from_numpy(before)).numpy()
+        after = through_head(head, torch.from_numpy(before.copy())).numpy()
     store.add(pa.table({"embedding": vector_column(after), "key": known.column("key")}))
