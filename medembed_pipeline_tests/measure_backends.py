@@ -139,7 +139,7 @@ class HeldOutTexts:
         for name in METRICS:
             values = scored[metric_key(name)]
             found[name] = float(values[np.isfinite(values)].mean())
-        found |= task_figures(self._tasks, encoder)
+        found |= task_figures(self._tasks, encoder.encode)
         return found
 
 

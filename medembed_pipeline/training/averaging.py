@@ -98,6 +98,6 @@ def not_kept(row: Row, options: TrainingSettings, choice: EpochChoice) -> str:
         "passages": f"passages may fall by more than {choice.passages_tolerance:g}",
         "similarities": f"similarities of phrases agree to {row['validation_similarities_kept']:.3f}, below "
         f"{options.keep_similarities:g}",
-        "rank": f"effective rank falls to {row['validation_rank_kept']:.0%}, below {options.keep_rank:.0%}",
+        "rank": f"effective rank falls to {row['validation_rank_kept']:.1%}, below {options.keep_rank:.1%}",
     }
     return "; ".join(words[name] for name, excess in beyond(row, options, choice).items() if excess > 0)

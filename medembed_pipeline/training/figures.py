@@ -20,8 +20,8 @@ _COURSES: tuple[tuple[str, str, str, Mapping[str, str]], ...] = (
     (
         "validation",
         "Validation notes",
-        "Retrieval on validation notes, which the model is not trained on. The kept epoch is the best one here by "
-        "the main metric of the verdict.",
+        "Retrieval on validation notes, which the model is not trained on. The line marks what was "
+        "kept: a head's last round, or the best epoch by the main metric of the verdict.",
         {
             "validation_precision_at_5": "precision at 5",
             "validation_map": "MAP",

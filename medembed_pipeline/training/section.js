@@ -25,8 +25,8 @@
     const cell = (column, digits = 3) => ({ numeric: true, cell: (row) => (isNumber(row[column]) ? number(row[column], digits) : "–"), by: (row) => row[column] });
     return [
       element("h3", {}, "What tuning gives, and what it costs"),
-      element("p", { class: "reading" }, `The tuned weights are averaged with the base model's: ${share(taken)} of the tuned model was taken. It is the share with the best figure (${main}) ` +
-        "on the validation notes, among those that keep what the base model knew of them. No task of the verdict takes part in the choice."),
+      element("p", { class: "reading" }, `The tuned weights are averaged with the base model's: ${share(taken)} of the tuned model was taken. It is the smallest share that is ` +
+        `about as good (${main}) on the validation notes as any that keeps what the base model knew of them. No task of the verdict takes part in the choice.`),
       element("div", { class: "pair" },
         specified(app, "finetuned_checkpoint", "gained_by_share"), specified(app, "finetuned_checkpoint", "kept_by_share")),
       table([
