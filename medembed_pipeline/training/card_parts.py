@@ -104,7 +104,7 @@ def limits(encoder: Mapping[str, Any]) -> list[str]:
 def outcome_words(best_epoch: int | None, improved: bool, metric: str) -> str:
     """Which epoch the folder holds."""
     if improved:
-        return f"Epoch {best_epoch} was the best on the validation notes by {metric}, and is what this folder holds."
+        return f"This folder holds epoch {best_epoch}, better than the base model on the validation notes by {metric}."
     return f"No epoch beat the base model on the validation notes by {metric}, so this folder holds the base model."
 
 
