@@ -31,8 +31,10 @@ def base_beneath(checkpoint: Checkpoint, settings: EncoderSettings) -> EncoderSp
         by which the baseline is encoded.
     """
     spec = checkpoint.encoder_spec(settings.long_notes)
+    if not spec.head or spec.long_notes == "windows":
+        return None
     made_from = checkpoint.manifest().get("data_versions", {})
-    if not spec.head or spec.long_notes == "windows" or WARM_START in made_from:
+    if WARM_START in made_from:
         return None
     base = spec_of_settings(settings)
     # In whatever number format it was trained: that changes no head.

@@ -17,7 +17,7 @@ TABLES = {
     "cleaned_notes": {"note_id", "text", "specialties", "document_types", "source_rows", "duplicate_group"},
     "note_splits": {"note_id", "split", "group"},
     "triplets": {"anchor_id", "positive_id", "negative_id", "split", "strategy", "positive_similarity"},
-    "recipe_study": {"number", "state", "score", "learning_rate", "looks"},
+    "recipe_study": {"number", "state", "score", "head_learning_rate", "looks"},
     "classifier_study": {"number", "state", "score", "rung", "validation_map", "looks"},
     "classifier_adapters_study": {"number", "state", "score", "adapter_rank", "validation_map", "looks"},
     "baseline_embeddings": {"note_id", "embedding"},

@@ -137,7 +137,7 @@ def test_its_trials_are_made_and_what_won_is_shown(found: dict[str, Any]) -> Non
 
 def test_the_study_of_the_recipe_is_declared_that_way() -> None:
     studies = declared_studies()
-    assert studies["recipe"].asset == "recipe_study" and "learning_rate" in studies["recipe"].space.names
+    assert studies["recipe"].asset == "recipe_study" and "head_learning_rate" in studies["recipe"].space.names
 
 
 def records(trials: int, objective: Any = hill) -> list[TrialRecord]:

@@ -38,6 +38,7 @@ OPTIONS = TrainingSettings(
     learning_rate=3e-3,
     early_stopping_patience=0,
     tuned="all",
+    anchor_vector_weight=5.0,
     average_shares=[],
 )
 TEXT = "chest pain with fever noted"
