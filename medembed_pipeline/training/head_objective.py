@@ -83,14 +83,11 @@ class HeadObjective(Objective):
     def first_head(self) -> GatedHead:
         """A head that changes nothing yet, and whose gate tells the train notes from the anchors."""
         notes, head = self._windows.vectors, GatedHead(self._encoder.dimensions, self._options.head_units)
-        anchors = self._phrases.vectors if self._phrases is not None else None
         assert notes is not None
-        if anchors is None or not self._options.labels:
-            # Passages alone teach what a note and its parts have in common: nothing is to be told apart.
-            anchors = notes[:0]
         rng = np.random.default_rng((self._options.seed, _TEXTS, 1))
         sample = np.sort(rng.permutation(len(notes))[: 2 * MOST_NOTES_AT_ONCE])
-        head.begin(notes[sample], anchors, seed=self._options.seed)
+        anchors = self._phrases.vectors if self._phrases is not None else None
+        head.begin(notes[sample], notes[:0] if anchors is None else anchors, seed=self._options.seed)
         return head
 
     def steps_of(self, epoch: int) -> list[Batches]:
