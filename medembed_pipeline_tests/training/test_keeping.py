@@ -207,7 +207,7 @@ def test_the_best_share_that_keeps_everything_is_taken() -> None:
     )
     assert share == 0.5 and broken[:3] == ["", "", ""]
     assert "passages may fall by more than 0.04" in broken[3]
-    assert "agree to 0.500" in broken[4] and "falls to 50%" in broken[4]
+    assert "agree to 0.500" in broken[4] and "falls to 50.0%" in broken[4]
 
 
 def test_the_base_model_is_taken_where_nothing_better_keeps_it() -> None:
@@ -215,6 +215,21 @@ def test_the_base_model_is_taken_where_nothing_better_keeps_it() -> None:
     assert taken({0.0: figures(0.5), 0.5: figures(0.5), 1.0: figures(0.4)})[0] == 0
     # Of equal ones the one nearest to the base model; and no passage can be asked, so none is lost.
     assert taken({0.0: figures(0.5), 0.5: figures(0.6, low=None), 1.0: figures(0.6, low=None)})[0] == 0.5
+
+
+def test_a_larger_share_has_to_add_something() -> None:
+    scores = {0.0: 0.5, 0.2: 0.69, 0.4: 0.696, 0.6: 0.7}
+
+    def chosen(gain: float, found: dict[float, float]) -> float:
+        rows = trade_off(
+            [*found][1:], lambda share: {"validation_score": found[share]}, lambda _: "", gain=gain
+        )
+        return next(float(row["share"]) for row in rows if row["taken"])
+
+    assert [chosen(gain, scores) for gain in (0.0, 0.005, 0.02)] == [0.6, 0.4, 0.2]
+    # However little it adds, it is more than nothing; and what adds nothing is not taken.
+    assert chosen(0.005, {0.0: 0.5, 0.5: 0.501, 1.0: 0.503}) == 0.5
+    assert chosen(0.005, {0.0: 0.5, 0.5: 0.499, 1.0: 0.5}) == 0.0
 
 
 def run(
