@@ -23,6 +23,9 @@ ROUNDS = 10
 PASSAGES, PHRASES, STRETCHES = 2048, 2048, 1024
 """Texts that are read, at most. Stretches are as long as a note's beginning: what the gate is likeliest to mistake."""
 
+CUT_NOTES = 10_000
+"""Notes that phrases and stretches are cut out of, at most: their words are all in memory meanwhile."""
+
 MOST_ANCHORS_AT_ONCE = 512
 _TEXTS, _STEP = 11, 12
 _FURTHER = 3.0
@@ -56,8 +59,10 @@ class HeadObjective(Objective):
         own: list[int] = []
         notes = len(self._texts) if options.passage_weight else 0
         for place in (*rng.permutation(notes), *rng.permutation(notes)):
+            if len(own) == PASSAGES:
+                break
             found = passage(self._texts[place], beyond=beyond, words=options.passage_words, rng=rng)
-            if found is not None and len(own) < PASSAGES:
+            if found is not None:
                 texts.append(found)
                 own.append(int(place))
         self._passages = encoder.encode(texts, role="query", token_budget=token_budget)
@@ -134,8 +139,11 @@ class HeadObjective(Objective):
 
     def _anchor_texts(self) -> list[str]:
         rng = np.random.default_rng((self._options.seed, _TEXTS, 2))
-        long = stretches(self._texts, STRETCHES, beyond=self._encoder.spec.max_tokens, rng=rng)
-        return [*phrases(self._texts, PHRASES, rng=rng), *long]
+        texts = self._texts
+        if len(texts) > CUT_NOTES:
+            texts = [texts[place] for place in np.sort(rng.permutation(len(texts))[:CUT_NOTES])]
+        long = stretches(texts, STRETCHES, beyond=self._encoder.spec.max_tokens, rng=rng)
+        return [*phrases(texts, PHRASES, rng=rng), *long]
 
     @staticmethod
     def _noisy(
