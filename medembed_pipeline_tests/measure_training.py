@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from medembed_pipeline.encoder import EncoderSpec, Role, spec_of_settings, vector_dimensions
+from medembed_pipeline.encoder import Role, spec_of_settings
 from medembed_pipeline.encoder.dense import through_head
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.settings import EncoderSettings
@@ -46,6 +46,7 @@ from medembed_pipeline.tasks.task import NotAsked, RankingTask, Task
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.loop import train
 from medembed_pipeline.training.settings import TrainingSettings
+from medembed_pipeline.training.trained_spec import trained_spec
 
 PLAIN: dict[str, Any] = {
     "map_steps": 0,
@@ -182,6 +183,7 @@ class Bench:
         self._kinds = dict(
             zip(notes["note_id"], kinds_by_name(notes["source_rows"], name_of_row), strict=True)
         )
+        self._window = window
         self.base = spec_of_settings(window)
         self.encoder = load_encoder(self.base, precision=precision)
         self._read: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
@@ -227,9 +229,7 @@ class Bench:
     def change(self, before: dict[str, Any], values: dict[str, Any], seed: int) -> dict[str, Any]:
         """Tuned minus base of every figure; of detail and rank the share that is kept."""
         settings = TrainingSettings(**{**values, "seed": seed})
-        maps = settings.map_steps and settings.tuned != "head"
-        dimensions = vector_dimensions(self.base) if maps else 0
-        spec = EncoderSpec(**{**vars(self.base), "projection_dimensions": dimensions})
+        spec = trained_spec(self._window, settings)
         began = time.process_time()
         result = train(spec, self._data, settings, precision=self._precision, known=self._known)
         seconds = time.process_time() - began

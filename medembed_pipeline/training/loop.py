@@ -178,12 +178,13 @@ def train(
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         before = encoder if base is None else load_encoder(base, device=device, precision=precision)
         key = _training_key(spec, base, data, options, encoder, choice)
-        begun = head_to_train(encoder, base) if options.tuned == "head" else None
+        begun = head_to_train(encoder, base, options.tuned)
+        of_head = options.tuned == "head"
         frozen = frozen_layers(encoder, options.tuned_share)
-        if base is None and frozen and not options.dropout and options.tuned != "head":
+        if base is None and frozen and not options.dropout and not of_head:
             # What is the same in the base model, at every step and at every share is computed once.
             read_once(encoder, frozen, [data.texts[note] for note in data.train_ids[:TRIED_NOTES]])
-        if options.tuned == "head":
+        if of_head:
             encoder.reads_whole = True
             objective: Objective = HeadObjective(
                 encoder, before, data, options, token_budget=token_budget, known={} if base else known or {}
@@ -192,9 +193,9 @@ def train(
             objective = Objective(encoder, before, data, options, token_budget=token_budget)
         validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
         seen = validation.seen_by(before)
-        base_weights = plain_weights(before) if options.average_shares and options.tuned != "head" else {}
+        base_weights = plain_weights(before) if options.average_shares and not of_head else {}
         del before
-        if options.tuned != "head" and base is None and encoder.projection is not None and options.map_steps:
+        if not of_head and base is None and encoder.projection is not None and options.map_steps:
             fit_linear_map(encoder, *objective.at_once(known or {}, token_budget=token_budget), options)
         encoder.head.requires_grad_(False)
         if isinstance(objective, HeadObjective):
@@ -232,7 +233,7 @@ def train(
         rows = []
         if options.average_shares and best:
             tuned_weights = plain_weights(encoder)
-            base_weights = unmoved(tuned_weights) if options.tuned == "head" else base_weights
+            base_weights = unmoved(tuned_weights) if of_head else base_weights
 
             def figures_at(share: float) -> dict[str, Any]:
                 encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
@@ -246,7 +247,7 @@ def train(
             )
             share = next(row["share"] for row in rows if row["taken"])
             encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
-            if options.tuned == "head" and not share:
+            if of_head and not share:
                 put_on_head(encoder, None)
         write_out_head(encoder)
     encoder.lower, encoder.reads_whole = None, False
@@ -263,14 +264,22 @@ def train(
     )
 
 
-def head_to_train(encoder: Encoder, base: EncoderSpec | None) -> GatedHead | None:
-    """The head that a training goes on with, taken off the encoder; None for a new one.
+def head_to_train(encoder: Encoder, base: EncoderSpec | None, tuned: str) -> GatedHead | None:
+    """The head that a training goes on with, taken off the encoder; None for a new one, or where none is trained.
 
     Raises
     ------
     MedembedError
-        the base model itself has a head, or the checkpoint that the training goes on from has one of another kind.
+        a head is to be trained and the base model itself has one, or the checkpoint that the training goes on from has
+        one of another kind; or the transformer is to be trained below the head of such a checkpoint.
     """
+    if tuned != "head":
+        if base is not None and len(encoder.head):
+            raise MedembedError(
+                "warm_start: the checkpoint is a head over the base model, which cannot be gone on from by tuning the "
+                "transformer; set warm_start to false, or tuned to 'head'."
+            )
+        return None
     if base is None and len(encoder.head):
         raise MedembedError(
             f"base: {encoder.spec.base} has layers after unit length, as a checkpoint of tuned = 'head' has; name the "

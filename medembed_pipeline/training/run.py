@@ -238,10 +238,12 @@ class Run:
         return {name: parameter.detach().to("cpu", copy=True) for name, parameter in self._trained.items()}
 
     def _save_encoder(self, folder: Path) -> None:
-        """Write the encoder as it now is, as an ordinary model, which a copy of it is made."""
-        encoder = copy.deepcopy(self.encoder)
-        merge_adapters(encoder)
-        write_out_head(encoder)
+        """Write the encoder as it now is, as an ordinary model: what is not one yet becomes one in a copy."""
+        encoder = self.encoder
+        if self.options.tuned in ("adapters", "head"):
+            encoder = copy.deepcopy(encoder)
+            merge_adapters(encoder)
+            write_out_head(encoder)
         save_encoder(encoder, folder)
 
     def _save_if_due(self) -> None:

@@ -24,8 +24,10 @@ class TrainingRecipe(Section):
     )
     triplet_distance: Literal["cosine", "euclidean"] = Field("cosine", description="Of the triplet loss.")
     triplet_margin: float = Field(0.3, gt=0, le=2, description="Of the triplet loss, in that distance.")
-    epochs: int = Field(4, ge=1, le=1000, description="Passes over the train notes, at most.")
-    notes_per_batch: int = Field(64, ge=3, le=65_536, description="Notes in one batch, at most.")
+    epochs: int = Field(4, ge=1, le=1000, description="Without a head: passes over the train notes, at most.")
+    notes_per_batch: int = Field(
+        64, ge=3, le=65_536, description="Without a head: notes in one batch, at most."
+    )
     accumulation_steps: int = Field(1, ge=1, le=4096, description="Batches per step of the optimiser.")
     micro_batch: int = Field(
         0,
@@ -43,8 +45,8 @@ class TrainingRecipe(Section):
         4e-3,
         gt=0,
         le=1,
-        description="Of AdamW, at its peak; about 1e-2 for biases, 1e-3 for all weights, and a quarter of these where "
-        "tuned_share is 1.",
+        description="Without a head: of AdamW, at its peak; about 1e-2 for biases, 1e-3 for all weights, and a quarter "
+        "of these where tuned_share is 1.",
     )
     warmup_share: float = Field(
         0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises."
@@ -128,7 +130,8 @@ class TrainingSettings(TrainingRecipe, table="training"):
         40,
         ge=0,
         le=65_536,
-        description="Phrases of the notes that each step holds to where the base model has them; 0: none.",
+        description="Phrases of the notes that each step holds to where the base model has them, with a head always 512; "
+        "0: none.",
     )
     anchor_similarity_weight: float = Field(
         100.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
@@ -163,7 +166,10 @@ class TrainingSettings(TrainingRecipe, table="training"):
         0, ge=0, le=65_536, description="Size of a linear projection trained after pooling; 0: none."
     )
     early_stopping_patience: int = Field(
-        2, ge=0, le=1000, description="Epochs without a better validation score before it stops; 0: never."
+        2,
+        ge=0,
+        le=1000,
+        description="Without a head: epochs without a better validation score before it stops; 0: never.",
     )
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of batches, dropout and new weights.")
     warm_start: bool = Field(

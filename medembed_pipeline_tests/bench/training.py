@@ -120,17 +120,17 @@ def _read(folder: Path) -> Any:
 
 
 def _ours(folder: Path) -> Work:
-    """The whole recipe: linear map, adapters, passages, anchors, validation and averaging."""
-    from medembed_pipeline.encoder import spec_of_settings, vector_dimensions
+    """The whole recipe: head, passages, anchors, validation and averaging."""
+    from medembed_pipeline.encoder import spec_of_settings
     from medembed_pipeline.encoder.model import load_encoder
     from medembed_pipeline.encoder.settings import EncoderSettings
-    from medembed_pipeline.encoder.spec import EncoderSpec
     from medembed_pipeline.training.loop import train
     from medembed_pipeline.training.settings import TrainingSettings
+    from medembed_pipeline.training.trained_spec import trained_spec
 
     data, scorer = _read(folder), Scorer(_read(folder))
     base = spec_of_settings(EncoderSettings())
-    spec = EncoderSpec(**{**vars(base), "projection_dimensions": vector_dimensions(base)})
+    spec = trained_spec(EncoderSettings(), TrainingSettings())
     before = scorer.score(load_encoder(base, device="cpu").encode(scorer.texts))
 
     def run() -> tuple[Any, float]:

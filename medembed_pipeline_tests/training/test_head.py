@@ -1,6 +1,6 @@
 """The head: it moves notes, leaves other texts where they are, and is written as layers that everybody loads."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from medembed_pipeline.training.head import GatedHead
 from medembed_pipeline.training.head_objective import ROUNDS
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.settings import TrainingSettings
+from medembed_pipeline_tests.training.stopping import Pulled, stop_at
 
 OPTIONS = TrainingSettings(
     tuned="head",
@@ -170,18 +171,6 @@ def test_known_vectors_are_not_computed_again(
     )
 
 
-class Pulled(BaseException):
-    """Stands for whatever ends a run."""
-
-
-def stop_at(step: int) -> Callable[[int, int, float, float], None]:
-    def on_step(done: int, total: int, loss: float, rate: float) -> None:
-        if done == step:
-            raise Pulled
-
-    return on_step
-
-
 def test_stopped_and_resumed_ends_with_the_same_bytes(
     spec: EncoderSpec, data: TrainingData, tmp_path: Path
 ) -> None:
@@ -208,6 +197,15 @@ def test_a_head_upon_a_head_is_refused(spec: EncoderSpec, data: TrainingData, tm
     save_encoder(run(spec, data).encoder, tmp_path)
     with pytest.raises(MedembedError, match="has layers after unit length"):
         run(read_spec(tmp_path), data)
+
+
+def test_the_transformer_is_not_tuned_below_a_head(
+    spec: EncoderSpec, data: TrainingData, tmp_path: Path
+) -> None:
+    save_encoder(run(spec, data).encoder, tmp_path)
+    adapters = OPTIONS.model_copy(update={"tuned": "adapters", "map_steps": 0})
+    with pytest.raises(MedembedError, match="warm_start: the checkpoint is a head"):
+        run(read_spec(tmp_path), data, adapters, base=spec)
 
 
 def test_where_nothing_may_be_lost_there_is_no_head(

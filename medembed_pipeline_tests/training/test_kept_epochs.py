@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from medembed_pipeline.training.checkpoints import Checkpoint
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import clear_state
+from medembed_pipeline_tests.training.stopping import Pulled, stop_at
 
 OPTIONS = TrainingSettings(
     tuned="adapters",
@@ -121,18 +121,6 @@ def test_sentence_transformers_loads_an_epoch(kept: Path, data: TrainingData) ->
     ours = load_encoder(read_spec(folder), device="cpu", precision="float32")
     library = SentenceTransformer(str(folder), device="cpu")
     np.testing.assert_allclose(library.encode(texts), ours.encode(texts), atol=1e-5)
-
-
-class Pulled(BaseException):
-    """Stands for whatever ends a run."""
-
-
-def stop_at(step: int) -> Callable[[int, int, float, float], None]:
-    def on_step(done: int, total: int, loss: float, rate: float) -> None:
-        if done == step:
-            raise Pulled
-
-    return on_step
 
 
 def steps_of_an_epoch(plain: Path) -> int:

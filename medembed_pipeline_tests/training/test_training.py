@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from medembed_pipeline.training.optimization import (
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import STATE_FILE, clear_state
 from medembed_pipeline.training.validation import EpochChoice
+from medembed_pipeline_tests.training.stopping import Pulled, stop_at
 
 # Everything that can be lost is allowed to be: what keeps it has tests of its own.
 OPTIONS = TrainingSettings(
@@ -108,18 +108,6 @@ def test_same_seed_same_bytes_other_seed_other_bytes(
     assert torch.equal(before, torch.get_rng_state())
     assert first == second
     assert weights_hash(run(spec, data, options.model_copy(update={"seed": 8})), tmp_path / "c") != first
-
-
-class Pulled(BaseException):
-    """Stands for whatever ends a run: KeyboardInterrupt, an orchestrator's own interruption."""
-
-
-def stop_at(step: int) -> Callable[[int, int, float, float], None]:
-    def on_step(done: int, total: int, loss: float, rate: float) -> None:
-        if done == step:
-            raise Pulled
-
-    return on_step
 
 
 @pytest.mark.parametrize("step", [1, 4, 6])
