@@ -130,8 +130,8 @@ class TrainingSettings(TrainingRecipe, table="training"):
         40,
         ge=0,
         le=65_536,
-        description="Phrases of the notes that each step holds to where the base model has them, with a head always 512; "
-        "0: none.",
+        description="Phrases of the notes that each step holds to where the base model has them, with a head always "
+        "512; 0: none.",
     )
     anchor_similarity_weight: float = Field(
         100.0, ge=0, le=10_000, description="Of the squared change of the phrases' similarities."
