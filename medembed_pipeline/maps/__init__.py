@@ -1,3 +1,3 @@
 """Maps of embedding space, how far to trust them, and how far each note moved."""
 
-REVISION = "4"
+REVISION = "5"

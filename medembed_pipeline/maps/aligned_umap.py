@@ -1,14 +1,15 @@
 """AlignedUMAP of two models: what stays in truth stays on the map.
 
-The graph and the optimisation are those of umap-learn's `AlignedUMAP` (A. Dadu et al.: Application of Aligned-UMAP
-to longitudinal biomedical studies. Patterns 4, 2023). Its class is not used, for four reasons seen in its source
-(0.5.12):
+The method is that of umap-learn's `AlignedUMAP` (A. Dadu et al.: Application of Aligned-UMAP to longitudinal biomedical
+studies. Patterns 4, 2023), the optimisation that of `umap_layout.py`. The class is not used, for reasons seen in its
+source (0.5.12):
 
 - it searches the neighbours anew, and optimises a map of each model that it then throws away;
 - with two models its relations hold the second map to the first, but not the first to the second
   (`expand_relations` ends one model too early);
 - the minimum distance does not reach the optimisation;
-- its spectral start fails on few notes and on graphs that fall apart.
+- its spectral start fails on few notes and on graphs that fall apart;
+- it takes a minute to be compiled, in every process.
 
 Here the neighbours are the exact ones of the table `neighbors`, both maps hold each other, and both start from
 their own PCA, the tuned one turned onto the baseline.
@@ -17,7 +18,6 @@ their own PCA, the tuned one turned onto the baseline.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,14 +35,12 @@ from medembed_pipeline.maps.projections import (
     principal_components,
     umap_knn,
 )
-from medembed_pipeline.maps.umap_layout import fuzzy_graph
+from medembed_pipeline.maps.umap_layout import curve_of, fuzzy_graph, place_together
 
 REGULARISATION = 0.1
-EPOCHS = 200
+EPOCHS = 300
 
 _START_REACH = 10.0  # umap-learn's: the largest coordinate of a start
-_NEGATIVE_SAMPLES = 5.0  # umap-learn's, per edge
-_WINDOW = 2  # umap-learn walks the offsets -window .. window - 1, and both -1 and +1 are wanted
 
 
 class Space(NamedTuple):
@@ -121,7 +119,6 @@ def aligned_umap(
     MapError
         different numbers of notes, fewer than three, rows that are not of unit length, or neighbours that do not fit.
     """
-    import umap.umap_
     from threadpoolctl import threadpool_limits
 
     rows = [checked_rows(space.embeddings) for space in (baseline, tuned)]
@@ -134,8 +131,7 @@ def aligned_umap(
         starts = _starts(*rows, dimensions=dimensions, seed=seed)
         graphs = [_graph(space, len(rows[0]), neighbors) for space in (baseline, tuned)]
         hold = regularisation * shared_neighbors(*graphs)
-        curve = umap.umap_.find_ab_params(1.0, minimum_distance)
-    layout = functools.partial(lay_out, hold=hold, seed=seed, curve=curve, epochs=epochs)
+    layout = functools.partial(lay_out, hold=hold, seed=seed, curve=curve_of(minimum_distance), epochs=epochs)
     return AlignedMaps(
         layout(graphs, starts),
         layout([graphs[0], graphs[0]], [starts[0], starts[0]]),
@@ -159,87 +155,21 @@ def lay_out(
     curve: tuple[float, float],
     epochs: int,
 ) -> JointMap:
-    """umap-learn's optimisation of aligned maps, for two of them.
+    """Both maps, each holding the other; see `place_together`.
 
-    Parameters
-    ----------
-    graphs
-        two fuzzy neighbour graphs, scipy CSR [n, n].
-    starts
-        two arrays float32 [n, dimensions].
-    hold
-        [n], how strongly each note is held to itself.
-    seed
-        of the negative samples and the order of the maps.
-    curve
-        a and b of UMAP's curve from distance to nearness.
-    epochs
-        steps.
+    Raises
+    ------
+    MapError
+        a place is not finite.
     """
-    from numba import types
-    from numba.typed import List
-    from umap.umap_ import make_epochs_per_sample
-
-    count = len(hold)
-    places = List.empty_list(types.float32[:, ::1])
-    heads, tails = List.empty_list(types.int32[::1]), List.empty_list(types.int32[::1])
-    pace, next_sample = List.empty_list(types.float64[::1]), List.empty_list(types.float32[::1])
-    negative_pace, next_negative = (List.empty_list(types.float32[::1]) for _ in range(2))
-    for graph, start in zip(graphs, starts, strict=True):
-        edges = graph.tocoo()
-        every = make_epochs_per_sample(edges.data, epochs)
-        places.append(np.array(start, dtype=np.float32, order="C"))
-        heads.append(edges.row.astype(np.int32))
-        tails.append(edges.col.astype(np.int32))
-        pace.append(every)
-        next_sample.append(every.astype(np.float32))
-        negative_pace.append(every.astype(np.float32) / np.float32(_NEGATIVE_SAMPLES))
-        next_negative.append(every.astype(np.float32) / np.float32(_NEGATIVE_SAMPLES))
-    # [map, offset to the other map + window, note]: the first holds to the next, the second to the one before.
-    relations = np.full((2, 2 * _WINDOW + 1, count), -1, dtype=np.int32)
-    relations[0, _WINDOW + 1] = relations[1, _WINDOW - 1] = np.arange(count)
-    strength = np.zeros(relations.shape, dtype=np.float32)
-    strength[0, _WINDOW + 1] = strength[1, _WINDOW - 1] = hold
-    state = np.random.default_rng(seed).integers(-(2**31) + 2, 2**31 - 2, size=3).astype(np.int64)
-    epoch_step = _compiled_epoch()
-    for epoch in range(epochs):
-        epoch_step(
-            places,
-            places,
-            heads,
-            tails,
-            pace,
-            curve[0],
-            curve[1],
-            strength,
-            relations,
-            state,
-            1.0,
-            1.0,
-            starts[0].shape[1],
-            True,
-            1.0 - max(epoch - 1, 0) / epochs,
-            negative_pace,
-            next_negative,
-            next_sample,
-            epoch,
-        )
-    found = JointMap(*(np.asarray(one, dtype=np.float64) for one in places))
+    placed = place_together(graphs, starts, hold=hold, curve=curve, seed=seed, steps=epochs)
+    found = JointMap(*(one.astype(np.float64) for one in placed))
     if not all(np.isfinite(one).all() for one in found):
         raise MapError(
-            f"the aligned {starts[0].shape[1]}-D map of {count} notes did not converge. "
+            f"the aligned {starts[0].shape[1]}-D map of {len(hold)} notes did not converge. "
             "Try another number of UMAP neighbours or a weaker regularisation."
         )
     return found
-
-
-@functools.cache
-def _compiled_epoch() -> Callable[..., None]:
-    """umap-learn's step, compiled once a process; its own driver compiles it at every call, for several threads."""
-    import numba
-    from umap.layouts import _optimize_layout_aligned_euclidean_single_epoch as step
-
-    return numba.njit(fastmath=True)(step)
 
 
 def _graph(space: Space, count: int, neighbors: int) -> Any:

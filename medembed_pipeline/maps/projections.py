@@ -39,7 +39,7 @@ _UNIT_LENGTH_TOLERANCE = 1e-2
 _LIBRARIES: dict[str, tuple[str, ...]] = {
     "pca": (),
     "tsne": ("scipy.sparse", "sklearn.manifold"),
-    "umap": ("umap",),
+    "umap": ("scipy.sparse",),
 }
 
 

@@ -21,7 +21,7 @@ PACKAGES = (
     "numpy",
     "scipy",
     "scikit-learn",
-    "umap-learn",
+    "numba",
     "cleanlab",
     "pyarrow",
 )

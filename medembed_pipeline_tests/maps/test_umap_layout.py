@@ -7,48 +7,13 @@ import pytest
 import umap
 from scipy.sparse import csr_matrix
 from sklearn.manifold import trustworthiness
-from umap.umap_ import find_ab_params, make_epochs_per_sample
+from umap.umap_ import find_ab_params, fuzzy_simplicial_set
 
+from medembed_pipeline.maps.aligned_umap import Space as MapSpace
 from medembed_pipeline.maps.projections import neighbors_with_itself, project, umap_knn
-from medembed_pipeline.maps.umap_layout import Float32Array, fuzzy_graph, place_notes
-from medembed_pipeline_tests.maps.conftest import Space, make_space
-
-
-def plain_places(graph: csr_matrix, start: Float32Array, *, seed: int, steps: int) -> np.ndarray:
-    """Word for word what the module says, in float64 and without numba."""
-    count, dimensions = start.shape
-    a, b = find_ab_params(1.0, 0.1)
-    edges = graph.tocoo()
-    often = edges.data >= edges.data.max() / steps
-    heads, tails = edges.row[often], edges.col[often]
-    pace = make_epochs_per_sample(edges.data[often], steps).astype(np.float32)
-    places = 10.0 * (start - start.min(axis=0)) / (start.max(axis=0) - start.min(axis=0))
-    places = places.astype(np.float64)
-    states = [int(one) for one in np.random.default_rng(seed).integers(2**63, size=count, dtype=np.uint64)]
-    turn = pace.copy()
-    for step in range(steps):
-        rate = 1 - step / steps
-        for edge in np.flatnonzero(turn <= step).tolist():
-            note, other = int(heads[edge]), int(tails[edge])
-            turn[edge] += pace[edge]
-            apart = places[note] - places[other]
-            square = float(apart @ apart)
-            if square > 0:
-                force = -2 * a * b * square ** (b - 1) / (a * square**b + 1)
-                moved = np.clip(force * apart, -4, 4) * rate
-                places[note] += moved
-                places[other] -= moved
-            pushed = np.zeros(dimensions)
-            for _ in range(5):
-                states[note] = (states[note] * 6364136223846793005 + 1442695040888963407) % 2**64
-                chosen = ((states[note] >> 32) * count) >> 32
-                apart = places[note] - places[chosen]
-                square = float(apart @ apart)
-                if chosen != note and square > 0:
-                    force = 2 * b / ((0.001 + square) * (a * square**b + 1))
-                    pushed += np.clip(force * apart, -4, 4) * rate
-            places[note] += pushed
-    return places
+from medembed_pipeline.maps.umap_layout import curve_of, fuzzy_graph, place_notes
+from medembed_pipeline_tests.maps.conftest import Space, make_space, space_of
+from medembed_pipeline_tests.maps.plain_umap import plain_places
 
 
 def graph_of(space: Space) -> csr_matrix:
@@ -56,6 +21,47 @@ def graph_of(space: Space) -> csr_matrix:
         space.indices, space.similarities, count=len(space.embeddings), method="umap"
     )
     return fuzzy_graph(*umap_knn(*known, 15))
+
+
+def plain_notes(graph: csr_matrix, start: np.ndarray, *, seed: int, steps: int) -> np.ndarray:
+    wide = 10.0 * (start - start.min(axis=0)) / (start.max(axis=0) - start.min(axis=0))
+    curve = find_ab_params(1.0, 0.1)
+    return plain_places([graph], [wide], hold=np.zeros(len(start)), curve=curve, seed=seed, steps=steps)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        space_of(make_space(40).embeddings),
+        space_of(make_space(300, seed=1).embeddings),
+        space_of(make_space(4).embeddings),
+        # Equal notes, and notes that are far from all others.
+        space_of(np.repeat(np.eye(4), 5, axis=0)),
+        space_of(np.vstack([np.repeat(np.eye(6), 3, axis=0), np.random.default_rng(0).normal(size=(30, 6))])),
+    ],
+    ids=["40", "300", "4", "equal", "some equal"],
+)
+def test_the_graph_is_umap_learns(space: MapSpace) -> None:
+    known = neighbors_with_itself(
+        space.neighbor_indices, space.neighbor_similarities, count=len(space.embeddings), method="umap"
+    )
+    indices, distances = umap_knn(*known, 15)
+    theirs, _, _ = fuzzy_simplicial_set(
+        np.zeros((len(indices), 1)),
+        indices.shape[1],
+        None,
+        "cosine",
+        knn_indices=indices,
+        knn_dists=distances,
+    )
+    ours = fuzzy_graph(indices, distances)
+    np.testing.assert_allclose(ours.toarray(), theirs.toarray(), atol=1e-4)
+    assert ours.dtype == np.float32 and (ours.data > 0).all()
+
+
+@pytest.mark.parametrize("minimum_distance", [0.0, 0.1, 0.5, 0.99])
+def test_the_curve_is_umap_learns(minimum_distance: float) -> None:
+    np.testing.assert_allclose(curve_of(minimum_distance), find_ab_params(1.0, minimum_distance), rtol=1e-4)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
@@ -66,9 +72,9 @@ def test_few_steps_lead_where_plain_ones_lead(dimensions: int, seed: int) -> Non
     start = np.random.default_rng(seed).normal(size=(40, dimensions)).astype(np.float32)
     for steps, near in ((2, 1e-4), (3, 2e-2)):
         ours = place_notes(graph, start, minimum_distance=0.1, seed=seed, steps=steps)
-        plain = plain_places(graph, start, seed=seed, steps=steps)
+        plain = plain_notes(graph, start, seed=seed, steps=steps)
         np.testing.assert_allclose(ours, plain, atol=near)
-        assert np.abs(ours - plain_places(graph, start, seed=seed, steps=1)).max() > 0.5
+        assert np.abs(ours - plain_notes(graph, start, seed=seed, steps=1)).max() > 0.5
 
 
 def test_another_seed_draws_other_notes() -> None:
