@@ -237,7 +237,7 @@ def fine_tune(
 def known_vectors(
     work: AssetIO, data: TrainingData, spec: EncoderSpec, encoder: EncoderSettings
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """The base model's vectors of the train notes, by id, where `baseline_embeddings` holds the very ones."""
+    """Base vectors of train and validation notes, by id, where `baseline_embeddings` holds the very ones."""
     baseline = work.lake.table("baseline_embeddings")
     base = replace(spec, projection_dimensions=0)
     if baseline.footer.recipe.inputs.get("model") != encoder_fingerprint(base, precision=encoder.precision):
@@ -247,7 +247,7 @@ def known_vectors(
     if spec.projection_dimensions not in (0, matrix.shape[1]):
         # A projection of another size is no identity to begin with: its vectors are others.
         return {}
-    wanted = set(data.train_ids)
+    wanted = {*data.train_ids, *data.validation_ids}
     rows = zip(found.column("note_id").to_pylist(), matrix, strict=True)
     return {note: vector for note, vector in rows if note in wanted}
 

@@ -14,6 +14,7 @@ from medembed_pipeline.training.batches import Batches
 from medembed_pipeline.training.cuttings import passage, phrases, stretches
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.head import GatedHead, spread
+from medembed_pipeline.training.known_vectors import read_whole
 from medembed_pipeline.training.objective import MOST_NOTES_AT_ONCE, BatchWork, Objective
 from medembed_pipeline.training.settings import TrainingSettings
 
@@ -22,6 +23,9 @@ ROUNDS = 10
 
 PASSAGES, PHRASES, STRETCHES = 2048, 2048, 1024
 """Texts that are read, at most. Stretches are as long as a note's beginning: what the gate is likeliest to mistake."""
+
+PHRASES_OF_NOTE, STRETCHES_OF_NOTE = 4, 1
+"""As many for each note, where there are fewer notes."""
 
 CUT_NOTES = 10_000
 """Notes that phrases and stretches are cut out of, at most: their words are all in memory meanwhile."""
@@ -38,7 +42,7 @@ class HeadObjective(Objective):
     Parameters
     ----------
     known
-        vectors of train notes by id, by this very encoder; the others are encoded.
+        vectors of train notes by id, by this very encoder; the others are read.
     """
 
     def __init__(
@@ -124,26 +128,18 @@ class HeadObjective(Objective):
         return BatchWork(parts, self._loss_of(batch, row[self._own[asked]], before))
 
     def _read_notes(self, token_budget: int | None) -> Windows:
-        """The notes' vectors: those that are known, where a note is one window."""
-        encoder = self._encoder
-        if encoder.spec.long_notes == "windows" or self._options.training_tokens:
+        if self._options.training_tokens:
             return super()._read_notes(token_budget)
-        unknown = [place for place, note in enumerate(self._ids) if note not in self._known]
-        found = encoder.encode([self._texts[place] for place in unknown], token_budget=token_budget)
-        vectors = np.empty((len(self._ids), encoder.dimensions), dtype=np.float32)
-        vectors[unknown] = found
-        for place, note in enumerate(self._ids):
-            if note in self._known:
-                vectors[place] = self._known[note]
-        return Windows.of_vectors(vectors)
+        return read_whole(self._encoder, self._ids, self._texts, self._known, token_budget=token_budget)
 
     def _anchor_texts(self) -> list[str]:
         rng = np.random.default_rng((self._options.seed, _TEXTS, 2))
-        texts = self._texts
-        if len(texts) > CUT_NOTES:
-            texts = [texts[place] for place in np.sort(rng.permutation(len(texts))[:CUT_NOTES])]
-        long = stretches(texts, STRETCHES, beyond=self._encoder.spec.max_tokens, rng=rng)
-        return [*phrases(texts, PHRASES, rng=rng), *long]
+        texts, notes = self._texts, len(self._texts)
+        if notes > CUT_NOTES:
+            texts = [texts[place] for place in np.sort(rng.permutation(notes)[:CUT_NOTES])]
+        count = min(STRETCHES, STRETCHES_OF_NOTE * notes)
+        long = stretches(texts, count, beyond=self._encoder.spec.max_tokens, rng=rng)
+        return [*phrases(texts, min(PHRASES, PHRASES_OF_NOTE * notes), rng=rng), *long]
 
     @staticmethod
     def _noisy(

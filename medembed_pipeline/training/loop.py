@@ -151,7 +151,7 @@ def train(
     base
         the model whose knowledge is to be kept; None where it is the one that the training begins with.
     known
-        vectors of train notes by id, by the very model that the training begins with; the others are computed.
+        vectors of notes by id, by the very model that the training begins with; the others are computed.
     log_every_steps
         steps between two calls of `on_step`.
     on_step
@@ -184,19 +184,20 @@ def train(
         if base is None and frozen and not options.dropout and not of_head:
             # What is the same in the base model, at every step and at every share is computed once.
             read_once(encoder, frozen, [data.texts[note] for note in data.train_ids[:TRIED_NOTES]])
+        known = {} if base else known or {}
         if of_head:
             encoder.reads_whole = True
             objective: Objective = HeadObjective(
-                encoder, before, data, options, token_budget=token_budget, known={} if base else known or {}
+                encoder, before, data, options, token_budget=token_budget, known=known
             )
         else:
             objective = Objective(encoder, before, data, options, token_budget=token_budget)
-        validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget)
+        validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget, known=known)
         seen = validation.seen_by(before)
         base_weights = plain_weights(before) if options.average_shares and not of_head else {}
         del before
         if not of_head and base is None and encoder.projection is not None and options.map_steps:
-            fit_linear_map(encoder, *objective.at_once(known or {}, token_budget=token_budget), options)
+            fit_linear_map(encoder, *objective.at_once(known, token_budget=token_budget), options)
         encoder.head.requires_grad_(False)
         if isinstance(objective, HeadObjective):
             put_on_head(encoder, begun or objective.first_head())

@@ -1,5 +1,6 @@
 """The validation notes, and the figures of an encoder on them: what chooses the epoch, and how far it may go."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from medembed_pipeline.evaluation.vectors import effective_rank
 from medembed_pipeline.training.batches import note_batches, triplets_within
 from medembed_pipeline.training.cuttings import passage, phrases
 from medembed_pipeline.training.data import TrainingData, membership, triplet_positions
+from medembed_pipeline.training.known_vectors import read_whole
 from medembed_pipeline.training.objective import loss_of_labels
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import (
@@ -48,7 +50,13 @@ class Seen:
 
 
 class ValidationNotes:
-    """Notes that nothing was learned from, and what is asked about them."""
+    """Notes that nothing was learned from, and what is asked about them.
+
+    Parameters
+    ----------
+    known
+        vectors of notes by id, by this very encoder, which an encoder that reads whole need not read.
+    """
 
     def __init__(
         self,
@@ -58,6 +66,7 @@ class ValidationNotes:
         choice: EpochChoice,
         *,
         token_budget: int | None,
+        known: Mapping[str, npt.NDArray[np.float32]] | None = None,
     ) -> None:
         self._options = options
         self._choice = choice
@@ -94,7 +103,10 @@ class ValidationNotes:
         self._passages = len(passages)
         self._own = np.array([position for position, text in cut if text is not None], dtype=np.int64)
         asked = [*passages, *phrases([texts[row] for row in self._wanted], PHRASES, rng=rng)]
-        self._notes = encoder.read(encoder.tokenize(texts), token_budget=token_budget)
+        if encoder.reads_whole:
+            self._notes = read_whole(encoder, note_ids, texts, known or {}, token_budget=token_budget)
+        else:
+            self._notes = encoder.read(encoder.tokenize(texts), token_budget=token_budget)
         # What is searched with, as in the training and in the tasks.
         self._asked = encoder.read(encoder.tokenize(asked, role="query"), token_budget=token_budget)
 
