@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 DIMENSIONS = 1280
 SIZE = 224
@@ -46,15 +47,20 @@ class _Convolution(nn.Conv2d):
                 missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
                 padding += [missing // 2, missing - missing // 2]
             inputs = functional.pad(inputs, padding)
-        return functional.conv2d(inputs, self.weight, None, self.stride, 0, 1, self.groups)
+        return functional.conv2d(inputs, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> _Convolution:
     return _Convolution(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
 
-def _norm(channels: int) -> nn.BatchNorm2d:
+def _norm(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def _fused(convolution: _Convolution, norm: nn.Module) -> tuple[_Convolution, nn.Module]:
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(convolution, norm), nn.Identity()
 
 
 class _Block(nn.Module):
@@ -70,6 +76,13 @@ class _Block(nn.Module):
         self._project_conv = _convolution(wide, outputs, 1)
         self._bn2 = _norm(outputs)
         self._skips = stride == 1 and inputs == outputs
+
+    def fuse(self) -> None:
+        """See `EfficientNetLite0.fuse`."""
+        if self._expand_conv is not None and self._bn0 is not None:
+            self._expand_conv, self._bn0 = _fused(self._expand_conv, self._bn0)
+        self._depthwise_conv, self._bn1 = _fused(self._depthwise_conv, self._bn1)
+        self._project_conv, self._bn2 = _fused(self._project_conv, self._bn2)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         states = inputs
@@ -96,6 +109,14 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _norm(DIMENSIONS)
         self._fc = nn.Linear(DIMENSIONS, 1000)
 
+    def fuse(self) -> None:
+        """Let each convolution do what the normalisation after it does, once the weights are there."""
+        self._conv_stem, self._bn0 = _fused(self._conv_stem, self._bn0)
+        self._conv_head, self._bn1 = _fused(self._conv_head, self._bn1)
+        for block in self._blocks:
+            assert isinstance(block, _Block)
+            block.fuse()
+
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features, float32 [n, 1280], before the classifier.
 
@@ -104,7 +125,9 @@ class EfficientNetLite0(nn.Module):
         pictures
             float32 [n, 3, height, width], normalised by MEAN and SCALE.
         """
-        states = functional.relu6(self._bn0(self._conv_stem(pictures)))
+        # Depthwise convolutions on a CPU take half the time where the channels of a pixel lie side by side.
+        states = pictures.contiguous(memory_format=torch.channels_last)
+        states = functional.relu6(self._bn0(self._conv_stem(states)))
         states = self._blocks(states)
         states = functional.relu6(self._bn1(self._conv_head(states)))
         return states.mean(dim=(2, 3))
@@ -125,4 +148,6 @@ def load_efficientnet_lite0(weights: Path) -> EfficientNetLite0:
     """
     network = EfficientNetLite0()
     network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return network.eval()
+    network.eval().fuse()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network

@@ -13,6 +13,7 @@ from torch import nn
 from medembed_pipeline.encoder.devices import resolve_device
 from medembed_pipeline.encoder.efficientnet_lite import DIMENSIONS, MEAN, SCALE, load_efficientnet_lite0
 from medembed_pipeline.encoder.image_spec import ImageEncoderSpec, bundled_image_weights, resolve_image_base
+from medembed_pipeline.encoder.memory import keep_freed_memory
 from medembed_pipeline.encoder.spec import BUNDLED
 from medembed_pipeline.errors import MedembedError
 
@@ -81,6 +82,7 @@ def load_image_encoder(spec: ImageEncoderSpec, *, device: str = "auto") -> Image
     MedembedError
         see `resolve_image_base` and `resolve_device`; also when the folder lacks weights or preprocessing.
     """
+    keep_freed_memory()
     where = resolve_device(device)
     if spec.base == BUNDLED:
         return _Bundled(spec.size, where)
