@@ -12,9 +12,10 @@ from medembed_pipeline.encoder.model import Encoder
 from medembed_pipeline.encoder.tokens import Windows
 from medembed_pipeline.training.batches import Batches
 from medembed_pipeline.training.cuttings import passage, phrases, stretches
-from medembed_pipeline.training.data import TrainingData
+from medembed_pipeline.training.data import TrainingData, jaccard
 from medembed_pipeline.training.head import GatedHead, spread
 from medembed_pipeline.training.known_vectors import read_whole
+from medembed_pipeline.training.losses import detail_loss
 from medembed_pipeline.training.objective import MOST_NOTES_AT_ONCE, BatchWork, Objective
 from medembed_pipeline.training.settings import TrainingSettings
 
@@ -111,6 +112,7 @@ class HeadObjective(Objective):
         rng = np.random.default_rng((*seed, 1))
         notes = self._windows.chosen(self._windows_of(batch, epoch))
         assert notes.vectors is not None
+        as_read = torch.from_numpy(notes.vectors)
         notes = Windows.of_vectors(self._noisy(rng, self._noise, notes.vectors)[0])
         row = np.full(self.notes, -1, dtype=np.int64)
         row[batch] = np.arange(len(batch))
@@ -125,7 +127,17 @@ class HeadObjective(Objective):
             held, moved = self._noisy(rng, _FURTHER * self._noise, anchors, places)
             parts.append(Windows.of_vectors(held))
             before = torch.from_numpy(moved)
-        return BatchWork(parts, self._loss_of(batch, row[self._own[asked]], before))
+        loss_of = self._loss_of(batch, row[self._own[asked]], before)
+        if not (options.labels and options.detail_weight):
+            return BatchWork(parts, loss_of)
+        overlap = torch.from_numpy(jaccard(self._members[batch])).to(self._encoder.device)
+        as_read = as_read.to(overlap)
+
+        def with_detail(vectors: torch.Tensor) -> torch.Tensor:
+            lost = detail_loss(vectors[: len(batch)], as_read, overlap, temperature=options.temperature)
+            return loss_of(vectors) + options.detail_weight * lost
+
+        return BatchWork(parts, with_detail)
 
     def _read_notes(self, token_budget: int | None) -> Windows:
         if self._options.training_tokens:

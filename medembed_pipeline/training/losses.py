@@ -1,4 +1,4 @@
-"""The two losses. Both take unit vectors of the notes of one batch."""
+"""The losses. All take unit vectors of the texts of one batch."""
 
 import torch
 from torch import nn
@@ -137,3 +137,37 @@ def anchoring_loss(
     relations = ((vectors @ vectors.T - before @ before.T) ** 2).mean()
     places = (1 - (vectors * before).sum(dim=1)).mean()
     return similarity_weight * relations + vector_weight * places
+
+
+def detail_loss(
+    vectors: torch.Tensor, before: torch.Tensor, overlap: torch.Tensor, *, temperature: float
+) -> torch.Tensor:
+    """What is lost of the order among notes that share a label.
+
+    Each note has a distribution over the notes that share a label with it, by exp(s_ij / t). The loss is the mean
+    Kullback-Leibler divergence of the one now from the one before (Hinton, Vinyals & Dean, Distilling the Knowledge in
+    a Neural Network, 2015, section 2, with similarities for logits). Notes of other labels play no part.
+
+    Parameters
+    ----------
+    vectors
+        float32 [n, d], L2-normalised.
+    before
+        float32 [n, d], L2-normalised: the base model's of the same notes.
+    overlap
+        float32 [n, n], above 0 where two notes share a label. The diagonal is not looked at.
+    temperature
+        t, above 0.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 scalar; 0 (with a gradient of 0) where no two notes share a label.
+    """
+    itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    apart = (overlap <= 0) | itself
+    wanted = torch.log_softmax((before @ before.T / temperature).masked_fill(apart, -1e9), dim=1)
+    found = torch.log_softmax((vectors @ vectors.T / temperature).masked_fill(apart, -1e9), dim=1)
+    some = ~apart.all(dim=1)
+    per_note = (wanted.exp() * (wanted - found)).sum(dim=1)
+    return (per_note * some).sum() / some.sum().clamp_min(1)

@@ -139,6 +139,13 @@ class TrainingSettings(TrainingRecipe, table="training"):
     anchor_vector_weight: float = Field(
         50.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
     )
+    detail_weight: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="With a head: of the loss by which notes that share a specialty keep the order of their "
+        "similarities; 0.3 where detail is lost. 0: none.",
+    )
     average_shares: list[float] = Field(
         [0.2, 0.4, 0.6, 0.7, 0.8, 1.0],
         description="Shares of the tuned weights that are tried, averaged with the base model's; the best on the "

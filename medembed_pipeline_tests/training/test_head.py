@@ -154,7 +154,8 @@ def test_known_vectors_are_not_computed_again(
     spec: EncoderSpec, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = load_encoder(spec, precision="float32")
-    known = dict(zip(data.train_ids, base.encode([data.texts[note] for note in data.train_ids]), strict=True))
+    ids = [*data.train_ids, *data.validation_ids]
+    known = dict(zip(ids, base.encode([data.texts[note] for note in ids]), strict=True))
     seen: list[int] = []
     encode = Encoder.encode
 
@@ -164,7 +165,8 @@ def test_known_vectors_are_not_computed_again(
 
     monkeypatch.setattr(Encoder, "encode", counted)
     with_known = run(spec, data, known=known)
-    assert seen[0] == 0
+    # Neither train nor validation notes; these have no passages.
+    assert seen == [0, 0, 0]
     texts = list(data.texts.values())
     np.testing.assert_allclose(
         with_known.encoder.encode(texts), run(spec, data).encoder.encode(texts), atol=1e-4
@@ -227,6 +229,25 @@ def test_each_part_can_be_switched_off(spec: EncoderSpec, data: TrainingData, ch
     options = OPTIONS.model_copy(update={changed: off[changed]})
     result = run(spec, data, options)
     assert all(np.isfinite(row["train_loss"]) for row in result.history[1:])
+
+
+def test_detail_is_kept_where_it_is_asked_for(spec: EncoderSpec, data: TrainingData) -> None:
+    ids = data.train_ids
+    texts, names = [data.texts[note] for note in ids], [set(data.specialties[note]) for note in ids]
+    alike = np.array(
+        [
+            [a != b and bool(a_names & b_names) for b, b_names in enumerate(names)]
+            for a, a_names in enumerate(names)
+        ]
+    )
+    before = load_encoder(spec, precision="float32").encode(texts)
+    options = OPTIONS.model_copy(update={"average_shares": []})
+
+    def kept(weight: float) -> float:
+        after = run(spec, data, options.model_copy(update={"detail_weight": weight})).encoder.encode(texts)
+        return float(np.corrcoef((before @ before.T)[alike], (after @ after.T)[alike])[0, 1])
+
+    assert kept(10.0) > kept(0.0) + 0.05
 
 
 def test_windows_of_long_notes(spec: EncoderSpec, data: TrainingData, tmp_path: Path) -> None:

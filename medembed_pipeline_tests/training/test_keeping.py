@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
+from scipy.stats import entropy
 
 from medembed_pipeline.encoder import EncoderSpec
 from medembed_pipeline.encoder.model import load_encoder
@@ -18,7 +20,7 @@ from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.cuttings import LONGEST, SHORTEST, passage, phrases
 from medembed_pipeline.training.loop import TrainingResult, train
-from medembed_pipeline.training.losses import anchoring_loss, passage_loss
+from medembed_pipeline.training.losses import anchoring_loss, detail_loss, passage_loss
 from medembed_pipeline.training.objective import BatchWork, Objective, reading_windows
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice, passage_rank_scores, similarities_kept
@@ -72,6 +74,27 @@ def test_the_loss_of_anchoring_is_its_definition_and_zero_where_nothing_moved(se
     assert float(anchoring_loss(same, same, similarity_weight=7.0, vector_weight=3.0)) == pytest.approx(
         0, abs=1e-5
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), count=st.integers(2, 8), labels=st.integers(1, 3))
+def test_the_loss_of_detail_is_its_definition(seed: int, count: int, labels: int) -> None:
+    rng = np.random.default_rng(seed)
+    now, before = unit(rng, count), unit(rng, count)
+    label = rng.integers(labels, size=count)
+    overlap = torch.from_numpy((label[:, None] == label).astype(np.float32))
+    expected = []
+    for note in range(count):
+        mates = [other for other in range(count) if other != note and label[other] == label[note]]
+        if mates:
+            wanted, found = (softmax(10 * rows[mates] @ rows[note]) for rows in (before, now))
+            expected.append(entropy(wanted, found))
+    vectors, same = torch.from_numpy(now).requires_grad_(), torch.from_numpy(before)
+    loss = detail_loss(vectors, same, overlap, temperature=0.1)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(np.mean(expected) if expected else 0, abs=1e-4)
+    assert vectors.grad is not None and bool(vectors.grad.isfinite().all())
+    assert float(detail_loss(same, same, overlap, temperature=0.1)) == pytest.approx(0, abs=1e-5)
 
 
 def test_without_texts_the_losses_are_zero_and_have_a_gradient() -> None:
