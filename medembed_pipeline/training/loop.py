@@ -14,34 +14,21 @@ import torch
 
 from medembed_pipeline.encoder.devices import resolve_device
 from medembed_pipeline.encoder.fingerprint import encoder_fingerprint
-from medembed_pipeline.encoder.lower_layers import LowerLayers
 from medembed_pipeline.encoder.model import Encoder, load_encoder
 from medembed_pipeline.encoder.spec import EncoderSpec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.training import REVISION
-from medembed_pipeline.training.adapters import add_adapters, merge_adapters
+from medembed_pipeline.training.adapters import merge_adapters
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.data import TrainingData
-from medembed_pipeline.training.head import GatedHead, put_on_head, take_off_head, unmoved, write_out_head
-from medembed_pipeline.training.head_objective import HeadObjective
-from medembed_pipeline.training.linear_map import fit_linear_map
-from medembed_pipeline.training.objective import Objective
-from medembed_pipeline.training.optimization import (
-    freeze_all_but_head,
-    freeze_lowest,
-    frozen_layers,
-    plain_weights,
-    switch_dropout_off,
-    tune_biases,
-)
+from medembed_pipeline.training.optimization import plain_weights
 from medembed_pipeline.training.reporter import OnStep, Reporter
 from medembed_pipeline.training.run import OnEpoch, Run
 from medembed_pipeline.training.settings import TrainingSettings
+from medembed_pipeline.training.tuning import Tuning, tuning_of
 from medembed_pipeline.training.validation import EpochChoice
-from medembed_pipeline.training.validation_notes import ValidationNotes
-
-TRIED_NOTES = 8
+from medembed_pipeline.training.validation_notes import Seen, ValidationNotes
 
 
 @dataclass(frozen=True)
@@ -178,37 +165,13 @@ def train(
         encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         before = encoder if base is None else load_encoder(base, device=device, precision=precision)
         key = _training_key(spec, base, data, options, encoder, choice)
-        begun = head_to_train(encoder, base, options.tuned)
-        of_head = options.tuned == "head"
-        frozen = frozen_layers(encoder, options.tuned_share)
-        if base is None and frozen and not options.dropout and not of_head:
-            # What is the same in the base model, at every step and at every share is computed once.
-            read_once(encoder, frozen, [data.texts[note] for note in data.train_ids[:TRIED_NOTES]])
+        tuning = tuning_of(encoder, options, starts_at_base=base is None)
         known = {} if base else known or {}
-        if of_head:
-            encoder.reads_whole = True
-            objective: Objective = HeadObjective(
-                encoder, before, data, options, token_budget=token_budget, known=known
-            )
-        else:
-            objective = Objective(encoder, before, data, options, token_budget=token_budget)
+        objective = tuning.read(before, data, known, token_budget=token_budget)
         validation = ValidationNotes(encoder, data, options, choice, token_budget=token_budget, known=known)
         seen = validation.seen_by(before)
-        base_weights = plain_weights(before) if options.average_shares and not of_head else {}
         del before
-        if not of_head and base is None and encoder.projection is not None and options.map_steps:
-            fit_linear_map(encoder, *objective.at_once(known, token_budget=token_budget), options)
-        encoder.head.requires_grad_(False)
-        if isinstance(objective, HeadObjective):
-            put_on_head(encoder, begun or objective.first_head())
-            freeze_all_but_head(encoder)
-        elif options.tuned == "adapters":
-            add_adapters(encoder, rank=options.lora_rank, frozen_layers=frozen)
-        elif options.tuned == "biases":
-            tune_biases(encoder)
-        freeze_lowest(encoder, frozen)
-        if not options.dropout:
-            switch_dropout_off(encoder)
+        tuning.begin()
         run = Run(
             encoder,
             options,
@@ -225,33 +188,15 @@ def train(
         resumed_at = run.resume()
         with _bar(run.total_steps, resumed_at, shown=progress) as advance:
             run.until_done(Reporter(run, advance, on_step, log_every_steps), on_epoch)
-        best = run.position.best_epoch
+        best, rows = run.position.best_epoch, []
         if run.position.best_weights is None:
             encoder = load_encoder(spec, device=device, precision=precision, seed=options.seed)
         else:
             run.put_weights(run.position.best_weights)
             merge_adapters(encoder)
-        rows = []
-        if options.average_shares and best:
-            tuned_weights = plain_weights(encoder)
-            base_weights = unmoved(tuned_weights) if of_head else base_weights
-
-            def figures_at(share: float) -> dict[str, Any]:
-                encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
-                return validation.figures(validation.seen_by(encoder) if share else seen, seen)
-
-            rows = trade_off(
-                options.average_shares,
-                figures_at,
-                lambda row: not_kept(row, options, choice),
-                gain=options.average_gain,
-            )
-            share = next(row["share"] for row in rows if row["taken"])
-            encoder.load_state_dict(averaged(base_weights, tuned_weights, share))
-            if of_head and not share:
-                put_on_head(encoder, None)
-        write_out_head(encoder)
-    encoder.lower, encoder.reads_whole = None, False
+            if options.average_shares:
+                rows = _averaged_with_base(encoder, tuning, validation, seen, options, choice)
+            tuning.end(next((row["share"] for row in rows if row["taken"]), 1.0))
     return TrainingResult(
         encoder=encoder.eval(),
         history=run.position.history,
@@ -265,40 +210,30 @@ def train(
     )
 
 
-def head_to_train(encoder: Encoder, base: EncoderSpec | None, tuned: str) -> GatedHead | None:
-    """The head that a training goes on with, taken off the encoder; None for a new one, or where none is trained.
+def _averaged_with_base(
+    encoder: Encoder,
+    tuning: Tuning,
+    validation: ValidationNotes,
+    before: Seen,
+    options: TrainingSettings,
+    choice: EpochChoice,
+) -> list[dict[str, Any]]:
+    """Give the encoder the weights of the share that is taken; the rows of all shares, see `averaging.trade_off`."""
+    tuned = plain_weights(encoder)
+    base = tuning.untuned(tuned)
 
-    Raises
-    ------
-    MedembedError
-        a head is to be trained and the base model itself has one, or the checkpoint that the training goes on from has
-        one of another kind; or the transformer is to be trained below the head of such a checkpoint.
-    """
-    if tuned != "head":
-        if base is not None and len(encoder.head):
-            raise MedembedError(
-                "warm_start: the checkpoint is a head over the base model, which cannot be gone on from by tuning the "
-                "transformer; set warm_start to false, or tuned to 'head'."
-            )
-        return None
-    if base is None and len(encoder.head):
-        raise MedembedError(
-            f"base: {encoder.spec.base} has layers after unit length, as a checkpoint of tuned = 'head' has; name the "
-            "model that it was made from and set warm_start to true, or set tuned to 'adapters'."
-        )
-    return take_off_head(encoder)
+    def figures_at(share: float) -> dict[str, Any]:
+        encoder.load_state_dict(averaged(base, tuned, share))
+        return validation.figures(validation.seen_by(encoder) if share else before, before)
 
-
-def read_once(encoder: Encoder, layers: int, texts: list[str]) -> None:
-    """Let the encoder read texts once with its lowest layers, unless going on from there gives other vectors.
-
-    So it is in families whose layers do more than follow one another: DeBERTa has a convolution beside its first one.
-    """
-    windows = encoder.tokenize(texts)
-    whole = encoder.encode_windows(windows)
-    encoder.lower = LowerLayers(encoder.transformer, layers)
-    if not np.allclose(encoder.encode_windows(encoder.read(windows)), whole, atol=1e-4):
-        encoder.lower = None
+    rows = trade_off(
+        options.average_shares,
+        figures_at,
+        lambda row: not_kept(row, options, choice),
+        gain=options.average_gain,
+    )
+    encoder.load_state_dict(averaged(base, tuned, next(row["share"] for row in rows if row["taken"])))
+    return rows
 
 
 def _training_key(

@@ -19,7 +19,7 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.adapters import AdaptedLinear
 from medembed_pipeline.training.gradients import add_gradient
-from medembed_pipeline.training.loop import TrainingResult, read_once, train
+from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.losses import contrastive_loss
 from medembed_pipeline.training.optimization import (
     frozen_layers,
@@ -29,6 +29,7 @@ from medembed_pipeline.training.optimization import (
 )
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.state import STATE_FILE, clear_state
+from medembed_pipeline.training.tuning import read_once
 from medembed_pipeline.training.validation import EpochChoice
 from medembed_pipeline_tests.training.stopping import Pulled, stop_at
 
