@@ -1,6 +1,6 @@
 """Processor time of comparisons of `make bench`, both sides in turn in one process: for a machine that others use too.
 
-    OMP_NUM_THREADS=1 python -m medembed_pipeline_tests.measure_peers clean maps
+    OMP_NUM_THREADS=1 python -m medembed_pipeline_tests.measure_peers clean maps encode-pictures
 
 Seconds by the clock say nothing where others work on the same cores, and processor time nearly the same. It does not
 show what several cores would give; with one thread neither side uses them.
@@ -18,8 +18,9 @@ from medembed_pipeline_tests.bench.cleaning import Cleaning
 from medembed_pipeline_tests.bench.comparison import OURS, Options, Row
 from medembed_pipeline_tests.bench.maps import Maps
 from medembed_pipeline_tests.bench.measuring import InWorkers
+from medembed_pipeline_tests.bench.picture_encoding import PictureEncoding
 
-MEASURED: dict[str, InWorkers] = {one.name: one for one in (Cleaning(), Maps())}
+MEASURED: dict[str, InWorkers] = {one.name: one for one in (Cleaning(), Maps(), PictureEncoding())}
 HEADER = "| work | against | ours | theirs | times as fast |\n|---|---|---|---|---|"
 
 

@@ -18,7 +18,7 @@ HEAVY = [
     "torch",
     "transformers",
     "sentence_transformers",
-    "umap",
+    "numba",
     "matplotlib",
     "vl_convert",
     "sklearn",

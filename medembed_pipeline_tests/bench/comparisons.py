@@ -7,6 +7,7 @@ from medembed_pipeline_tests.bench.loading import Loading
 from medembed_pipeline_tests.bench.maps import Maps
 from medembed_pipeline_tests.bench.metrics import Metrics
 from medembed_pipeline_tests.bench.more_notes import MoreNotes
+from medembed_pipeline_tests.bench.picture_encoding import PictureEncoding
 from medembed_pipeline_tests.bench.training import Training
 from medembed_pipeline_tests.bench.unchanged import Unchanged
 
@@ -15,6 +16,7 @@ COMPARISONS: dict[str, Comparison] = {
     for one in (
         Encoding(),
         MixedEncoding(),
+        PictureEncoding(),
         Metrics(),
         Maps(),
         Cleaning(),
