@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from medembed_pipeline.evaluation.neighbors import SIMILARITY_STEPS
+from medembed_pipeline.evaluation.pieces import in_threads
 from medembed_pipeline.evaluation.vectors import FloatArray, rows_per_block
 
 _TOLERANCE = 1e-3
@@ -52,7 +53,7 @@ def logit(probabilities: FloatArray) -> FloatArray:
 def fit_linear(
     rows: Any, membership: FloatArray, *, inverse_regularization: float, balanced: bool = False
 ) -> LinearHead:
-    """One logistic regression against the rest for each label; deterministic, and on one thread.
+    """One logistic regression against the rest for each label; deterministic, each label on one thread.
 
     A label that all or none of the notes carry has no weights, and a bias that says so.
 
@@ -71,25 +72,27 @@ def fit_linear(
         whether the notes that carry a label weigh as much together as all others.
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     count, labels = membership.shape
     weights, bias = np.zeros((labels, rows.shape[1])), np.zeros(labels)
-    with threadpool_limits(1):
-        for column in range(labels):
-            carries = membership[:, column] > 0
-            if carries.all() or not carries.any() or not rows.shape[1]:
-                share = (carries.sum() + 0.5) / (count + 1.0)
-                bias[column] = logit(np.array([share]))[0]
-                continue
-            model = LogisticRegression(
-                C=inverse_regularization,
-                class_weight="balanced" if balanced else None,
-                solver="liblinear",
-                tol=_TOLERANCE,
-                max_iter=_MOST_STEPS,
-            ).fit(rows, carries)
-            weights[column], bias[column] = model.coef_[0], model.intercept_[0]
+
+    def fit(column: int) -> None:
+        carries = membership[:, column] > 0
+        if carries.all() or not carries.any() or not rows.shape[1]:
+            share = (carries.sum() + 0.5) / (count + 1.0)
+            bias[column] = logit(np.array([share]))[0]
+            return
+        model = LogisticRegression(
+            C=inverse_regularization,
+            class_weight="balanced" if balanced else None,
+            solver="liblinear",
+            tol=_TOLERANCE,
+            max_iter=_MOST_STEPS,
+        ).fit(rows, carries)
+        weights[column], bias[column] = model.coef_[0], model.intercept_[0]
+
+    for _ in in_threads(fit, range(labels)):
+        pass
     return LinearHead(weights, bias)
 
 
