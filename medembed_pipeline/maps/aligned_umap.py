@@ -131,7 +131,8 @@ def aligned_umap(
         starts = _starts(*rows, dimensions=dimensions, seed=seed)
         graphs = [_graph(space, len(rows[0]), neighbors) for space in (baseline, tuned)]
         hold = regularisation * shared_neighbors(*graphs)
-    layout = functools.partial(lay_out, hold=hold, seed=seed, curve=curve_of(minimum_distance), epochs=epochs)
+        curve = curve_of(minimum_distance)
+    layout = functools.partial(lay_out, hold=hold, seed=seed, curve=curve, epochs=epochs)
     return AlignedMaps(
         layout(graphs, starts),
         layout([graphs[0], graphs[0]], [starts[0], starts[0]]),

@@ -139,7 +139,7 @@ def loss_and_gradient(
 
 def log_softmax(logits: FloatArray) -> FloatArray:
     """float64 [n, levels], logs of probabilities."""
-    # scipy's own takes longer than everything else that a head computes.
+    # scipy's own took a third of the time that a head is fitted in.
     below = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(below - np.log(np.exp(below).sum(axis=1, keepdims=True)))
 
