@@ -116,6 +116,18 @@ def test_nothing_runs_over_the_edge_of_a_phone(
     assert one.is_clean()
 
 
+def test_a_link_of_the_contents_ends_at_its_section_whatever_is_drawn_on_the_way(
+    opened: Opener, page_path: Path
+) -> None:
+    one = opened(page_path, viewport={"width": 360, "height": 740})
+    one.page.click("#contents summary")
+    one.page.click('#contents a[href="#at=history"]')
+    one.page.wait_for_selector("#history svg.chart")
+    one.page.wait_for_timeout(500)
+    assert 0 <= one.ask("document.getElementById('history').getBoundingClientRect().top") < 120
+    assert one.is_clean()
+
+
 def test_texts_beside_the_page_are_read_when_they_are_needed(
     opened: Opener, tmp_path: Path, shown_payload: dict[str, Any], shown_texts: list[str]
 ) -> None:

@@ -48,7 +48,8 @@
       const target = document.getElementById(id);
       if (!target) return;
       for (let fold = target.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-      target.scrollIntoView({ behavior: page.base.wantsCalm() ? "auto" : "smooth", block: "start" });
+      // At once: charts that a smooth scroll passes are drawn and grow, and it would end beside its target.
+      target.scrollIntoView({ block: "start" });
       const heading = target.matches("section") ? target.querySelector("h2") : target;
       heading?.setAttribute("tabindex", "-1");
       heading?.focus({ preventScroll: true });
