@@ -61,7 +61,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "without passages": {"passage_weight": 0.0},
     "without gate and anchoring": {"anchors_per_batch": 0},
     "without averaging": {"average_shares": []},
-    "keeping detail": {"detail_weight": 0.3},
+    "without detail": {"detail_weight": 0.0},
     "100 steps": {"head_steps": 100},
     "512 units": {"head_units": 512},
     "adapters": ADAPTERS,

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.alignment import JointMap, procrustes_align
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import (
@@ -119,7 +120,6 @@ def aligned_umap(
     MapError
         different numbers of notes, fewer than three, rows that are not of unit length, or neighbours that do not fit.
     """
-    from threadpoolctl import threadpool_limits
 
     rows = [checked_rows(space.embeddings) for space in (baseline, tuned)]
     if len(rows[0]) != len(rows[1]):
@@ -127,7 +127,7 @@ def aligned_umap(
             f"baseline has {len(rows[0])} notes, tuned {len(rows[1])}: expected the same notes, row by row. "
             "Materialize both embeddings and neighbors again."
         )
-    with threadpool_limits(limits=1):
+    with one_thread():
         starts = _starts(*rows, dimensions=dimensions, seed=seed)
         graphs = [_graph(space, len(rows[0]), neighbors) for space in (baseline, tuned)]
         hold = regularisation * shared_neighbors(*graphs)

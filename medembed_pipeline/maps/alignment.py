@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import FloatArray, principal_components
 
@@ -58,10 +59,9 @@ def procrustes_align(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArra
     MapError
         shapes that differ, or numbers that are not finite.
     """
-    from threadpoolctl import threadpool_limits
 
     target, rows = _same_shape(baseline, tuned)
-    with threadpool_limits(limits=1):
+    with one_thread():
         return rows @ _rotation(target, rows)
 
 
@@ -88,7 +88,6 @@ def displacement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
     MapError
         as in `procrustes_align`, or fewer than two notes.
     """
-    from threadpoolctl import threadpool_limits
 
     target, rows = _same_shape(baseline, tuned)
     count, width = target.shape
@@ -96,7 +95,7 @@ def displacement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
         raise MapError(f"displacement needs at least two notes, and there are {count}.")
     part = np.arange(count) % min(FOLDS, count)
     moved = np.empty(count)
-    with threadpool_limits(limits=1):
+    with one_thread():
         for number in range(int(part.max()) + 1):
             own = part == number
             kept = max(1, min(width, int((~own).sum()) // NOTES_PER_DIMENSION))
@@ -162,11 +161,10 @@ def joint_components(baseline: npt.ArrayLike, tuned: npt.ArrayLike, dimensions: 
     MapError
         as in `procrustes_align`.
     """
-    from threadpoolctl import threadpool_limits
 
     target = np.asarray(baseline, dtype=np.float64)
     turned = procrustes_align(target, tuned)
-    with threadpool_limits(limits=1):
+    with one_thread():
         places = principal_components(np.vstack([target, turned]), dimensions)
     return JointMap(places[: len(target)], places[len(target) :])
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import FEWEST_NOTES, FloatArray, IntArray
 from medembed_pipeline.maps.trustworthiness import NEIGHBORS, clamped_neighbors
@@ -64,7 +65,6 @@ def local_trustworthiness(
         fewer than three notes, a map that does not fit, k or most_references below 1.
     """
     from scipy.spatial import cKDTree
-    from threadpoolctl import threadpool_limits
 
     rows = np.asarray(embeddings, dtype=np.float64)
     places = [np.asarray(coordinates, dtype=np.float64) for coordinates in maps]
@@ -88,7 +88,7 @@ def local_trustworthiness(
     worst = k * (2 * count - 3 * k - 1) / 2
     bytes_per_note = len(references) * _BYTES_PER_REFERENCE + 8 * k * rows.shape[1]
     step = max(1, _BLOCK_BYTES // bytes_per_note)
-    with threadpool_limits(limits=1):
+    with one_thread():
         for start in range(0, count, step):
             asked = np.arange(start, min(start + step, count))
             distances = 1.0 - rows[asked] @ rows[references].T

@@ -11,6 +11,7 @@ import importlib
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.umap_layout import fuzzy_graph, place_notes
 
@@ -112,9 +113,8 @@ def project(
     # A limit binds only the libraries that are loaded when it is set, so load them first.
     for library in _LIBRARIES[method]:
         importlib.import_module(library)
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1):
+    with one_thread():
         components = principal_components(rows, dimensions)
         if method == "pca":
             return components.astype(np.float32)

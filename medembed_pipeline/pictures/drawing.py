@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import textwrap
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +20,10 @@ VEGA_LITE = "6.4"
 WIDTH = 900
 LINE = 136
 """Pixels that a picture is wide before it is enlarged, and letters in a line of its subtitle."""
+FONT_SETTINGS = "FONTCONFIG_FILE"
+LETTERS = (range(0x0180), range(0x0384, 0x03CF), range(0x0400, 0x0460))
+PUNCTUATION = "\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{HORIZONTAL ELLIPSIS}\N{RIGHTWARDS ARROW}"
+"""Code points of Latin, Greek and Cyrillic that Liberation Sans has, and further signs of figures."""
 
 
 def picture(figure: Figure) -> Picture:
@@ -64,6 +71,8 @@ def rendered(spec: Spec) -> Picture:
         as `picture`.
     """
     library = _library()
+    if _lacks_signs(json.dumps(spec, ensure_ascii=False)):
+        _add_fonts_of_the_machine()
     svg: str = library.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     png = small_enough(lambda scale: _without_alpha(library.svg_to_png(svg, scale=scale)))
     return Picture(png, svg.encode("utf-8"))
@@ -75,7 +84,7 @@ def _without_alpha(png: bytes) -> bytes:
 
     packed = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
-        image.convert("RGB").save(packed, format="PNG", compress_level=9)
+        image.convert("RGB").save(packed, format="PNG", compress_level=6)
     return packed.getvalue()
 
 
@@ -108,12 +117,39 @@ def library_version() -> str:
 
 @cache
 def _library() -> ModuleType:
-    from importlib.util import find_spec
+    """What draws, with the letters alone that it brings: Liberation Sans, in memory.
 
+    It measures and draws letter by letter, and opens a font that lies in a file for each of them, tens of thousands of
+    times a figure. Pictures are then the same on every machine, too.
+    """
     import vl_convert
 
-    # Its own letters lack signs such as the check mark; those that matplotlib brings have them on every machine.
-    found = find_spec("matplotlib")
-    if found is not None and found.origin is not None:
-        vl_convert.register_font_directory(str(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"))
+    shown, variable = os.environ.get(FONT_SETTINGS), FONT_SETTINGS
+    os.environ[variable] = str(files("medembed_pipeline.pictures") / "data" / "no_fonts.conf")
+    try:
+        # The fonts are looked for in the first call.
+        vl_convert.svg_to_png('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
+    finally:
+        if shown is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = shown
     return vl_convert
+
+
+@cache
+def _add_fonts_of_the_machine() -> None:
+    """For signs that Liberation Sans lacks: the fonts that matplotlib brings, and those of the machine."""
+    from matplotlib import get_data_path
+    from matplotlib.font_manager import findSystemFonts
+
+    folders = {str(Path(file).parent) for file in findSystemFonts()}
+    for folder in (str(Path(get_data_path()) / "fonts" / "ttf"), *sorted(folders)):
+        _library().register_font_directory(folder)
+
+
+def _lacks_signs(text: str) -> bool:
+    """Whether a text has signs that Liberation Sans may not have."""
+    return any(
+        sign not in PUNCTUATION and not any(ord(sign) in letters for letters in LETTERS) for sign in set(text)
+    )

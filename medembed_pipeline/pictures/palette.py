@@ -22,7 +22,7 @@ TUNED_COLOR = BLUE
 WORSE_COLOR = VERMILLION
 
 PAPER = {
-    "--font": "DejaVu Sans",
+    "--font": "Liberation Sans",
     "--surface": "#ffffff",
     "--text": "#1f2328",
     "--muted": "#5a6169",

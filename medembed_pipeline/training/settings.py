@@ -140,11 +140,11 @@ class TrainingSettings(TrainingRecipe, table="training"):
         50.0, ge=0, le=10_000, description="Of the cosine distance of each phrase from its old place."
     )
     detail_weight: float = Field(
-        0.0,
+        0.3,
         ge=0,
         le=100,
         description="With a head: of the loss by which notes that share a specialty keep the order of their "
-        "similarities; 0.3 where detail is lost. 0: none.",
+        "similarities. 0: none.",
     )
     average_shares: list[float] = Field(
         [0.2, 0.4, 0.6, 0.7, 0.8, 1.0],

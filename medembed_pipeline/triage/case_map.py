@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.triage.arms import FUSIONS, NOTE, PICTURE, Arms
 
@@ -45,9 +46,8 @@ def case_places(blocks: Sequence[FloatArray], train: IntArray) -> tuple[FloatArr
     B. Escofier, J. Pagès, "Multiple factor analysis (AFMULT package)", Computational Statistics & Data Analysis 18
     (1994).
     """
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
+    with one_thread():
         parts = []
         for block in blocks:
             centred = block - block[train].mean(axis=0)

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 
 Kind = Literal["linear", "hidden", "points", "gated"]
@@ -74,12 +75,11 @@ def fit_head(
         of where the weights start.
     """
     from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
 
     shapes = weight_shapes(kind, [part.shape[1] for part in parts], levels, units)
     start = _start(shapes, seed)
     objective = loss_and_gradient(kind, parts, level, shapes, decay)
-    with threadpool_limits(1):
+    with one_thread():
         found = minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": MOST_STEPS})
     return Head(kind, _unpacked(found.x, shapes))
 

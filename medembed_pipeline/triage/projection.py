@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray
 
 
@@ -27,10 +28,9 @@ class Projection:
     @classmethod
     def fit(cls, rows: FloatArray, components: int) -> Projection:
         """Of train rows [n, d]; as many components as there are directions, where there are fewer."""
-        from threadpoolctl import threadpool_limits
 
         center = rows.mean(axis=0)
-        with threadpool_limits(1):
+        with one_thread():
             _, lengths, found = np.linalg.svd(rows - center, full_matrices=False)
         kept = lengths[:components] > 1e-9 * max(1.0, float(lengths.max(initial=0.0)))
         directions = found[:components][kept].T

@@ -10,6 +10,7 @@ from medembed_pipeline_tests.bench.more_notes import MoreNotes
 from medembed_pipeline_tests.bench.picture_encoding import PictureEncoding
 from medembed_pipeline_tests.bench.training import Training
 from medembed_pipeline_tests.bench.unchanged import Unchanged
+from medembed_pipeline_tests.bench.whole import Whole
 
 COMPARISONS: dict[str, Comparison] = {
     one.name: one
@@ -20,6 +21,7 @@ COMPARISONS: dict[str, Comparison] = {
         Metrics(),
         Maps(),
         Cleaning(),
+        Whole(),
         Loading(),
         Unchanged(),
         MoreNotes(),

@@ -236,9 +236,9 @@ class PlantedLake:
 
     def plant(
         self,
-        tuned: FloatArray,
+        tuned: npt.NDArray[np.floating[Any]],
         *,
-        baseline: FloatArray | None = None,
+        baseline: npt.NDArray[np.floating[Any]] | None = None,
         version: str = "a" * 16,
         seed: int = 0,
         base: str | None = None,
@@ -277,7 +277,7 @@ class PlantedLake:
         return Evidence(self.lake, materialize(self.folder, [*assets, *more]))
 
     def _write_vectors(
-        self, name: str, rows: FloatArray, inputs: dict[str, str], base: str | None = None
+        self, name: str, rows: npt.NDArray[np.floating[Any]], inputs: dict[str, str], base: str | None = None
     ) -> None:
         settings = {} if base is None else {"EncoderSettings": {"base": base}}
         schema = embeddings_schema(rows.shape[1])

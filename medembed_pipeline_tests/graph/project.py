@@ -53,6 +53,8 @@ train_triplets = 150
 validation_triplets = 40
 {triplets}
 [training]
+head_steps = 20
+head_units = 64
 epochs = 1
 notes_per_batch = 16
 save_every_seconds = 0

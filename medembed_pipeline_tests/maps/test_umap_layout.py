@@ -84,22 +84,29 @@ def test_another_seed_draws_other_notes() -> None:
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
-@pytest.mark.parametrize("count", [60, 400, 1_500])
-def test_maps_are_as_trustworthy_as_umap_learns(dimensions: int, count: int) -> None:
+@pytest.mark.parametrize(("count", "seeds", "tolerance"), [(60, 8, 0.02), (400, 1, 0.01), (1_500, 1, 0.01)])
+def test_maps_are_as_trustworthy_as_umap_learns(
+    dimensions: int, count: int, seeds: int, tolerance: float
+) -> None:
+    # Maps of few notes differ from seed to seed by 0.013 (one standard deviation), on both sides.
     space = make_space(count, dimensions=24, seed=count)
-    ours = project(
-        space.embeddings,
-        method="umap",
-        dimensions=dimensions,
-        seed=7,
-        neighbor_indices=space.indices,
-        neighbor_similarities=space.similarities,
-    )
-    theirs = umap.UMAP(n_components=dimensions, metric="cosine", random_state=7, n_jobs=1).fit_transform(
-        space.embeddings
-    )
-    own, other = (
-        trustworthiness(space.embeddings, places, n_neighbors=15, metric="cosine")
-        for places in (ours, theirs)
-    )
-    assert own > other - 0.01
+    trusted = []
+    for seed in range(7, 7 + seeds):
+        ours = project(
+            space.embeddings,
+            method="umap",
+            dimensions=dimensions,
+            seed=seed,
+            neighbor_indices=space.indices,
+            neighbor_similarities=space.similarities,
+        )
+        peer = umap.UMAP(n_components=dimensions, metric="cosine", random_state=seed, n_jobs=1)
+        theirs = peer.fit_transform(space.embeddings)
+        trusted.append(
+            [
+                trustworthiness(space.embeddings, places, n_neighbors=15, metric="cosine")
+                for places in (ours, theirs)
+            ]
+        )
+    own, other = np.mean(trusted, axis=0)
+    assert own > other - tolerance

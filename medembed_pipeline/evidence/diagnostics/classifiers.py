@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from medembed_pipeline.evaluation.neighbors import SIMILARITY_STEPS
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.relevance import MINIMUM_NOTES
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
 
@@ -99,7 +100,6 @@ def probe_scores(training: FloatArray, training_membership: FloatArray, held_out
         float64 [h, m], rows that sum to 1; 0 for a specialty that no training note carries.
     """
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     chosen = np.unique(np.linspace(0, len(training) - 1, min(len(training), MOST_TRAINING_NOTES)).astype(int))
     rows, membership = training[chosen], training_membership[chosen]
@@ -113,7 +113,7 @@ def probe_scores(training: FloatArray, training_membership: FloatArray, held_out
     if len(present) == 1:
         scores[:, present[0]] = 1.0
         return scores
-    with threadpool_limits(1):
+    with one_thread():
         model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=_STEPS)
         model.fit((rows[note] - center) / scale, column, sample_weight=weight)
         scores[:, model.classes_] = model.predict_proba((held_out - center) / scale)

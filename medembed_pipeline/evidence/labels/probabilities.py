@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
 from medembed_pipeline.evidence.labels.errors import LabelReviewError
 
@@ -80,7 +81,6 @@ def out_of_sample_probabilities(
         rows that are not of unit length.
     """
     import sklearn.linear_model
-    from threadpoolctl import threadpool_limits
 
     rows = unit_rows(embeddings)
     if not len(rows) == len(membership) == len(fold_of):
@@ -88,7 +88,7 @@ def out_of_sample_probabilities(
             f"embeddings: {len(rows)} rows for {len(membership)} notes in {len(fold_of)} folds; expected one per note."
         )
     probabilities = np.zeros(membership.shape)
-    with threadpool_limits(limits=1):
+    with one_thread():
         for fold in np.unique(fold_of):
             seen = fold_of != fold
             known, asked = rows[seen], rows[~seen]
