@@ -73,8 +73,8 @@ max_tokens = 16
 train_triplets = 90
 validation_triplets = 30
 [training]
-epochs = 2
-notes_per_batch = 12
+head_steps = 20
+head_units = 64
 save_every_seconds = 0
 log_every_steps = 1000
 [neighbors]
