@@ -34,7 +34,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.goto(options.page.resolve().as_uri())
-        page.wait_for_timeout(3000)
+        page.wait_for_selector("html[data-ready]", timeout=120_000)
         for section in page.query_selector_all("section[id]"):
             section.scroll_into_view_if_needed()
             page.wait_for_timeout(500)
