@@ -14,13 +14,15 @@ from typing import Any
 
 from medembed_pipeline.pictures.figure import Picture, small_enough, told
 from medembed_pipeline.pictures.palette import PAPER
-from medembed_pipeline.pictures.specification import CONFIG, Figure, Spec
+from medembed_pipeline.pictures.specification import CONFIG, FONT, Figure, Spec
 
 VEGA_LITE = "6.4"
 WIDTH = 900
 LINE = 136
 """Pixels that a picture is wide before it is enlarged, and letters in a line of its subtitle."""
 FONT_SETTINGS = "FONTCONFIG_FILE"
+FONT_OF_MORE_SIGNS = "DejaVu Sans"
+"""Which matplotlib brings."""
 LETTERS = (range(0x0180), range(0x0384, 0x03CF), range(0x0400, 0x0460))
 PUNCTUATION = "\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{HORIZONTAL ELLIPSIS}\N{RIGHTWARDS ARROW}"
 """Code points of Latin, Greek and Cyrillic that Liberation Sans has, and further signs of figures."""
@@ -71,8 +73,10 @@ def rendered(spec: Spec) -> Picture:
         as `picture`.
     """
     library = _library()
-    if _lacks_signs(json.dumps(spec, ensure_ascii=False)):
+    text = json.dumps(spec, ensure_ascii=False)
+    if _lacks_signs(text):
         _add_fonts_of_the_machine()
+        spec = json.loads(text.replace(f'"{PAPER[FONT]}"', f'"{FONT_OF_MORE_SIGNS}"'))
     svg: str = library.vegalite_to_svg(spec, vl_version=VEGA_LITE)
     png = small_enough(lambda scale: _without_alpha(library.svg_to_png(svg, scale=scale)))
     return Picture(png, svg.encode("utf-8"))
