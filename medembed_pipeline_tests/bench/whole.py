@@ -28,7 +28,7 @@ class Whole(Comparison):
         data = str(options.data.resolve())
         if options.quick:
             return [Row("samples", "100 sample notes", 1, {"notes": 100, "data": ""})]
-        rows = [Row("samples", "400 sample notes", 2, {"notes": 400, "data": ""})]
+        rows = [Row("samples", "400 sample notes", 1, {"notes": 400, "data": ""})]
         if has_real_notes(options.data):
             rows.append(Row("real", "all notes of MTSamples", 1, {"notes": 10_000, "data": data}))
         return rows

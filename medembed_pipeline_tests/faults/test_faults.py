@@ -8,15 +8,9 @@ from medembed_pipeline_tests.graph.forking import ROOT
 
 
 def test_what_is_killed_is_made_good_by_the_next_run() -> None:
-    steps = [
-        "cleaned_notes",
-        "note_splits",
-        "finetuned_checkpoint",
-        "tuned_embeddings",
-        "specialty_classifier",
-        "report",
-    ]
-    arguments = ["--points", "6", "--only", "kill-writes", "stop-training", "--steps", *steps]
+    # A table, two folders behind a pointer, and the page: each is published in its own way.
+    steps = ["cleaned_notes", "finetuned_checkpoint", "specialty_classifier", "report"]
+    arguments = ["--points", "4", "--only", "kill-writes", "stop-training", "--steps", *steps]
     arguments.append("--without-pictures")
     done = subprocess.run(
         [sys.executable, "-m", "medembed_pipeline_tests.faults.kill", *arguments],
@@ -30,4 +24,4 @@ def test_what_is_killed_is_made_good_by_the_next_run() -> None:
     hits = {
         name: int(count) for name, count in re.findall(r"\| ([a-z-]+) +\| +\d+ \| +(\d+) \|", done.stdout)
     }
-    assert hits["kill-writes"] == 6 and hits["stop-training"] == 3
+    assert hits["kill-writes"] == 4 and hits["stop-training"] == 3

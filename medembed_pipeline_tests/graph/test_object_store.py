@@ -15,7 +15,7 @@ import pytest
 
 from medembed_pipeline_tests.graph.forking import ROOT
 from medembed_pipeline_tests.graph.names import GROUPS, TABLES
-from medembed_pipeline_tests.graph.project import WHOLE, Project
+from medembed_pipeline_tests.graph.project import Project
 from medembed_pipeline_tests.s3_server import BUCKET, SECRET, s3_filesystem, s3_server
 
 LAKE = f"s3://{BUCKET}/notes/lake"
@@ -35,7 +35,7 @@ def project(
     """A project whose lake is in the bucket, after `medembed run`."""
     folder = tmp_path_factory.mktemp("object_store")
     environment = {**storage, "XDG_CACHE_HOME": str(folder / "cache")}
-    project = Project(folder, small_model, LAKE, WHOLE, environment)
+    project = Project(folder, small_model, LAKE, environment=environment)
     written = project.medembed("samples", "--notes", "120")
     assert written.returncode == 0, written.stderr
     project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()
