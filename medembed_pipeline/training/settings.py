@@ -158,7 +158,7 @@ class TrainingSettings(TrainingRecipe, table="training"):
         description="What a larger share has to add to the validation score: within less the smallest is taken.",
     )
     keep_similarities: float = Field(
-        0.96,
+        0.98,
         ge=-1,
         le=1,
         description="Least correlation with the base model's similarities, between phrases of the validation notes.",

@@ -72,7 +72,7 @@ def served(project: Project) -> Iterator[str]:
     finally:
         os.killpg(server.pid, signal.SIGINT)
         try:
-            server.wait(30)
+            server.wait(120)
         except subprocess.TimeoutExpired:
             os.killpg(server.pid, signal.SIGKILL)
 
