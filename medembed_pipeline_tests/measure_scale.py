@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -30,9 +29,10 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.pictures.drawing import picture
 from medembed_pipeline.pictures.specification import Drawing, Figure
 from medembed_pipeline_tests.bench.cleaning import exponent
+from medembed_pipeline_tests.bench.measuring import environment
 from medembed_pipeline_tests.bench.worker import peak_bytes, set_peak_back
+from medembed_pipeline_tests.marked_page import replace_between
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTES = (1_000, 3_000, 10_000, 30_000, 100_000)
 LANDED = ("raw_transcriptions", "rejected_rows", "cleaned_notes", "note_splits")
 SCORED = (
@@ -105,13 +105,12 @@ def main() -> None:
     if options.write:
         sizes = " ".join(map(str, sorted(options.notes)))
         command = f"`python -m medembed_pipeline_tests.measure_scale --notes {sizes}`"
-        write(options.write, [f"{command}, one thread:", "", *lines])
+        replace_between(options.write, BEGIN, END, "\n".join([f"{command}, one thread:", "", *lines]))
         (options.write.parent / "images" / "scale.png").write_bytes(picture(figure(steps)).png)
 
 
 def measured(notes: int, seconds: float) -> list[Step]:
     """The steps of one size, in a process that is ended after so many seconds."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MEDEMBED", "DAGSTER"))}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "medembed.toml").write_text(SETTINGS)
@@ -120,7 +119,7 @@ def measured(notes: int, seconds: float) -> list[Step]:
             process = subprocess.Popen(
                 [*command, "--notes", str(notes)],
                 cwd=folder,
-                env={**kept, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+                env=environment(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1"),
                 stdout=said,
             )
             try:
@@ -312,22 +311,6 @@ def _apart(ends: Sequence[Mapping[str, Any]], factor: float = 1.45) -> list[dict
         least = placed[-1]["place"] * factor if placed else 0.0
         placed.append({**row, "place": max(row["seconds"], least)})
     return placed
-
-
-def write(page: Path, lines: Sequence[str]) -> None:
-    """Replace what stands between the marks of a page.
-
-    Raises
-    ------
-    ValueError
-        it lacks them.
-    """
-    text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"{page} lacks {BEGIN} and {END}, between which the table goes")
-    page.write_text("\n".join([f"{before}{BEGIN}", *lines, f"{END}{after}"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

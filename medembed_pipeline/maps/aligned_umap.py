@@ -120,7 +120,6 @@ def aligned_umap(
     MapError
         different numbers of notes, fewer than three, rows that are not of unit length, or neighbours that do not fit.
     """
-
     rows = [checked_rows(space.embeddings) for space in (baseline, tuned)]
     if len(rows[0]) != len(rows[1]):
         raise MapError(

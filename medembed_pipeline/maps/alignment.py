@@ -59,7 +59,6 @@ def procrustes_align(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArra
     MapError
         shapes that differ, or numbers that are not finite.
     """
-
     target, rows = _same_shape(baseline, tuned)
     with one_thread():
         return rows @ _rotation(target, rows)
@@ -88,7 +87,6 @@ def displacement(baseline: npt.ArrayLike, tuned: npt.ArrayLike) -> FloatArray:
     MapError
         as in `procrustes_align`, or fewer than two notes.
     """
-
     target, rows = _same_shape(baseline, tuned)
     count, width = target.shape
     if count < 2:
@@ -161,7 +159,6 @@ def joint_components(baseline: npt.ArrayLike, tuned: npt.ArrayLike, dimensions: 
     MapError
         as in `procrustes_align`.
     """
-
     target = np.asarray(baseline, dtype=np.float64)
     turned = procrustes_align(target, tuned)
     with one_thread():

@@ -24,8 +24,9 @@ FONT_SETTINGS = "FONTCONFIG_FILE"
 FONT_OF_MORE_SIGNS = "DejaVu Sans"
 """Which matplotlib brings."""
 LETTERS = (range(0x0180), range(0x0384, 0x03CF), range(0x0400, 0x0460))
+"""Code points of Latin, Greek and Cyrillic that Liberation Sans has."""
 PUNCTUATION = "\N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{HORIZONTAL ELLIPSIS}\N{RIGHTWARDS ARROW}"
-"""Code points of Latin, Greek and Cyrillic that Liberation Sans has, and further signs of figures."""
+"""Further signs of figures that it has."""
 
 
 def picture(figure: Figure) -> Picture:
@@ -128,16 +129,16 @@ def _library() -> ModuleType:
     """
     import vl_convert
 
-    shown, variable = os.environ.get(FONT_SETTINGS), FONT_SETTINGS
-    os.environ[variable] = str(files("medembed_pipeline.pictures") / "data" / "no_fonts.conf")
+    before = os.environ.get(FONT_SETTINGS)
+    os.environ[FONT_SETTINGS] = str(files("medembed_pipeline.pictures") / "data" / "no_fonts.conf")
     try:
         # The fonts are looked for in the first call.
         vl_convert.svg_to_png('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')
     finally:
-        if shown is None:
-            del os.environ[variable]
+        if before is None:
+            del os.environ[FONT_SETTINGS]
         else:
-            os.environ[variable] = shown
+            os.environ[FONT_SETTINGS] = before
     return vl_convert
 
 

@@ -46,7 +46,6 @@ def case_places(blocks: Sequence[FloatArray], train: IntArray) -> tuple[FloatArr
     B. Escofier, J. Pagès, "Multiple factor analysis (AFMULT package)", Computational Statistics & Data Analysis 18
     (1994).
     """
-
     with one_thread():
         parts = []
         for block in blocks:

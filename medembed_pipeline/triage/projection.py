@@ -28,7 +28,6 @@ class Projection:
     @classmethod
     def fit(cls, rows: FloatArray, components: int) -> Projection:
         """Of train rows [n, d]; as many components as there are directions, where there are fewer."""
-
         center = rows.mean(axis=0)
         with one_thread():
             _, lengths, found = np.linalg.svd(rows - center, full_matrices=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medembed_pipeline_tests.bench.comparison import Comparison, Measurement, Result, median_seconds
+from medembed_pipeline_tests.marked_page import replace_between
 
 COLUMNS = (
     "work",
@@ -84,14 +85,8 @@ def write(page: Path, comparison: Comparison, results: Sequence[Result], run: Ma
     ValueError
         the page lacks the marks.
     """
-    begin, end = marks(comparison.name)
-    text = page.read_text(encoding="utf-8")
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise ValueError(f"{page} lacks {begin} and {end}, between which the table of {comparison.name} goes")
     said = [f"`{run['command']}`, {run['machine']}.", "", *table(comparison, results)]
-    page.write_text("\n".join([f"{before}{begin}", *said, f"{end}{after}"]), encoding="utf-8")
+    replace_between(page, *marks(comparison.name), "\n".join(said))
     figures = page.with_suffix(".json")
     known = json.loads(figures.read_text(encoding="utf-8")) if figures.is_file() else {}
     known[comparison.name] = {**run, "results": [result.as_json() for result in results]}

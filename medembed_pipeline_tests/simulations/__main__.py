@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from medembed_pipeline.evaluation.metrics_table import DIFFERENCE
+from medembed_pipeline_tests.marked_page import replace_between
 from medembed_pipeline_tests.simulations.coverage import (
     METRICS,
     Covered,
@@ -59,10 +60,7 @@ def main() -> int:
     text = "\n".join([*_coverage(found, draws), "", *_power(powers)])
     print(text)
     if options.write is not None:
-        page = options.write.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        _, _, after = rest.partition(END)
-        options.write.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+        replace_between(options.write, BEGIN, END, text)
     broken = _broken(found, draws)
     print("\n".join(broken) or "every interval keeps its promise", file=sys.stderr)
     return 1 if broken else 0

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medembed_pipeline.training.checkpoints import Checkpoint
+from medembed_pipeline_tests.marked_page import replace_between
 from medembed_pipeline_tests.serving.bench.lakes import big_lake, questions
 from medembed_pipeline_tests.serving.bench.load import Load, put_load
 from medembed_pipeline_tests.serving.bench.processes import Started, ours, plain
@@ -240,14 +241,8 @@ def _wait_for(port: int, version: str) -> None:
 def write(page: Path, rows: list[Row], size: Size) -> None:
     """Put the table between the marks of a page."""
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     cores = f"{os.cpu_count()} cores, {size.notes:,} notes of 384 dimensions, the bundled model in float32"
-    page.write_text(
-        f"{before}{BEGIN}\n{cores}:\n\n| what | found | of |\n|---|---|---|\n{table}\n{END}{after}",
-        encoding="utf-8",
-    )
+    replace_between(page, BEGIN, END, f"{cores}:\n\n| what | found | of |\n|---|---|---|\n{table}")
 
 
 if __name__ == "__main__":
