@@ -25,7 +25,7 @@ from medembed_pipeline.settings import data_lake_url, load_settings
 # not four.
 EXECUTION = {
     "max_concurrent": 2,
-    "start_method": {"forkserver": {"preload_modules": ["medembed_pipeline.definitions"]}},
+    "start_method": {"forkserver": {"preload_modules": ["medembed_pipeline.forked_steps"]}},
 }
 SETTINGS = load_settings()
 LAKE_URL = data_lake_url()
