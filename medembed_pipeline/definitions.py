@@ -21,8 +21,7 @@ from medembed_pipeline.rooms import modules_of_rooms
 from medembed_pipeline.serving.resource import ServingResource
 from medembed_pipeline.settings import data_lake_url, load_settings
 
-# Steps are forked from a process that has this module loaded: a step that has nothing to do then takes one second,
-# not four.
+# Steps are forked from a process that has loaded and resolved what they share, which takes longer than most of them.
 EXECUTION = {
     "max_concurrent": 2,
     "start_method": {"forkserver": {"preload_modules": ["medembed_pipeline.forked_steps"]}},

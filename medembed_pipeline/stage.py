@@ -5,6 +5,7 @@ in the launchpad, its columns in the UI. The same declaration says what the tabl
 page shows it. Whoever needs something else writes `@dg.asset` beside it.
 """
 
+import contextlib
 import inspect
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -14,6 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from medembed_pipeline.described import DescribedTable, Figures, OnPage, describe_table
+from medembed_pipeline.engine.ray_job import RayJobNeededError, submit
 from medembed_pipeline.lake.publishing import (
     PictureFiles,
     asset_io,
@@ -103,10 +105,15 @@ def stage(
         )
         def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
             chosen = [launchpad_settings(context, type(settings))] if settings is not None else []
-            with asset_io(context, revision, *chosen) as work:
-                if figures is not None:
-                    work.draw = partial(drawn_figures, figures)
-                return build(work, *chosen)
+            for is_made_by_job in (False, True):
+                with asset_io(context, revision, *chosen) as work:
+                    work.is_made_by_job = is_made_by_job
+                    if figures is not None:
+                        work.draw = partial(drawn_figures, figures)
+                    with contextlib.suppress(RayJobNeededError):
+                        return build(work, *chosen)
+                    submit(context, load_settings(), work.lake)
+            raise AssertionError("a table that a Ray job made is found, or refused")
 
         return asset
 

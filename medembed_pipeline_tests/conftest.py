@@ -15,6 +15,7 @@ LONG = (
     "test_object_store.py",
     "test_browser.py",
     "test_ray.py",
+    "test_ray_job.py",
 )
 """Files that take longest: they begin, so that no worker is left alone with one at the end."""
 

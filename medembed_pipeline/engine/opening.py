@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from medembed_pipeline.engine.ray_job import JobEngine
 from medembed_pipeline.engine.settings import EngineSettings
 from medembed_pipeline.engine.work import Shard, ShardWork, Worker
 from medembed_pipeline.lake.lake import Lake
@@ -66,6 +67,9 @@ def open_engine(
     """
     if settings.kind == "local":
         yield LocalEngine(lake)
+        return
+    if settings.runs_jobs:
+        yield JobEngine(settings.address)
         return
     from medembed_pipeline.engine.ray_engine import RayEngine
 

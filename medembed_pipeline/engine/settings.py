@@ -23,8 +23,8 @@ class EngineSettings(Section, table="engine"):
     address: str = Field(
         "",
         max_length=500,
-        description="Of a Ray cluster: auto on a machine of it, or ray://host:10001; empty: a Ray of this machine that "
-        "lives as long as the step.",
+        description="Of a Ray cluster: auto on a machine of it, or ray://host:10001; http://host:8265: each step is a "
+        "Ray job there; empty: a Ray of this machine that lives as long as the step.",
     )
     workers: int = Field(
         0,
@@ -40,6 +40,11 @@ class EngineSettings(Section, table="engine"):
         "machine, with which the vectors are those of kind = 'local' to the last digit. 1 makes the most of many "
         "processors.",
     )
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether a step with shards is run as a Ray job."""
+        return self.kind == "ray" and self.address.startswith(("http://", "https://"))
 
     @field_validator("kind")
     @classmethod

@@ -237,6 +237,7 @@ class AssetIO:
         self._inputs: dict[str, str] = {}
         self._tables: dict[str, LakeTable] = {}
         self.draw: Callable[[LakeTable], Mapping[str, PictureFiles]] | None = None
+        self.is_made_by_job = False
 
     def input(self, name: str) -> LakeTable:
         """Open an upstream table and note its version; asked for again, it is the same version still."""
@@ -268,6 +269,13 @@ class AssetIO:
             # Older work may have published between the look and the confirmation; after it, it no longer can.
             self.lake.confirm(recipe.asset)
             table = self.lake.find_made(recipe)
+        if table is None and self.is_made_by_job:
+            raise MedembedError(
+                f"{recipe.asset}: a job in the cluster is done, and its table is not of the same code, settings and "
+                "inputs as here. Mostly the cluster has another version of this package, computes in another number "
+                "format (set [encoder] precision), or does not reach the same lake; or an input has just changed: run "
+                "again."
+            )
         if table is None:
             return None
         self.context.log.info(
@@ -341,7 +349,7 @@ class AssetIO:
         metadata = {
             "dagster/row_count": table.rows,
             "path": dg.MetadataValue.path(table.path),
-            "kept": kept,
+            "kept": kept and not self.is_made_by_job,
             **fact_metadata(table.footer.facts),
             **(more or {}),
         }
