@@ -39,13 +39,18 @@ ui: .venv/installed ## open the Dagster UI with its daemon on http://127.0.0.1:3
 serve: .venv/installed ## answer over HTTP from the released checkpoint, with a page on http://127.0.0.1:8000
 	$(BIN)/medembed serve
 
+# The types are checked beside the tests, which leave a core free now and then.
 .PHONY: test
-test: lint tests ## format, lint, types and tests
+test: lint ## format, lint, types and tests
+	@$(MAKE) --no-print-directory --jobs 2 types tests
 
 .PHONY: lint
-lint: .venv/installed-test ## format, lint and types
+lint: .venv/installed-test ## format and lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+.PHONY: types
+types: .venv/installed-test ## types
 	$(BIN)/mypy
 
 # Two processes with a thread each: with more threads than cores they wait for one another. Hundreds of processes are

@@ -224,5 +224,5 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
         find_in_texts([text])
         return time.process_time() - start
 
-    # Eight times the length: linear takes 8 times as long, quadratic 64. The floor keeps clock noise out.
-    assert seconds(64_000) < 24 * max(seconds(8_000), 0.02)
+    # Eight times the length: linear takes 8 times as long, quadratic 64. The floor and two more tries keep noise out.
+    assert any(seconds(64_000) < 24 * max(seconds(8_000), 0.02) for _ in range(3))
