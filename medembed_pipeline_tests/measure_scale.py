@@ -1,6 +1,9 @@
 """What each stage takes for more and more sample notes: processor time, memory, and the power by which it grows.
 
-    python -m medembed_pipeline_tests.measure_scale [--notes 1000 3000 10000 30000 100000] [--write docs/scale.md]
+    python -m medembed_pipeline_tests.measure_scale [--notes 1000 3000 10000 30000 100000] [--price 0.05] \\
+        [--write docs/scale.md]
+
+A second table carries these powers on: where one machine ends, and what a million and 100 million notes would take.
 
 Notes are landed, cleaned and split for real; vectors of both models are drawn, since encoding grows with the tokens and
 nothing else. Every size is a lake and a process of its own, with one thread; seconds are processor time, which hardly
@@ -24,6 +27,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.pictures.drawing import picture
@@ -62,6 +66,9 @@ dimensions = [2]
 FITTED_FROM = 3_000
 """Notes from which on a power is fitted: below, what a stage takes for none hides it."""
 BEGIN, END = "<!-- scale -->", "<!-- end of scale -->"
+CARRIED_BEGIN, CARRIED_END = "<!-- carried on -->", "<!-- end of carried on -->"
+CARRIED_TO = (1_000_000, 100_000_000)
+DAY = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -93,19 +100,24 @@ def main() -> None:
     )
     parser.add_argument("--notes", nargs="+", type=int, default=NOTES)
     parser.add_argument("--minutes", type=float, default=60, help="for a size, at the most")
-    parser.add_argument("--write", type=Path, help="page between whose marks the table goes")
+    parser.add_argument("--price", type=float, default=0.05, help="of an hour of one core")
+    parser.add_argument(
+        "--memory", type=float, default=psutil.virtual_memory().total / 1e9, help="GB of one machine"
+    )
+    parser.add_argument("--write", type=Path, help="page between whose marks the tables go")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         measure_one(options.one, options.notes[0])
         return
     steps = [step for notes in sorted(options.notes) for step in measured(notes, options.minutes * 60)]
-    lines = table(steps)
-    print("\n".join(lines))
+    lines, carried = table(steps), carried_on(steps, memory=options.memory * 1e9, price=options.price)
+    print("\n".join([*lines, "", *carried]))
     if options.write:
         sizes = " ".join(map(str, sorted(options.notes)))
         command = f"`python -m medembed_pipeline_tests.measure_scale --notes {sizes}`"
         replace_between(options.write, BEGIN, END, "\n".join([f"{command}, one thread:", "", *lines]))
+        replace_between(options.write, CARRIED_BEGIN, CARRIED_END, "\n".join(carried))
         (options.write.parent / "images" / "scale.png").write_bytes(picture(figure(steps)).png)
 
 
@@ -257,6 +269,57 @@ def table(steps: Sequence[Step]) -> list[str]:
             f"| {'' if last is None else f'{last.peak / 1e9:.1f} GB'} |"
         )
     return lines
+
+
+def carried_on(steps: Sequence[Step], *, memory: float, price: float) -> list[str]:
+    """A row for each stage of `table`: where one machine ends, and what more notes would take, by its power.
+
+    Seconds are carried on from the largest size by the stage's power, or by n where that is less (what a stage takes for
+    no note at all hides in small sizes); memory along a line through the smallest size that is fitted and the largest.
+
+    Parameters
+    ----------
+    steps
+        of at least two sizes that are fitted.
+    memory
+        bytes of one machine.
+    price
+        of an hour of one core, in any currency.
+    """
+    by_stage: dict[str, list[Step]] = {}
+    for step in steps:
+        by_stage.setdefault(step.stage, []).append(step)
+    lines = [
+        f"| stage | one machine of {memory / 1e9:.0f} GB ends at | "
+        + " | ".join(f"{notes:,} notes" for notes in CARRIED_TO)
+        + " |",
+        "|" + "---|" * (2 + len(CARRIED_TO)),
+    ]
+    hours_of_all = dict.fromkeys(CARRIED_TO, 0.0)
+    for stage, found in by_stage.items():
+        fit = power(found)
+        if fit is None or max(step.seconds for step in found) < 1:
+            continue
+        grown = max(fit, 1.0)
+        fitted = [step for step in found if step.notes >= FITTED_FROM]
+        first, last = fitted[0], fitted[-1]
+        per_note = max(last.peak - first.peak, 1) / (last.notes - first.notes)
+        by_memory = last.notes + (memory - last.peak) / per_note
+        by_time = last.notes * (DAY / last.seconds) ** (1 / grown)
+        ends = f"{_rounded(min(by_memory, by_time))} notes, by {'memory' if by_memory < by_time else 'time'}"
+        cells = []
+        for notes in CARRIED_TO:
+            hours = last.seconds * (notes / last.notes) ** grown / 3600
+            hours_of_all[notes] += hours
+            cells.append(f"{_rounded(hours)} h, {_rounded(hours * price)}")
+        lines.append(f"| `{stage}` | {ends} | {' | '.join(cells)} |")
+    cells = [f"{_rounded(hours)} h, {_rounded(hours * price)}" for hours in hours_of_all.values()]
+    return [*lines, f"| together | | {' | '.join(cells)} |"]
+
+
+def _rounded(value: float) -> str:
+    """Two digits that count, for an estimate."""
+    return f"{float(f'{value:.2g}'):,.10g}"
 
 
 def figure(steps: Sequence[Step]) -> Figure:
