@@ -274,8 +274,9 @@ def table(steps: Sequence[Step]) -> list[str]:
 def carried_on(steps: Sequence[Step], *, memory: float, price: float) -> list[str]:
     """A row for each stage of `table`: where one machine ends, and what more notes would take, by its power.
 
-    Seconds are carried on from the largest size by the stage's power, or by n where that is less (what a stage takes for
-    no note at all hides in small sizes); memory along a line through the smallest size that is fitted and the largest.
+    Seconds are carried on from the largest size by the stage's power, or by n where that is less (what a stage takes
+    for no note at all hides it in small sizes); memory along a line through the smallest size that is fitted and the
+    largest.
 
     Parameters
     ----------
