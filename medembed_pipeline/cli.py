@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def add_exploring_commands(commands: Any) -> None:
     """The commands that use, look at or try something, and have no part in making it."""
     from medembed_pipeline.classification import classify
+    from medembed_pipeline.distillation import command as distillation
     from medembed_pipeline.image_text import command as image_text
     from medembed_pipeline.report import atlas
     from medembed_pipeline.study import command as study
@@ -103,6 +104,9 @@ def add_exploring_commands(commands: Any) -> None:
         )
     )
     classify.add_arguments(commands.add_parser("classify", help="the specialties of every row of a file"))
+    distillation.add_arguments(
+        commands.add_parser("distill", help="write the static model, which needs no transformer, as a folder")
+    )
     image_text.add_arguments(
         commands.add_parser("image-text", help="measure pictures against pairs of prompts, without Dagster")
     )
@@ -195,6 +199,10 @@ def run_command(options: argparse.Namespace) -> int:
             from medembed_pipeline.classification import classify
 
             return classify.run(options)
+        case "distill":
+            from medembed_pipeline.distillation import command as distillation
+
+            return distillation.run(options)
         case "experiment":
             return experiment(options.preset, options.data, options.output)
         case _:

@@ -23,6 +23,7 @@ ORDER = (
     "evidence.queries",
     "evidence.diagnostics",
     "tasks",
+    "distillation",
     "evidence.labels",
     "evidence.leakage",
     "image_text",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 JOB = "stages"
 LANDED = ("raw_transcriptions", "rejected_rows")
 MEASURED_GROUPS = ("baseline", "tuned", "evaluation")
-NOT_MEASURED = frozenset({"leakage_estimate"})
+NOT_MEASURED = frozenset({"leakage_estimate", "token_vectors", "static_metrics"})
 """Stages that need to know what the model was trained on."""
 
 KEPT = ("store", "vectors")

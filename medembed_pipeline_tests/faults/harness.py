@@ -44,6 +44,7 @@ STEPS = [
     ["neighbors"],
     ["embedding_metrics", "slice_metrics"],
     ["task_metrics"],
+    ["token_vectors", "static_metrics"],
     ["projections"],
     ["aligned_projections"],
     ["recipe_study", "classifier_study", "classifier_adapters_study"],

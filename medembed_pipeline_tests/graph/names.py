@@ -40,6 +40,8 @@ GROUPS = {
     "label_confusions": "evaluation",
     "embedding_diagnostics": "evaluation",
     "task_metrics": "evaluation",
+    "token_vectors": "evaluation",
+    "static_metrics": "evaluation",
     "label_review": "evaluation",
     "leakage_estimate": "evaluation",
     "label_probabilities": "classification",

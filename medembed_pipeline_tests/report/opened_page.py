@@ -27,6 +27,7 @@ SECTIONS = [
     "classification",
     "triage",
     "cases",
+    "static",
     "ledger",
     "confusions",
     "distributions",

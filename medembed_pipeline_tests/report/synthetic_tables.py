@@ -40,6 +40,7 @@ def add_tables(payload: dict[str, Any], scored: list[int], pool: Neighbors, *, s
         "similarity_evidence": columns(_similarity(payload, scored, generator)),
         "embedding_diagnostics": columns(_health(payload, generator)),
         "task_metrics": columns(_tasks()),
+        "static_metrics": columns(_static()),
         "label_review": columns(_labels(payload, generator)),
         "leakage_estimate": columns(_leak()),
         "release_verdict": columns(_verdict(payload)),
@@ -416,6 +417,25 @@ def _tasks() -> list[Row]:
                     "tolerance": tolerance,
                 }
             )
+    return rows
+
+
+def _static() -> list[Row]:
+    rows = []
+    for task, metric, k, tuned, static in (
+        ("notes", "precision", 5, 0.741, 0.745),
+        ("notes", "map", None, 0.702, 0.699),
+        ("first_stage", "recall", 100, None, 0.874),
+        ("passages", "mrr", None, 0.222, 0.201),
+        ("questions", "ndcg", 10, 0.789, 0.26),
+    ):
+        values = {"tuned": tuned, "static": static}
+        if tuned is not None:
+            values["static_over_tuned"] = static - tuned
+        for model, value in values.items():
+            if value is not None:
+                ends = {"ci_low": value - 0.03, "ci_high": value + 0.03, "n": 330, "groups": 320}
+                rows.append({"task": task, "metric": metric, "k": k, "model": model, "value": value, **ends})
     return rows
 
 

@@ -1,0 +1,3 @@
+"""The tuned model as a table of token vectors: a text's vector is their mean, without a transformer."""
+
+REVISION = "1"
