@@ -58,6 +58,7 @@ ADAPTERS: dict[str, Any] = {"tuned": "adapters", "anchor_vector_weight": 5.0}
 VARIANTS: dict[str, dict[str, Any]] = {
     "recipe": {},
     "without noise": {"head_noise": 0.0},
+    "without further parts": {"further_share": 0.0},
     "without passages": {"passage_weight": 0.0},
     "without gate and anchoring": {"anchors_per_batch": 0},
     "without averaging": {"average_shares": []},

@@ -8,6 +8,6 @@ these load torch, so import them inside functions.
 from medembed_pipeline.training.data import TrainingData
 from medembed_pipeline.training.verification import verify_checkpoint
 
-REVISION = "6"
+REVISION = "7"
 
 __all__ = ["TrainingData", "verify_checkpoint"]

@@ -40,13 +40,16 @@ class GatedHead(nn.Module):
         of the vectors.
     units
         of the network.
+    mixed
+        whether the network's products are in bfloat16 while it is trained.
     """
 
     gate: torch.Tensor
     gate_bias: torch.Tensor
 
-    def __init__(self, dimensions: int, units: int) -> None:
+    def __init__(self, dimensions: int, units: int, *, mixed: bool = False) -> None:
         super().__init__()
+        self.mixed = mixed
         self.units_in = nn.Parameter(torch.zeros(units, dimensions))
         self.units_bias = nn.Parameter(torch.zeros(units))
         self.units_out = nn.Parameter(torch.zeros(dimensions, units))
@@ -56,8 +59,12 @@ class GatedHead(nn.Module):
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
         """float32 [n, d] unit vectors to float32 [n, d], which are not yet brought to unit length."""
         shut = nn.functional.relu(-(vectors @ self.gate + self.gate_bias))
-        units = nn.functional.relu(vectors @ self.units_in.T + self.units_bias - _SHUTS * shut[:, None])
-        return vectors + units @ self.units_out.T
+        mixed = self.mixed and self.training
+        with torch.autocast(vectors.device.type, dtype=torch.bfloat16, enabled=mixed):
+            seen = vectors @ self.units_in.T
+            units = nn.functional.relu(seen + self.units_bias - _SHUTS * shut[:, None])
+            moved = units @ self.units_out.T
+        return vectors + moved
 
     def begin(self, notes: npt.NDArray[np.float32], others: npt.NDArray[np.float32], *, seed: int) -> None:
         """Draw the network's first weights, and fit the gate; without others it stays open.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +24,11 @@ from medembed_pipeline.training.settings import TrainingSettings
 ROUNDS = 10
 """Times that the validation notes are looked at: what is an epoch elsewhere."""
 
-PASSAGES, PHRASES, STRETCHES = 2048, 2048, 1024
+PASSAGES, FURTHER, PHRASES, STRETCHES = 2048, 1024, 2048, 1024
 """Texts that are read, at most. Stretches are as long as a note's beginning: what the gate is likeliest to mistake."""
+
+WORDS_OF_TOKENS = 0.75
+"""Words that fill a window of one token, or nearly so: further parts of a note are as long as its beginning."""
 
 PHRASES_OF_NOTE, STRETCHES_OF_NOTE = 4, 1
 """As many for each note, where there are fewer notes."""
@@ -33,7 +38,7 @@ CUT_NOTES = 10_000
 
 MOST_ANCHORS_AT_ONCE = 512
 _TEXTS, _STEP = 11, 12
-_FURTHER = 3.0
+_ANCHOR_NOISE = 3.0
 """How much noisier anchors are than notes: what is like them must stay where it is, from afar."""
 
 
@@ -58,22 +63,24 @@ class HeadObjective(Objective):
     ) -> None:
         self._known = known
         super().__init__(encoder, base, data, options, token_budget=token_budget)
-        rng = np.random.default_rng((options.seed, _TEXTS))
+        encode = partial(encoder.encode, token_budget=token_budget)
         beyond = encoder.spec.max_tokens if encoder.spec.long_notes == "cut" else 0
-        texts: list[str] = []
-        own: list[int] = []
-        notes = len(self._texts) if options.passage_weight else 0
-        for place in (*rng.permutation(notes), *rng.permutation(notes)):
-            if len(own) == PASSAGES:
-                break
-            found = passage(self._texts[place], beyond=beyond, words=options.passage_words, rng=rng)
-            if found is not None:
-                texts.append(found)
-                own.append(int(place))
-        self._passages = encoder.encode(texts, role="query", token_budget=token_budget)
-        self._own = np.array(own, dtype=np.int64)
+        count = PASSAGES if options.passage_weight else 0
+        texts, self._own = self._cut_out(count, beyond=beyond, words=options.passage_words, seed=0)
+        self._passages = encode(texts, role="query")
+        filled = round(WORDS_OF_TOKENS * encoder.spec.max_tokens)
+        learned = options.labels and options.loss == "contrastive" and options.further_share > 0
+        texts, self._own_further = self._cut_out(
+            FURTHER if learned else 0, beyond=min(beyond, filled), words=filled, seed=3
+        )
+        self._further = encode(texts)
         assert self._windows.vectors is not None
-        self._noise = options.head_noise * spread(self._windows.vectors)
+        notes = self._windows.vectors
+        self._noise = options.head_noise * spread(notes)
+        self._shape = within_notes(
+            np.concatenate([self._passages, self._further])
+            - notes[self._first_window[np.concatenate([self._own, self._own_further])]]
+        )
 
     @property
     def epochs(self) -> int:
@@ -92,7 +99,14 @@ class HeadObjective(Objective):
 
     def first_head(self) -> GatedHead:
         """A head that changes nothing yet, and whose gate tells the train notes from the anchors."""
-        notes, head = self._windows.vectors, GatedHead(self._encoder.dimensions, self._options.head_units)
+        notes, head = (
+            self._windows.vectors,
+            GatedHead(
+                self._encoder.dimensions,
+                self._options.head_units,
+                mixed=self._encoder.precision == "bfloat16",
+            ),
+        )
         assert notes is not None
         rng = np.random.default_rng((self._options.seed, _TEXTS, 1))
         sample = np.sort(rng.permutation(len(notes))[: 2 * MOST_NOTES_AT_ONCE])
@@ -107,37 +121,59 @@ class HeadObjective(Objective):
         return [[np.sort(rng.permutation(self.notes)[:MOST_NOTES_AT_ONCE])] for _ in range(due - done)]
 
     def work(self, batch: npt.NDArray[np.int64], *, epoch: int, place: int) -> BatchWork:
-        """See `Objective.work`. Vectors of notes and anchors are noisy: texts that are like them count as well."""
+        """See `Objective.work`. Vectors of notes and anchors are noisy: texts that are like them count as well.
+
+        Beside the notes stand further parts of notes, with these notes' labels.
+        """
         options, seed = self._options, (self._options.seed, _STEP, epoch, place)
         rng = np.random.default_rng((*seed, 1))
-        notes = self._windows.chosen(self._windows_of(batch, epoch))
-        assert notes.vectors is not None
-        as_read = torch.from_numpy(notes.vectors)
-        notes = Windows.of_vectors(self._noisy(rng, self._noise, notes.vectors)[0])
+        read = self._windows.chosen(self._windows_of(batch, epoch)).vectors
+        assert read is not None
         row = np.full(self.notes, -1, dtype=np.int64)
         row[batch] = np.arange(len(batch))
         asked = np.flatnonzero(row[self._own] >= 0)
         wanted = max(1, round(options.passage_share * len(batch)))
         asked = np.sort(rng.permutation(asked)[:wanted])
-        parts = [notes, Windows.of_vectors(self._passages[asked])]
+        further = rng.permutation(len(self._further))[: round(options.further_share * len(batch))]
+        (learned,) = self._noisy(rng, np.concatenate([read, self._further[further]]))
+        parts = [learned, self._passages[asked]]
         before = self._before
         if self._phrases is not None and self._phrases.vectors is not None:
             some = rng.permutation(len(before))[:MOST_ANCHORS_AT_ONCE]
             anchors, places = self._phrases.vectors[some], before.numpy()[some]
-            held, moved = self._noisy(rng, _FURTHER * self._noise, anchors, places)
-            parts.append(Windows.of_vectors(held))
+            held, moved = self._noisy(rng, anchors, places, anchors_alike=True)
+            parts.append(held)
             before = torch.from_numpy(moved)
-        loss_of = self._loss_of(batch, row[self._own[asked]], before)
+        taught = np.concatenate([batch, self._own_further[further]])
+        loss_of = self._loss_of(batch, row[self._own[asked]], before, taught=taught)
+        windows = [Windows.of_vectors(part) for part in parts]
         if not (options.labels and options.detail_weight):
-            return BatchWork(parts, loss_of)
+            return BatchWork(windows, loss_of)
         overlap = torch.from_numpy(jaccard(self._members[batch])).to(self._encoder.device)
-        as_read = as_read.to(overlap)
+        as_read = torch.from_numpy(read).to(overlap)
 
         def with_detail(vectors: torch.Tensor) -> torch.Tensor:
             lost = detail_loss(vectors[: len(batch)], as_read, overlap, temperature=options.temperature)
             return loss_of(vectors) + options.detail_weight * lost
 
-        return BatchWork(parts, with_detail)
+        return BatchWork(windows, with_detail)
+
+    def _cut_out(
+        self, count: int, *, beyond: int, words: int, seed: int
+    ) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """Runs of words from beyond the beginning of train notes, at most two of each, and the places of these."""
+        rng = np.random.default_rng((self._options.seed, _TEXTS, *([seed] if seed else [])))
+        texts: list[str] = []
+        own: list[int] = []
+        notes = len(self._texts) if count else 0
+        for place in (*rng.permutation(notes), *rng.permutation(notes)):
+            if len(own) == count:
+                break
+            found = passage(self._texts[place], beyond=beyond, words=words, rng=rng)
+            if found is not None:
+                texts.append(found)
+                own.append(int(place))
+        return texts, np.array(own, dtype=np.int64)
 
     def _read_notes(self, token_budget: int | None) -> Windows:
         if self._options.training_tokens:
@@ -153,12 +189,39 @@ class HeadObjective(Objective):
         long = stretches(texts, count, beyond=self._encoder.spec.max_tokens, rng=rng)
         return [*phrases(texts, min(PHRASES, PHRASES_OF_NOTE * notes), rng=rng), *long]
 
-    @staticmethod
     def _noisy(
-        rng: np.random.Generator, size: float, *vectors: npt.NDArray[np.float32]
+        self, rng: np.random.Generator, *vectors: npt.NDArray[np.float32], anchors_alike: bool = False
     ) -> list[npt.NDArray[np.float32]]:
-        """Unit vectors of the same texts, all moved alike by noise of the length `size`, at unit length again."""
+        """Unit vectors of the same texts, all moved alike by noise, at unit length again."""
         shape = vectors[0].shape
-        noise = (size / np.sqrt(shape[1]) * rng.standard_normal(shape)).astype(np.float32)
+        drawn = rng.standard_normal(shape).astype(np.float32)
+        if anchors_alike:
+            noise = _ANCHOR_NOISE * self._noise / math.sqrt(shape[1]) * drawn
+        else:
+            noise = self._noise * (drawn @ self._shape)
         moved = [each + noise for each in vectors]
         return [each / np.linalg.norm(each, axis=1, keepdims=True) for each in moved]
+
+
+def within_notes(differences: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """float32 [d, d] that turns standard normal rows into noise of length 1, spread as parts of a note lie about it.
+
+    From the covariance of the differences, shrunk towards noise that is the same in all directions by as much as they
+    are too few (Ledoit & Wolf, A well-conditioned estimator for large-dimensional covariance matrices, Journal of
+    Multivariate Analysis 88, 2004).
+
+    Parameters
+    ----------
+    differences
+        float32 [n, d] of vectors of parts from that of their note; with fewer than two, the noise has no direction.
+    """
+    d = differences.shape[1]
+    if len(differences) < 2:
+        return np.eye(d, dtype=np.float32) / np.float32(np.sqrt(d))
+    from sklearn.covariance import ledoit_wolf
+
+    covariance, _ = ledoit_wolf(differences.astype(np.float64))
+    values, directions = np.linalg.eigh(covariance)
+    values = np.maximum(values, 0)
+    lengths = np.sqrt(values / values.sum()) if values.sum() > 0 else np.full(d, 1 / np.sqrt(d))
+    return ((directions * lengths) @ directions.T).astype(np.float32)

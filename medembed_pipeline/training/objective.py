@@ -198,19 +198,39 @@ class Objective:
         return texts, np.array(own, dtype=np.int64)
 
     def _loss_of(
-        self, batch: npt.NDArray[np.int64], own: npt.NDArray[np.int64], before: torch.Tensor
+        self,
+        batch: npt.NDArray[np.int64],
+        own: npt.NDArray[np.int64],
+        before: torch.Tensor,
+        *,
+        taught: npt.NDArray[np.int64] | None = None,
     ) -> LossOfVectors:
+        """The loss of vectors of notes, passages and phrases; between notes and passages stand those `taught` besides.
+
+        Parameters
+        ----------
+        batch
+            int64 [n], positions of train notes.
+        own
+            int64 [p], places in the batch: the passages' notes.
+        before
+            float32 [h, d], where the base model has the phrases.
+        taught
+            int64 [n + m], positions of the train notes whose labels the first n + m vectors have, beginning with the
+            batch; None for the batch alone.
+        """
+        taught = batch if taught is None else taught
         options, device = self._options, self._encoder.device
         label_loss = None
         if options.labels:
             label_loss = loss_of_labels(
-                options, self._members[batch], triplets_within(self._triplets, batch), device
+                options, self._members[taught], triplets_within(self._triplets, batch), device
             )
         own_notes, before = torch.from_numpy(own).to(device), before.to(device)
-        first, second = len(batch), len(batch) + len(own)
+        first, second = len(taught), len(taught) + len(own)
 
         def loss_of(vectors: torch.Tensor) -> torch.Tensor:
-            notes, passages, held = vectors[:first], vectors[first:second], vectors[second:]
+            passages, held = vectors[first:second], vectors[second:]
             loss = anchoring_loss(
                 held,
                 before,
@@ -218,9 +238,9 @@ class Objective:
                 vector_weight=options.anchor_vector_weight,
             )
             loss = loss + options.passage_weight * passage_loss(
-                passages, notes, own_notes, temperature=options.passage_temperature
+                passages, vectors[: len(batch)], own_notes, temperature=options.passage_temperature
             )
-            return loss if label_loss is None else loss + label_loss(notes)
+            return loss if label_loss is None else loss + label_loss(vectors[:first])
 
         return loss_of
 

@@ -96,8 +96,15 @@ class TrainingSettings(TrainingRecipe, table="training"):
         0.6,
         ge=0,
         le=10,
-        description="Noise that the head's training adds to notes, as a share of how far these lie apart, and thrice "
-        "to anchors.",
+        description="Noise that the head's training adds to notes, as a share of how far these lie apart, spread as "
+        "parts of a note lie about it; and thrice as much to anchors, in all directions.",
+    )
+    further_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Parts from further into the notes whose labels a step of the head learns as well, as a share of "
+        "its notes; 0: none.",
     )
     map_steps: int = Field(
         10,

@@ -1,6 +1,7 @@
 """The head: it moves notes, leaves other texts where they are, and is written as layers that everybody loads."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.cuttings import LONGEST_STRETCH, SHORTEST_STRETCH, stretches
 from medembed_pipeline.training.head import GatedHead
-from medembed_pipeline.training.head_objective import ROUNDS
+from medembed_pipeline.training.head_objective import ROUNDS, within_notes
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.settings import TrainingSettings
+from medembed_pipeline_tests.training.small_corpus import FILLER
 from medembed_pipeline_tests.training.stopping import Pulled, stop_at
 
 OPTIONS = TrainingSettings(
@@ -165,8 +167,8 @@ def test_known_vectors_are_not_computed_again(
 
     monkeypatch.setattr(Encoder, "encode", counted)
     with_known = run(spec, data, known=known)
-    # Neither train nor validation notes; these have no passages.
-    assert seen == [0, 0, 0]
+    # Neither train nor validation notes; these have no passages, and no further parts.
+    assert seen == [0, 0, 0, 0]
     texts = list(data.texts.values())
     np.testing.assert_allclose(
         with_known.encoder.encode(texts), run(spec, data).encoder.encode(texts), atol=1e-4
@@ -248,6 +250,41 @@ def test_detail_is_kept_where_it_is_asked_for(spec: EncoderSpec, data: TrainingD
         return float(np.corrcoef((before @ before.T)[alike], (after @ after.T)[alike])[0, 1])
 
     assert kept(10.0) > kept(0.0) + 0.05
+
+
+def test_labels_are_learned_from_what_comes_further_into_the_notes(
+    spec: EncoderSpec, data: TrainingData
+) -> None:
+    """Planted: the beginnings of the train notes are about nothing, and what makes their specialty comes later."""
+    rng = np.random.default_rng(2)
+    texts = dict(data.texts)
+    for note in data.train_ids:
+        words = texts[note].split()
+        texts[note] = " ".join([*rng.choice(FILLER, 24), *words, *words, *words])
+    planted = replace(data, texts=texts)
+    options = OPTIONS.model_copy(
+        update={"anchors_per_batch": 0, "passage_weight": 0.0, "head_steps": 100, "average_shares": []}
+    )
+
+    def learned(share: float) -> float:
+        result = run(spec, planted, options.model_copy(update={"further_share": share}))
+        first, last = result.history[0], result.history[-1]
+        return float(last["validation_map"] - first["validation_map"])
+
+    assert learned(1.0) > learned(0.0) + 0.01
+
+
+def test_noise_lies_as_the_parts_of_notes_do() -> None:
+    """Planted: parts of notes differ in three directions of twenty."""
+    rng = np.random.default_rng(1)
+    planes = np.linalg.qr(rng.standard_normal((20, 3)))[0].T
+    differences = (rng.standard_normal((500, 3)) @ planes).astype(np.float32)
+    shape = within_notes(differences)
+    noise = rng.standard_normal((4000, 20)).astype(np.float32) @ shape
+    assert (noise**2).sum(axis=1).mean() == pytest.approx(1, abs=0.05)
+    assert ((noise @ planes.T) ** 2).sum(axis=1).mean() > 0.9
+    for few in (differences[:0], differences[:1], differences[:2] * 0):
+        np.testing.assert_allclose(within_notes(few) @ within_notes(few).T, np.eye(20) / 20, atol=1e-6)
 
 
 def test_windows_of_long_notes(spec: EncoderSpec, data: TrainingData, tmp_path: Path) -> None:
