@@ -34,8 +34,6 @@ from medembed_pipeline.tasks.table import task_table
 
 SETTINGS = load_settings()
 BUNDLED_DIMENSIONS = 384
-SLOW_FAMILIES = {"clinical_terms"}
-"""Not asked of the static model: a classification of many thousands of names, none of them of notes."""
 
 
 def token_schema(dimensions: int) -> pa.Schema:
@@ -146,9 +144,7 @@ def token_vectors(work: AssetIO, settings: DistillationSettings) -> dg.Materiali
 def static_metrics(work: AssetIO, settings: DistillationSettings) -> dg.MaterializeResult[Any]:
     """The static model on held-out notes and tasks, beside the tuned model that it imitates, and as a first stage."""
     encoder: EncoderSettings = work.context.resources.encoder
-    tasks = SETTINGS.tasks.model_copy(
-        update={"families": [one for one in SETTINGS.tasks.families if one not in SLOW_FAMILIES]}
-    )
+    tasks = SETTINGS.tasks
     work.uses(encoder)
     work.uses(tasks)
     scored = held_out(work)
