@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from medembed_pipeline.training.cuttings import passage, phrases, stretches
 from medembed_pipeline.training.data import TrainingData, jaccard
 from medembed_pipeline.training.head import GatedHead, spread
 from medembed_pipeline.training.known_vectors import read_whole
-from medembed_pipeline.training.losses import detail_loss
+from medembed_pipeline.training.losses import detail_loss, similarities
 from medembed_pipeline.training.objective import MOST_NOTES_AT_ONCE, BatchWork, Objective
 from medembed_pipeline.training.settings import TrainingSettings
 
@@ -62,6 +62,7 @@ class HeadObjective(Objective):
         known: Mapping[str, npt.NDArray[np.float32]],
     ) -> None:
         self._known = known
+        self._detail: tuple[npt.NDArray[np.float32], torch.Tensor, torch.Tensor] | None = None
         super().__init__(encoder, base, data, options, token_budget=token_budget)
         encode = partial(encoder.encode, token_budget=token_budget)
         beyond = encoder.spec.max_tokens if encoder.spec.long_notes == "cut" else 0
@@ -144,19 +145,35 @@ class HeadObjective(Objective):
             held, moved = self._noisy(rng, anchors, places, anchors_alike=True)
             parts.append(held)
             before = torch.from_numpy(moved)
-        taught = np.concatenate([batch, self._own_further[further]])
-        loss_of = self._loss_of(batch, row[self._own[asked]], before, taught=taught)
-        windows = [Windows.of_vectors(part) for part in parts]
-        if not (options.labels and options.detail_weight):
-            return BatchWork(windows, loss_of)
-        overlap = torch.from_numpy(jaccard(self._members[batch])).to(self._encoder.device)
-        as_read = torch.from_numpy(read).to(overlap)
+        return BatchWork(
+            [Windows.of_vectors(part) for part in parts],
+            self._loss_of(
+                batch,
+                row[self._own[asked]],
+                before,
+                taught=np.concatenate([batch, self._own_further[further]]),
+                further_loss=self._loss_of_detail(batch, read),
+            ),
+        )
 
-        def with_detail(vectors: torch.Tensor) -> torch.Tensor:
-            lost = detail_loss(vectors[: len(batch)], as_read, overlap, temperature=options.temperature)
-            return loss_of(vectors) + options.detail_weight * lost
+    def _loss_of_detail(
+        self, batch: npt.NDArray[np.int64], read: npt.NDArray[np.float32]
+    ) -> Callable[[torch.Tensor], torch.Tensor] | None:
+        options, device = self._options, self._encoder.device
+        if not options.detail_weight:
+            return None
+        if self._detail is None or not np.array_equal(self._detail[0], read):
+            # Mostly every step has all notes, and one window of each.
+            notes = torch.from_numpy(read).to(device)
+            overlap = torch.from_numpy(jaccard(self._members[batch])).to(device)
+            self._detail = read, similarities(notes), overlap
+        _, before, overlap = self._detail
 
-        return BatchWork(windows, with_detail)
+        def loss_of(similarity: torch.Tensor) -> torch.Tensor:
+            now = similarity[: len(before), : len(before)]
+            return options.detail_weight * detail_loss(now, before, overlap, temperature=options.temperature)
+
+        return loss_of
 
     def _cut_out(
         self, count: int, *, beyond: int, words: int, seed: int

@@ -1,10 +1,32 @@
-"""The losses. All take unit vectors of the texts of one batch."""
+"""The losses of the texts of one batch, by their unit vectors or the similarities of these."""
+
+from typing import Any
 
 import torch
 from torch import nn
 
 
-def contrastive_loss(vectors: torch.Tensor, overlap: torch.Tensor, *, temperature: float) -> torch.Tensor:
+class _Similarities(torch.autograd.Function):
+    """Both factors are the same vectors, so that one product is enough on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(vectors)
+        return vectors @ vectors.T
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        (vectors,) = ctx.saved_tensors
+        return (gradients[0] + gradients[0].T) @ vectors
+
+
+def similarities(vectors: torch.Tensor) -> torch.Tensor:
+    """float32 [n, n]: the cosine similarities of float32 [n, d] unit vectors."""
+    found: torch.Tensor = _Similarities.apply(vectors)
+    return found
+
+
+def contrastive_loss(similarity: torch.Tensor, overlap: torch.Tensor, *, temperature: float) -> torch.Tensor:
     """Supervised contrastive loss over all pairs of a batch, positives weighted by their labels' overlap.
 
     For each note i and each note j that shares a label with it, j is to be told from the notes that share
@@ -18,8 +40,8 @@ def contrastive_loss(vectors: torch.Tensor, overlap: torch.Tensor, *, temperatur
 
     Parameters
     ----------
-    vectors
-        float32 [n, d], L2-normalised.
+    similarity
+        float32 [n, n], cosine.
     overlap
         float32 [n, n] in 0..1, Jaccard index of the label sets; 0 makes a negative pair. The diagonal is not looked
         at.
@@ -31,8 +53,8 @@ def contrastive_loss(vectors: torch.Tensor, overlap: torch.Tensor, *, temperatur
     torch.Tensor
         float32 scalar; 0 (with a gradient of 0) where the batch has no positive pair.
     """
-    similarity = vectors @ vectors.T / temperature
-    itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    similarity = similarity / temperature
+    itself = torch.eye(len(overlap), dtype=torch.bool, device=overlap.device)
     weights = overlap.masked_fill(itself, 0)
     negative = (overlap <= 0) & ~itself
     # A note without a negative gets -1e9 here: its terms are then 0, with finite gradients.
@@ -134,13 +156,13 @@ def anchoring_loss(
     """
     if not len(vectors):
         return vectors.sum() * 0
-    relations = ((vectors @ vectors.T - before @ before.T) ** 2).mean()
+    relations = ((similarities(vectors) - before @ before.T) ** 2).mean()
     places = (1 - (vectors * before).sum(dim=1)).mean()
     return similarity_weight * relations + vector_weight * places
 
 
 def detail_loss(
-    vectors: torch.Tensor, before: torch.Tensor, overlap: torch.Tensor, *, temperature: float
+    similarity: torch.Tensor, before: torch.Tensor, overlap: torch.Tensor, *, temperature: float
 ) -> torch.Tensor:
     """What is lost of the order among notes that share a label.
 
@@ -150,10 +172,10 @@ def detail_loss(
 
     Parameters
     ----------
-    vectors
-        float32 [n, d], L2-normalised.
+    similarity
+        float32 [n, n], cosine.
     before
-        float32 [n, d], L2-normalised: the base model's of the same notes.
+        float32 [n, n], the base model's of the same notes.
     overlap
         float32 [n, n], above 0 where two notes share a label. The diagonal is not looked at.
     temperature
@@ -164,10 +186,10 @@ def detail_loss(
     torch.Tensor
         float32 scalar; 0 (with a gradient of 0) where no two notes share a label.
     """
-    itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
+    itself = torch.eye(len(overlap), dtype=torch.bool, device=overlap.device)
     apart = (overlap <= 0) | itself
-    wanted = torch.log_softmax((before @ before.T / temperature).masked_fill(apart, -1e9), dim=1)
-    found = torch.log_softmax((vectors @ vectors.T / temperature).masked_fill(apart, -1e9), dim=1)
+    wanted = torch.log_softmax((before / temperature).masked_fill(apart, -1e9), dim=1)
+    found = torch.log_softmax((similarity / temperature).masked_fill(apart, -1e9), dim=1)
     some = ~apart.all(dim=1)
     per_note = (wanted.exp() * (wanted - found)).sum(dim=1)
     return (per_note * some).sum() / some.sum().clamp_min(1)

@@ -1,6 +1,6 @@
 """What a batch encodes, and the loss of its vectors: labels, passages, and what the base model saw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,16 @@ from medembed_pipeline.training.batches import Batches, note_batches, triplets_w
 from medembed_pipeline.training.cuttings import passage, phrases
 from medembed_pipeline.training.data import TrainingData, jaccard, membership, triplet_positions
 from medembed_pipeline.training.gradients import LossOfVectors
-from medembed_pipeline.training.losses import anchoring_loss, contrastive_loss, passage_loss, triplet_loss
+from medembed_pipeline.training.losses import (
+    anchoring_loss,
+    contrastive_loss,
+    passage_loss,
+    similarities,
+    triplet_loss,
+)
 from medembed_pipeline.training.settings import TrainingSettings
+
+LossOfLabels = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 MOST_ANCHORS = 1536
 """Different phrases in one training; more would teach little more, and each costs the base model a pass."""
@@ -204,6 +212,7 @@ class Objective:
         before: torch.Tensor,
         *,
         taught: npt.NDArray[np.int64] | None = None,
+        further_loss: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> LossOfVectors:
         """The loss of vectors of notes, passages and phrases; between notes and passages stand those `taught` besides.
 
@@ -218,6 +227,8 @@ class Objective:
         taught
             int64 [n + m], positions of the train notes whose labels the first n + m vectors have, beginning with the
             batch; None for the batch alone.
+        further_loss
+            of the similarities, float32 [n + m, n + m], of these.
         """
         taught = batch if taught is None else taught
         options, device = self._options, self._encoder.device
@@ -240,7 +251,12 @@ class Objective:
             loss = loss + options.passage_weight * passage_loss(
                 passages, vectors[: len(batch)], own_notes, temperature=options.passage_temperature
             )
-            return loss if label_loss is None else loss + label_loss(vectors[:first])
+            if label_loss is None:
+                return loss
+            notes = vectors[:first]
+            similarity = similarities(notes)
+            loss = loss + label_loss(notes, similarity)
+            return loss if further_loss is None else loss + further_loss(similarity)
 
         return loss_of
 
@@ -274,8 +290,8 @@ def loss_of_labels(
     members: npt.NDArray[np.float32],
     triplets: npt.NDArray[np.int64],
     device: torch.device,
-) -> LossOfVectors:
-    """The loss that the labels teach by, as a function of the notes' vectors.
+) -> LossOfLabels:
+    """The loss that the labels teach by, as a function of the notes' vectors and the similarities of these.
 
     Parameters
     ----------
@@ -290,10 +306,12 @@ def loss_of_labels(
     """
     if options.loss == "contrastive":
         overlap = torch.from_numpy(jaccard(members)).to(device)
-        return lambda vectors: contrastive_loss(vectors, overlap, temperature=options.temperature)
+        return lambda vectors, similarity: contrastive_loss(
+            similarity, overlap, temperature=options.temperature
+        )
     if not len(triplets):
-        return lambda vectors: vectors.sum() * 0
+        return lambda vectors, similarity: vectors.sum() * 0
     places = torch.from_numpy(triplets).to(device)
-    return lambda vectors: triplet_loss(
+    return lambda vectors, similarity: triplet_loss(
         vectors, places, margin=options.triplet_margin, distance=options.triplet_distance
     )

@@ -14,6 +14,7 @@ from medembed_pipeline.training.batches import note_batches, triplets_within
 from medembed_pipeline.training.cuttings import passage, phrases
 from medembed_pipeline.training.data import TrainingData, membership, triplet_positions
 from medembed_pipeline.training.known_vectors import read_whole
+from medembed_pipeline.training.losses import similarities
 from medembed_pipeline.training.objective import loss_of_labels
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import (
@@ -164,7 +165,8 @@ class ValidationNotes:
                 triplets_within(self._triplets, batch),
                 torch.device("cpu"),
             )
-            losses.append(float(loss_of(torch.from_numpy(vectors[batch]))))
+            of_batch = torch.from_numpy(vectors[batch])
+            losses.append(float(loss_of(of_batch, similarities(of_batch))))
         return float(np.mean(losses))
 
 

@@ -20,7 +20,7 @@ from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.averaging import averaged, not_kept, trade_off
 from medembed_pipeline.training.cuttings import LONGEST, SHORTEST, passage, phrases
 from medembed_pipeline.training.loop import TrainingResult, train
-from medembed_pipeline.training.losses import anchoring_loss, detail_loss, passage_loss
+from medembed_pipeline.training.losses import anchoring_loss, detail_loss, passage_loss, similarities
 from medembed_pipeline.training.objective import BatchWork, Objective, reading_windows
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import EpochChoice, passage_rank_scores, similarities_kept
@@ -90,11 +90,13 @@ def test_the_loss_of_detail_is_its_definition(seed: int, count: int, labels: int
             wanted, found = (softmax(10 * rows[mates] @ rows[note]) for rows in (before, now))
             expected.append(entropy(wanted, found))
     vectors, same = torch.from_numpy(now).requires_grad_(), torch.from_numpy(before)
-    loss = detail_loss(vectors, same, overlap, temperature=0.1)
+    loss = detail_loss(similarities(vectors), same @ same.T, overlap, temperature=0.1)
     loss.backward()
     assert float(loss.detach()) == pytest.approx(np.mean(expected) if expected else 0, abs=1e-4)
     assert vectors.grad is not None and bool(vectors.grad.isfinite().all())
-    assert float(detail_loss(same, same, overlap, temperature=0.1)) == pytest.approx(0, abs=1e-5)
+    assert float(detail_loss(same @ same.T, same @ same.T, overlap, temperature=0.1)) == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 def test_without_texts_the_losses_are_zero_and_have_a_gradient() -> None:

@@ -16,7 +16,7 @@ from medembed_pipeline.section import validate
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.batches import note_batches, triplets_within
 from medembed_pipeline.training.data import jaccard, membership
-from medembed_pipeline.training.losses import contrastive_loss, triplet_loss
+from medembed_pipeline.training.losses import contrastive_loss, similarities, triplet_loss
 from medembed_pipeline.training.optimization import learning_rate_at
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.training.validation import retrieval_columns, triplet_accuracy
@@ -100,7 +100,9 @@ def overlap_of(sets: list[set[str]]) -> torch.Tensor:
 def test_contrastive_loss_is_its_definition(seed: int, count: int, temperature: float) -> None:
     rng = np.random.default_rng(seed)
     vectors, sets = unit(rng, count), labels(rng, count)
-    found = contrastive_loss(torch.from_numpy(vectors), overlap_of(sets), temperature=temperature)
+    found = contrastive_loss(
+        similarities(torch.from_numpy(vectors)), overlap_of(sets), temperature=temperature
+    )
     assert float(found) == pytest.approx(
         contrastive_by_definition(vectors, sets, temperature), rel=1e-4, abs=1e-5
     )
@@ -115,11 +117,11 @@ def test_notes_that_share_a_label_are_never_pushed_apart(seed: int, count: int) 
     # The similarities alone, free to move: vectors @ vectors.T with one factor held.
     vectors = torch.from_numpy(unit(rng, count, count))
     moved = vectors.clone().requires_grad_()
-    contrastive_loss(moved, overlap, temperature=0.1).backward()
+    contrastive_loss(similarities(moved), overlap, temperature=0.1).backward()
     assert moved.grad is not None and torch.isfinite(moved.grad).all()
     # With orthogonal vectors the gradient at i is a sum over j of vector j times the slope in s_ij.
     moved = torch.eye(count).requires_grad_()
-    contrastive_loss(moved, overlap, temperature=0.1).backward()
+    contrastive_loss(similarities(moved), overlap, temperature=0.1).backward()
     assert moved.grad is not None
     off_diagonal = ~torch.eye(count, dtype=torch.bool)
     assert (moved.grad[(overlap > 0) & off_diagonal] <= 1e-7).all()

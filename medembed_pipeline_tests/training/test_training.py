@@ -20,7 +20,7 @@ from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.adapters import AdaptedLinear
 from medembed_pipeline.training.gradients import add_gradient
 from medembed_pipeline.training.loop import TrainingResult, train
-from medembed_pipeline.training.losses import contrastive_loss
+from medembed_pipeline.training.losses import contrastive_loss, similarities
 from medembed_pipeline.training.optimization import (
     frozen_layers,
     switch_dropout_off,
@@ -254,7 +254,7 @@ def test_a_loss_that_is_not_finite_is_one_clear_error(
     from medembed_pipeline.training import objective as objective_module
 
     monkeypatch.setattr(
-        objective_module, "contrastive_loss", lambda vectors, *_, **__: vectors.sum() * float("nan")
+        objective_module, "contrastive_loss", lambda similarity, *_, **__: similarity.sum() * float("nan")
     )
     with pytest.raises(MedembedError, match=r"loss is nan at step 1 of \d+; lower learning_rate"):
         run(spec, data)
@@ -309,7 +309,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
         loss = add_gradient(
             encoder,
             [windows],
-            lambda vectors: contrastive_loss(vectors, overlap, temperature=0.1),
+            lambda vectors: contrastive_loss(similarities(vectors), overlap, temperature=0.1),
             scale=0.5,
             micro_batch=micro_batch,
         )
@@ -322,7 +322,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(
         order = np.argsort(-windows.lengths, kind="stable")
         parts = list(budget_batches(windows.lengths, 4 * int(windows.lengths.max())))
         vectors = torch.cat([encoder.embed(windows, part) for part in parts])[np.argsort(order)]
-        loss = contrastive_loss(vectors, overlap, temperature=0.1)
+        loss = contrastive_loss(similarities(vectors), overlap, temperature=0.1)
         (loss * 0.5).backward()
         return float(loss.detach()), {
             n: p.grad.clone() for n, p in encoder.named_parameters() if p.grad is not None
