@@ -28,7 +28,7 @@ PASSAGES, FURTHER, PHRASES, STRETCHES = 2048, 1024, 2048, 1024
 """Texts that are read, at most. Stretches are as long as a note's beginning: what the gate is likeliest to mistake."""
 
 WORDS_OF_TOKENS = 0.75
-"""Words that fill a window of one token, or nearly so: further parts of a note are as long as its beginning."""
+"""Words in a token, nearly: so further parts of a note are about as long as the window that its beginning fills."""
 
 PHRASES_OF_NOTE, STRETCHES_OF_NOTE = 4, 1
 """As many for each note, where there are fewer notes."""
@@ -234,7 +234,7 @@ def within_notes(differences: npt.NDArray[np.float32]) -> npt.NDArray[np.float32
     """
     d = differences.shape[1]
     if len(differences) < 2:
-        return np.eye(d, dtype=np.float32) / np.float32(np.sqrt(d))
+        return np.eye(d, dtype=np.float32) / np.float32(math.sqrt(d))
     from sklearn.covariance import ledoit_wolf
 
     covariance, _ = ledoit_wolf(differences.astype(np.float64))
