@@ -78,7 +78,7 @@ def fit(
         counts, wanted = counts[chosen], wanted[chosen]
     holding = np.asarray((counts > 0).sum(axis=0)).reshape(-1)
     tokens = np.flatnonzero(holding)
-    weights = np.log((1 + counts.shape[0]) / (1 + holding[tokens])) + 1
+    weights = rarity(counts.shape[0], holding[tokens])
     middle = wanted.mean(axis=0, dtype=np.float64)
     middle /= max(float(np.linalg.norm(middle)), 1e-12)
     rows = _unit_rows(counts[:, tokens].multiply(weights).tocsr())
@@ -100,6 +100,12 @@ def fit(
         scores,
         strengths[best],
     )
+
+
+def rarity(notes: int, holding: npt.NDArray[np.int64]) -> FloatArray:
+    """float64 [t]: the weight of tokens of which each is held by so many of the notes (inverse document frequency)."""
+    weights: FloatArray = np.log((1 + notes) / (1 + holding)) + 1
+    return weights
 
 
 def _unit_rows(rows: Any) -> Any:

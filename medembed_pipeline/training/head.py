@@ -40,16 +40,19 @@ class GatedHead(nn.Module):
         of the vectors.
     units
         of the network.
+
+    Attributes
+    ----------
     mixed
-        whether the network's products are in bfloat16 while it is trained.
+        whether the network's products are in bfloat16 while it is trained, as the encoder's are that it is put on.
     """
 
     gate: torch.Tensor
     gate_bias: torch.Tensor
 
-    def __init__(self, dimensions: int, units: int, *, mixed: bool = False) -> None:
+    def __init__(self, dimensions: int, units: int) -> None:
         super().__init__()
-        self.mixed = mixed
+        self.mixed = False
         self.units_in = nn.Parameter(torch.zeros(units, dimensions))
         self.units_bias = nn.Parameter(torch.zeros(units))
         self.units_out = nn.Parameter(torch.zeros(dimensions, units))
@@ -154,6 +157,8 @@ def take_off_head(encoder: Encoder) -> GatedHead | None:
 
 def put_on_head(encoder: Encoder, head: GatedHead | None) -> None:
     """Let the encoder's vectors pass a head that can be trained, or none."""
+    if head is not None:
+        head.mixed = encoder.precision == "bfloat16"
     encoder.head = nn.ModuleList([head.to(encoder.device)] if head is not None else [])
     encoder.spec = replace(encoder.spec, head=())
 

@@ -38,6 +38,7 @@ CUT_NOTES = 10_000
 
 MOST_ANCHORS_AT_ONCE = 512
 _TEXTS, _STEP = 11, 12
+_CUT_PASSAGES, _DRAWN_NOTES, _CUT_ANCHORS, _CUT_FURTHER = range(4)
 _ANCHOR_NOISE = 3.0
 """How much noisier anchors are than notes: what is like them must stay where it is, from afar."""
 
@@ -67,12 +68,14 @@ class HeadObjective(Objective):
         encode = partial(encoder.encode, token_budget=token_budget)
         beyond = encoder.spec.max_tokens if encoder.spec.long_notes == "cut" else 0
         count = PASSAGES if options.passage_weight else 0
-        texts, self._own = self._cut_out(count, beyond=beyond, words=options.passage_words, seed=0)
+        texts, self._own = self._cut_out(
+            count, beyond=beyond, words=options.passage_words, kind=_CUT_PASSAGES
+        )
         self._passages = encode(texts, role="query")
         filled = round(WORDS_OF_TOKENS * encoder.spec.max_tokens)
         learned = options.labels and options.loss == "contrastive" and options.further_share > 0
         texts, self._own_further = self._cut_out(
-            FURTHER if learned else 0, beyond=min(beyond, filled), words=filled, seed=3
+            FURTHER if learned else 0, beyond=min(beyond, filled), words=filled, kind=_CUT_FURTHER
         )
         self._further = encode(texts)
         assert self._windows.vectors is not None
@@ -100,16 +103,9 @@ class HeadObjective(Objective):
 
     def first_head(self) -> GatedHead:
         """A head that changes nothing yet, and whose gate tells the train notes from the anchors."""
-        notes, head = (
-            self._windows.vectors,
-            GatedHead(
-                self._encoder.dimensions,
-                self._options.head_units,
-                mixed=self._encoder.precision == "bfloat16",
-            ),
-        )
+        notes, head = self._windows.vectors, GatedHead(self._encoder.dimensions, self._options.head_units)
         assert notes is not None
-        rng = np.random.default_rng((self._options.seed, _TEXTS, 1))
+        rng = np.random.default_rng((self._options.seed, _TEXTS, _DRAWN_NOTES))
         sample = np.sort(rng.permutation(len(notes))[: 2 * MOST_NOTES_AT_ONCE])
         anchors = self._phrases.vectors if self._phrases is not None else None
         head.begin(notes[sample], notes[:0] if anchors is None else anchors, seed=self._options.seed)
@@ -136,13 +132,15 @@ class HeadObjective(Objective):
         wanted = max(1, round(options.passage_share * len(batch)))
         asked = np.sort(rng.permutation(asked)[:wanted])
         further = rng.permutation(len(self._further))[: round(options.further_share * len(batch))]
-        (learned,) = self._noisy(rng, np.concatenate([read, self._further[further]]))
+        taught = np.concatenate([read, self._further[further]])
+        (learned,) = _moved(self._noise * (_drawn(rng, taught) @ self._shape), taught)
         parts = [learned, self._passages[asked]]
         before = self._before
         if self._phrases is not None and self._phrases.vectors is not None:
             some = rng.permutation(len(before))[:MOST_ANCHORS_AT_ONCE]
             anchors, places = self._phrases.vectors[some], before.numpy()[some]
-            held, moved = self._noisy(rng, anchors, places, anchors_alike=True)
+            size = _ANCHOR_NOISE * self._noise / math.sqrt(anchors.shape[1])
+            held, moved = _moved(size * _drawn(rng, anchors), anchors, places)
             parts.append(held)
             before = torch.from_numpy(moved)
         return BatchWork(
@@ -176,10 +174,10 @@ class HeadObjective(Objective):
         return loss_of
 
     def _cut_out(
-        self, count: int, *, beyond: int, words: int, seed: int
+        self, count: int, *, beyond: int, words: int, kind: int
     ) -> tuple[list[str], npt.NDArray[np.int64]]:
         """Runs of words from beyond the beginning of train notes, at most two of each, and the places of these."""
-        rng = np.random.default_rng((self._options.seed, _TEXTS, *([seed] if seed else [])))
+        rng = np.random.default_rng((self._options.seed, _TEXTS, kind))
         texts: list[str] = []
         own: list[int] = []
         notes = len(self._texts) if count else 0
@@ -198,7 +196,7 @@ class HeadObjective(Objective):
         return read_whole(self._encoder, self._ids, self._texts, self._known, token_budget=token_budget)
 
     def _anchor_texts(self) -> list[str]:
-        rng = np.random.default_rng((self._options.seed, _TEXTS, 2))
+        rng = np.random.default_rng((self._options.seed, _TEXTS, _CUT_ANCHORS))
         texts, notes = self._texts, len(self._texts)
         if notes > CUT_NOTES:
             texts = [texts[place] for place in np.sort(rng.permutation(notes)[:CUT_NOTES])]
@@ -206,18 +204,18 @@ class HeadObjective(Objective):
         long = stretches(texts, count, beyond=self._encoder.spec.max_tokens, rng=rng)
         return [*phrases(texts, min(PHRASES, PHRASES_OF_NOTE * notes), rng=rng), *long]
 
-    def _noisy(
-        self, rng: np.random.Generator, *vectors: npt.NDArray[np.float32], anchors_alike: bool = False
-    ) -> list[npt.NDArray[np.float32]]:
-        """Unit vectors of the same texts, all moved alike by noise, at unit length again."""
-        shape = vectors[0].shape
-        drawn = rng.standard_normal(shape).astype(np.float32)
-        if anchors_alike:
-            noise = _ANCHOR_NOISE * self._noise / math.sqrt(shape[1]) * drawn
-        else:
-            noise = self._noise * (drawn @ self._shape)
-        moved = [each + noise for each in vectors]
-        return [each / np.linalg.norm(each, axis=1, keepdims=True) for each in moved]
+
+def _drawn(rng: np.random.Generator, like: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Standard normal numbers, as many as `like` has."""
+    return rng.standard_normal(like.shape).astype(np.float32)
+
+
+def _moved(
+    noise: npt.NDArray[np.float32], *vectors: npt.NDArray[np.float32]
+) -> list[npt.NDArray[np.float32]]:
+    """Unit vectors of the same texts, all moved alike by noise, at unit length again."""
+    moved = [each + noise for each in vectors]
+    return [each / np.linalg.norm(each, axis=1, keepdims=True) for each in moved]
 
 
 def within_notes(differences: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.distillation.fit import rarity
 from medembed_pipeline.distillation.models import static_model_of
 from medembed_pipeline.distillation.static import unit_means
 from medembed_pipeline.encoder.model import load_encoder
@@ -58,7 +59,7 @@ def main() -> None:
         text for note, text in zip(notes["note_id"], notes["text"], strict=True) if split_of[note] == "train"
     ]
     holding = np.asarray((static.counter.counts(train) > 0).sum(axis=0)).reshape(-1)
-    weights = np.log((1 + len(train)) / (1 + holding)) + 1
+    weights = rarity(len(train), holding)
     alone = np.zeros((static.counter.size, tuned.dimensions), dtype=np.float32)
     met = np.flatnonzero(np.asarray(static.counter.counts(notes["text"]).sum(axis=0)).reshape(-1))
     for first in range(0, len(met), BLOCK):

@@ -17,7 +17,7 @@ from medembed_pipeline.encoder.spec import read_spec
 from medembed_pipeline.errors import MedembedError
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.cuttings import LONGEST_STRETCH, SHORTEST_STRETCH, stretches
-from medembed_pipeline.training.head import GatedHead
+from medembed_pipeline.training.head import GatedHead, put_on_head
 from medembed_pipeline.training.head_objective import ROUNDS, within_notes
 from medembed_pipeline.training.loop import TrainingResult, train
 from medembed_pipeline.training.settings import TrainingSettings
@@ -85,6 +85,18 @@ def test_at_first_it_changes_nothing() -> None:
     head, notes = GatedHead(12, 20), unit(40, 12, 1)
     head.begin(notes.numpy(), unit(30, 12, 2).numpy(), seed=3)
     assert torch.equal(head(notes), notes)
+
+
+def test_its_products_are_in_the_format_of_its_encoder_while_it_is_trained(spec: EncoderSpec) -> None:
+    for precision, rounded in (("float32", False), ("bfloat16", True)):
+        encoder = load_encoder(spec, device="cpu", precision=precision)
+        head, vectors = drawn_head(encoder.dimensions), unit(50, encoder.dimensions, 5)
+        exact = head.eval()(vectors)
+        put_on_head(encoder, head)
+        trained = head.train()(vectors)
+        assert trained.dtype == torch.float32 and torch.equal(head.eval()(vectors), exact)
+        assert torch.equal(trained, exact) is not rounded
+        torch.testing.assert_close(trained, exact, atol=0.2, rtol=0.05)
 
 
 def test_the_gate_shuts_on_what_is_no_note() -> None:

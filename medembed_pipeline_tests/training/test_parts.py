@@ -108,6 +108,18 @@ def test_contrastive_loss_is_its_definition(seed: int, count: int, temperature: 
     )
 
 
+def test_the_gradient_of_similarities_is_that_of_the_product() -> None:
+    vectors = torch.randn(7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    assert torch.autograd.gradcheck(similarities, vectors.requires_grad_())
+    # Not symmetric, as the gradient of a loss over rows is.
+    weights = torch.randn(7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    found, expected = (
+        torch.autograd.grad((product * weights).sum(), vectors)[0]
+        for product in (similarities(vectors), vectors @ vectors.T)
+    )
+    torch.testing.assert_close(found, expected)
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(2, 14))
 def test_notes_that_share_a_label_are_never_pushed_apart(seed: int, count: int) -> None:
