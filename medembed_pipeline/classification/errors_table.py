@@ -10,40 +10,36 @@ import pyarrow as pa
 
 from medembed_pipeline.classification.scoring import Answers, Truth
 from medembed_pipeline.evidence.labels.judgements import LOOKS_WRONG
+from medembed_pipeline.lake.fields import described
 
 DECIMALS = 6
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 ERRORS_SCHEMA = pa.schema(
     [
-        _field("note_id", pa.string(), "a held-out note whose labels are not exactly the expected ones"),
-        _field("expected", pa.list_(pa.string()), "its specialties, sorted"),
-        _field("came", pa.list_(pa.string()), "the labels it was given, the likeliest first"),
-        _field("confidence", pa.float64(), "probability of the likeliest label"),
-        _field("likeliest_is_true", pa.bool_(), "whether the likeliest label is one of the expected ones"),
-        _field(
+        described("note_id", pa.string(), "a held-out note whose labels are not exactly the expected ones"),
+        described("expected", pa.list_(pa.string()), "its specialties, sorted"),
+        described("came", pa.list_(pa.string()), "the labels it was given, the likeliest first"),
+        described("confidence", pa.float64(), "probability of the likeliest label"),
+        described("likeliest_is_true", pa.bool_(), "whether the likeliest label is one of the expected ones"),
+        described(
             "expected_probability",
             pa.float64(),
             "the lowest probability of an expected label; null where one is not predicted at all",
             nullable=True,
         ),
-        _field("set", pa.list_(pa.string()), "the set with the promise, the likeliest first"),
-        _field("set_holds_all", pa.bool_(), "whether the set holds every expected label"),
-        _field(
+        described("set", pa.list_(pa.string()), "the set with the promise, the likeliest first"),
+        described("set_holds_all", pa.bool_(), "whether the set holds every expected label"),
+        described(
             "left_to_people", pa.string(), "why the classifier abstains; null where it answers", nullable=True
         ),
-        _field("nearest", pa.list_(pa.string()), "the nearest train notes, the nearest first"),
-        _field(
+        described("nearest", pa.list_(pa.string()), "the nearest train notes, the nearest first"),
+        described(
             "label_doubted",
             pa.bool_(),
             "whether label_review says that the note's own label looks wrong; null where it did not judge it",
             nullable=True,
         ),
-        _field("suggested", pa.string(), "what label_review suggests, null for nothing", nullable=True),
+        described("suggested", pa.string(), "what label_review suggests, null for nothing", nullable=True),
     ]
 )
 

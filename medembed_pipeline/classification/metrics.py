@@ -36,6 +36,7 @@ from medembed_pipeline.evaluation.jackknife import (
 )
 from medembed_pipeline.evaluation.metric_names import MetricKey
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray
+from medembed_pipeline.lake.fields import described
 
 ALL, LABEL, TRAIN_NOTES, LENGTH, WINDOW = "all", "label", "train_notes", "length", "window"
 CROSS_FITTED, CROSS_FITTED_LABEL = "cross_fitted", "cross_fitted_label"
@@ -53,38 +54,33 @@ TRAIN_NOTES_BINS = (
 )
 LENGTH_PARTS = 4
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 METRICS_SCHEMA = pa.schema(
     [
-        _field("model", pa.string(), "a rung of the ladder, or in_service"),
-        _field(
+        described("model", pa.string(), "a rung of the ladder, or in_service"),
+        described(
             "over",
             pa.string(),
             "null: the figure of the model; else what it is compared with: the row is their paired difference",
             nullable=True,
         ),
-        _field(
+        described(
             "scope_kind",
             pa.string(),
             "on held-out notes: all, label, train_notes (labels by their number of train notes), length, window, or "
             "slice:NAME; cross_fitted and cross_fitted_label: on all notes but the validation notes, each judged by "
             "classifiers that saw nothing of its group, of rungs whose features never saw a label",
         ),
-        _field("scope", pa.string(), "all, a label, or the part of the notes"),
-        _field("metric", pa.string(), "name of the figure"),
-        _field(
+        described("scope", pa.string(), "all, a label, or the part of the notes"),
+        described("metric", pa.string(), "name of the figure"),
+        described(
             "k", pa.int32(), "labels looked at, or percent of the notes; null where neither", nullable=True
         ),
-        _field("value", pa.float64(), "the figure, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
-        _field("ci_high", pa.float64(), "upper end, NaN where none"),
-        _field("n", pa.int64(), "notes behind the figure"),
-        _field("groups", pa.int64(), "independent groups behind it"),
-        _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
+        described("value", pa.float64(), "the figure, NaN where undefined"),
+        described("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
+        described("ci_high", pa.float64(), "upper end, NaN where none"),
+        described("n", pa.int64(), "notes behind the figure"),
+        described("groups", pa.int64(), "independent groups behind it"),
+        described("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
     ]
 )
 

@@ -25,37 +25,33 @@ from medembed_pipeline.classification.serving import Choice, Decided, Decision, 
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.jackknife import group_numbers
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.lake.fields import described
 
 DECIMALS = 9
 """Scores are rounded here: further down, they depend on the machine."""
 
 NO_LABELS = "no train note has a specialty, or none has enough of one: there is nothing to learn"
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 PROBABILITIES_SCHEMA = pa.schema(
     [
-        _field("note_id", pa.string(), "the note"),
-        _field("label", pa.string(), "a specialty that is predicted"),
-        _field("split", pa.string(), "train, validation or test"),
-        _field(
+        described("note_id", pa.string(), "the note"),
+        described("label", pa.string(), "a specialty that is predicted"),
+        described("split", pa.string(), "train, validation or test"),
+        described(
             "source",
             pa.string(),
             "out_of_fold: a train note, by heads that saw neither it nor its group (its tuned vector is still of a "
             "checkpoint that did, which makes the tuned rungs too sure here); held_out: neither head nor checkpoint "
             "learned from its group; seen: the checkpoint did",
         ),
-        _field("carries", pa.bool_(), "whether the note carries the label"),
-        _field(
+        described("carries", pa.bool_(), "whether the note carries the label"),
+        described(
             "probability",
             pa.float64(),
             "of the rung that is served, calibrated",
         ),
         *(
-            _field(
+            described(
                 rung.name,
                 pa.float64(),
                 f"score before calibration: {rung.shown}"

@@ -21,6 +21,7 @@ from medembed_pipeline.evaluation.inputs import (
     read_embeddings,
     texts_of,
 )
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.publishing import AssetIO, Built
 from medembed_pipeline.lake.tables import vector_column
 from medembed_pipeline.settings import load_settings
@@ -38,26 +39,16 @@ BUNDLED_DIMENSIONS = 384
 
 def token_schema(dimensions: int) -> pa.Schema:
     """Columns of `token_vectors`."""
-    about = {
-        "token_id": "in the tokenizer; the sort key. -1: the mean train note, for a text of which no token is known",
-        "token": "the token, as the tokenizer writes it",
-        "vector": "its vector; a text's is the mean of its tokens'",
-    }
+    vector = embeddings_schema(dimensions).field("embedding").type
     return pa.schema(
         [
-            pa.field(
+            described(
                 "token_id",
                 pa.int64(),
-                nullable=False,
-                metadata={"description": about["token_id"]},
+                "in the tokenizer; the sort key. -1: the mean train note, for a text of which no token is known",
             ),
-            pa.field("token", pa.string(), nullable=False, metadata={"description": about["token"]}),
-            pa.field(
-                "vector",
-                embeddings_schema(dimensions).field("embedding").type,
-                nullable=False,
-                metadata={"description": about["vector"]},
-            ),
+            described("token", pa.string(), "the token, as the tokenizer writes it"),
+            described("vector", vector, "its vector; a text's is the mean of its tokens'"),
         ]
     )
 

@@ -13,33 +13,33 @@ from medembed_pipeline.evaluation.jackknife import CONFIDENCE, intervals, mean_j
 from medembed_pipeline.evaluation.metrics_table import DECIMALS, metrics_table
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import FloatArray, rows_per_block, unit_rows
+from medembed_pipeline.lake.fields import described
 
 NOTES, FIRST_STAGE = "notes", "first_stage"
 TUNED_NEAREST = 10
 MODELS = {"baseline": "tuned", "tuned": "static", "difference": "static_over_tuned"}
 """What the functions of evaluation call a pair of models, and what it is here."""
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 STATIC_METRICS_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "task",
             pa.string(),
             "notes: held-out notes search each other; first_stage: how many of the tuned model's ten nearest notes are "
             "among the k nearest of the static one; else a task of task_metrics",
         ),
-        _field("metric", pa.string(), "name of the figure"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field("model", pa.string(), "tuned, static, static_over_tuned (static - tuned)"),
-        _field("value", pa.float64(), "the figure, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the interval, paired for differences; NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the interval"),
-        _field("n", pa.int64(), "queries, triplets or pairs"),
-        _field("groups", pa.int64(), "independent groups behind them: what the interval goes by"),
+        described("metric", pa.string(), "name of the figure"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described("model", pa.string(), "tuned, static, static_over_tuned (static - tuned)"),
+        described("value", pa.float64(), "the figure, NaN where undefined"),
+        described(
+            "ci_low", pa.float64(), "lower end of the interval, paired for differences; NaN where none"
+        ),
+        described("ci_high", pa.float64(), "upper end of the interval"),
+        described("n", pa.int64(), "queries, triplets or pairs"),
+        described("groups", pa.int64(), "independent groups behind them: what the interval goes by"),
     ]
 )
 

@@ -38,6 +38,7 @@ from medembed_pipeline.evaluation.relevance import (
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.similarity import SIMILARITY_METRICS, PairSums, similarity_figures
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
+from medembed_pipeline.lake.fields import described
 
 CLUSTER_METRICS: tuple[MetricKey, ...] = (("silhouette", None), ("davies_bouldin", None))
 METRICS: tuple[MetricKey, ...] = (*RETRIEVAL_METRICS, *CLUSTER_METRICS, *SIMILARITY_METRICS)
@@ -62,29 +63,26 @@ _RANGES: dict[str, tuple[float, float]] = {
 DECIMALS = 12
 """Figures are rounded here: further down, a matrix product depends on the number of threads."""
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 METRICS_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "model",
             pa.string(),
             "baseline, tuned, difference (tuned - baseline), and for the retrieval figures lexical (TF-IDF) and "
             "tuned_over_lexical (tuned - lexical)",
         ),
-        _field("split", pa.string(), "the split that was scored"),
-        _field("scope", pa.string(), "all, macro (mean over specialties), or the name of a specialty"),
-        _field("metric", pa.string(), "name of the figure"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field("value", pa.float64(), "the figure on the notes themselves, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
-        _field("n", pa.int64(), "different notes (queries) behind the figure"),
-        _field("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
-        _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
+        described("split", pa.string(), "the split that was scored"),
+        described("scope", pa.string(), "all, macro (mean over specialties), or the name of a specialty"),
+        described("metric", pa.string(), "name of the figure"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described("value", pa.float64(), "the figure on the notes themselves, NaN where undefined"),
+        described("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
+        described("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
+        described("n", pa.int64(), "different notes (queries) behind the figure"),
+        described("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
+        described("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
     ]
 )
 

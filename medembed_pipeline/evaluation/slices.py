@@ -23,35 +23,33 @@ from medembed_pipeline.evaluation.metrics_table import (
 from medembed_pipeline.evaluation.relevance import notes_with_relevant
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import unit_rows
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.notes.slices import ordered_values
-
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
 
 SLICE_METRICS_SCHEMA = pa.schema(
     [
-        _field("slice", pa.string(), "column of the landing files"),
-        _field(
+        described("slice", pa.string(), "column of the landing files"),
+        described(
             "value_name",
             pa.string(),
             "what the notes say there: words, a bin of numbers, or (none); a note of rows that disagree is in several",
         ),
-        _field("model", pa.string(), "baseline, tuned, or difference (tuned - baseline)"),
-        _field("metric", pa.string(), "name of the figure"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field(
+        described("model", pa.string(), "baseline, tuned, or difference (tuned - baseline)"),
+        described("metric", pa.string(), "name of the figure"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described(
             "value",
             pa.float64(),
             "the figure of the notes of that value, which search among all held-out notes; NaN where undefined",
         ),
-        _field("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
-        _field("n", pa.int64(), "notes (queries) behind the figure"),
-        _field("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
-        _field("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
-        _field("share", pa.float64(), "share of all scored notes that have that value, 0 to 1"),
+        described("ci_low", pa.float64(), "lower end of the jackknife interval over groups, NaN where none"),
+        described("ci_high", pa.float64(), "upper end of the jackknife interval over groups, NaN where none"),
+        described("n", pa.int64(), "notes (queries) behind the figure"),
+        described("groups", pa.int64(), "independent groups (near-duplicates, patients) behind the figure"),
+        described("degrees", pa.float64(), "degrees of freedom of the interval, NaN where none"),
+        described("share", pa.float64(), "share of all scored notes that have that value, 0 to 1"),
     ]
 )
 

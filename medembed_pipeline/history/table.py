@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.fingerprint import digest
 
 NAME = "checkpoint_history"
@@ -31,42 +32,44 @@ class HistoryError(MedembedError):
     """The history cannot be read, or must not be written."""
 
 
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 _TIME = pa.timestamp("ms", tz="UTC")
 
 CHECKPOINT_HISTORY_SCHEMA = pa.schema(
     [
-        _field("checkpoint", pa.string(), "version of the checkpoint, which may have been removed since"),
-        _field(
+        described("checkpoint", pa.string(), "version of the checkpoint, which may have been removed since"),
+        described(
             "judgement",
             pa.string(),
             "16 hex over the evidence that it was judged by; another one for other notes",
         ),
-        _field("made_at", _TIME, "when the checkpoint was made, UTC; null where not known", nullable=True),
-        _field("judged_at", _TIME, "when this judgement was first made, UTC"),
-        _field("base", pa.string(), "name of the base model, empty where not known"),
-        _field("precision", pa.string(), "numbers that the vectors were computed in, empty where not known"),
-        _field("verdict", pa.string(), "deploy, retrain or inconclusive"),
-        _field("released", pa.bool_(), "whether this judgement released the checkpoint, or left it released"),
-        _field(
+        described("made_at", _TIME, "when the checkpoint was made, UTC; null where not known", nullable=True),
+        described("judged_at", _TIME, "when this judgement was first made, UTC"),
+        described("base", pa.string(), "name of the base model, empty where not known"),
+        described(
+            "precision", pa.string(), "numbers that the vectors were computed in, empty where not known"
+        ),
+        described("verdict", pa.string(), "deploy, retrain or inconclusive"),
+        described(
+            "released", pa.bool_(), "whether this judgement released the checkpoint, or left it released"
+        ),
+        described(
             "released_at",
             _TIME,
             "since when it had been the released one without a break, UTC; null where not released by this judgement",
             nullable=True,
         ),
-        _field("task", pa.string(), "notes (embedding_metrics), or the name of a task of task_metrics"),
-        _field("metric", pa.string(), "name of the figure"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field("is_main", pa.bool_(), "whether it is the figure of its task that the verdict looks at"),
-        _field("baseline", pa.float64(), "the base model's figure, NaN where undefined"),
-        _field("tuned", pa.float64(), "the checkpoint's figure, NaN where undefined"),
-        _field("difference", pa.float64(), "tuned - baseline, paired, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the difference's interval, NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the difference's interval, NaN where none"),
-        _field("n", pa.int64(), "notes, queries or items behind the figure"),
+        described("task", pa.string(), "notes (embedding_metrics), or the name of a task of task_metrics"),
+        described("metric", pa.string(), "name of the figure"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described("is_main", pa.bool_(), "whether it is the figure of its task that the verdict looks at"),
+        described("baseline", pa.float64(), "the base model's figure, NaN where undefined"),
+        described("tuned", pa.float64(), "the checkpoint's figure, NaN where undefined"),
+        described("difference", pa.float64(), "tuned - baseline, paired, NaN where undefined"),
+        described("ci_low", pa.float64(), "lower end of the difference's interval, NaN where none"),
+        described("ci_high", pa.float64(), "upper end of the difference's interval, NaN where none"),
+        described("n", pa.int64(), "notes, queries or items behind the figure"),
     ]
 )
 

@@ -12,29 +12,25 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.vectors import FloatArray, unit_rows
 from medembed_pipeline.image_text.prompts import PromptPair, Prompts, paraphrases
-
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable, {"description": description})
-
+from medembed_pipeline.lake.fields import described
 
 PREFERENCE_MARGINS_SCHEMA = pa.schema(
     [
-        _field("model", pa.string(), "base or finetuned"),
-        _field("pair_id", pa.string(), "the pair of prompts"),
-        _field("image_id", pa.string(), "the picture; each stands once in each pair"),
-        _field("split", pa.string(), "train, validation or test; figures are of test"),
-        _field(
+        described("model", pa.string(), "base or finetuned"),
+        described("pair_id", pa.string(), "the pair of prompts"),
+        described("image_id", pa.string(), "the picture; each stands once in each pair"),
+        described("split", pa.string(), "train, validation or test; figures are of test"),
+        described(
             "side",
             pa.string(),
             "the side that its labels put it on; null where they say nothing",
             nullable=True,
         ),
-        _field(
+        described(
             "positive_similarity", pa.float64(), "cosine of the picture and the prompt of what is asked for"
         ),
-        _field("negative_similarity", pa.float64(), "cosine of the picture and the opposite prompt"),
-        _field(
+        described("negative_similarity", pa.float64(), "cosine of the picture and the opposite prompt"),
+        described(
             "margin",
             pa.float64(),
             "the first less the second: above 0 the picture is nearer to the first side",

@@ -23,33 +23,29 @@ from medembed_pipeline.image_text.margins import DECIMALS, ShownPicture, Space, 
 from medembed_pipeline.image_text.prompts import Prompts
 from medembed_pipeline.image_text.scores import auc_jackknife, off_diagonal_mean, silhouette
 from medembed_pipeline.image_text.settings import ImageTextSettings
-
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable, {"description": description})
-
+from medembed_pipeline.lake.fields import described
 
 IMAGE_TEXT_METRICS_SCHEMA = pa.schema(
     [
-        _field("model", pa.string(), "base, finetuned, or difference (finetuned - base, paired)"),
-        _field(
+        described("model", pa.string(), "base, finetuned, or difference (finetuned - base, paired)"),
+        described(
             "arm",
             pa.string(),
             "as_written, or a control: sides_swapped, paraphrased (the mean over other words), shuffled "
             "(prompts dealt at "
             "random to pairs and sides)",
         ),
-        _field("pair_id", pa.string(), "the pair; null for all pairs together", nullable=True),
-        _field("figure", pa.string(), "auc, accuracy, margin_mean, ...: see docs/image-text.md"),
-        _field("value", pa.float64(), "the figure; what cannot be had is absent"),
-        _field(
+        described("pair_id", pa.string(), "the pair; null for all pairs together", nullable=True),
+        described("figure", pa.string(), "auc, accuracy, margin_mean, ...: see docs/image-text.md"),
+        described("value", pa.float64(), "the figure; what cannot be had is absent"),
+        described(
             "ci_low",
             pa.float64(),
             "lower end of the interval by patient; of shuffled: of the deals; NaN where there is none",
         ),
-        _field("ci_high", pa.float64(), "upper end"),
-        _field("n", pa.int64(), "pictures, or prompts, behind it"),
-        _field("groups", pa.int64(), "independent groups (patients) behind it; 0 where it is of prompts"),
+        described("ci_high", pa.float64(), "upper end"),
+        described("n", pa.int64(), "pictures, or prompts, behind it"),
+        described("groups", pa.int64(), "independent groups (patients) behind it; 0 where it is of prompts"),
     ]
 )
 MODELS: Final = ("base", "finetuned")

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.image_text.errors import ImageTextError
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.words import read_words
 
 _WORDS = Path(__file__).parent / "data" / "prompts.toml"
@@ -26,23 +27,18 @@ BUILT_IN = "built-in"
 _LABELS = "_labels"
 _SEPARATOR = "|"
 
-
-def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
-    return pa.field(name, kind, False, {"description": description})
-
-
 PROMPT_PAIRS_SCHEMA = pa.schema(
     [
-        _field("experiment", pa.string(), "name of the experiment, as its file has it"),
-        _field("pair_id", pa.string(), "the pair; unique"),
-        _field("positive_side", pa.string(), "the word for what is asked for, such as tumor"),
-        _field("negative_side", pa.string(), "the word for its opposite, such as healthy"),
-        _field("positive", pa.string(), "the prompt of what is asked for"),
-        _field("negative", pa.string(), "the prompt of its opposite"),
-        _field(
+        described("experiment", pa.string(), "name of the experiment, as its file has it"),
+        described("pair_id", pa.string(), "the pair; unique"),
+        described("positive_side", pa.string(), "the word for what is asked for, such as tumor"),
+        described("negative_side", pa.string(), "the word for its opposite, such as healthy"),
+        described("positive", pa.string(), "the prompt of what is asked for"),
+        described("negative", pa.string(), "the prompt of its opposite"),
+        described(
             "positive_labels", pa.list_(pa.string()), "findings by which a picture belongs to the first side"
         ),
-        _field("negative_labels", pa.list_(pa.string()), "findings by which it belongs to the second"),
+        described("negative_labels", pa.list_(pa.string()), "findings by which it belongs to the second"),
     ]
 )
 

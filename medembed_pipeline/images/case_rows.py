@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from medembed_pipeline.images.settings import ImagesSettings
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.notes.columns import is_no_value, normalised_name
 from medembed_pipeline.words import read_words
 
@@ -22,37 +23,30 @@ _WORDS = Path(__file__).parent / "data" / "columns.toml"
 _DELIMITERS: Final = (",", ";", "\t", "|")
 KINDS: Final = ("image", "note", "patient", "label", "findings", "reading", "view", "source", "age", "sex")
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
-    return pa.field(name, kind, nullable, {"description": description})
-
-
 CASE_ROWS_SCHEMA = pa.schema(
     [
-        _field("source_file", pa.string(), "path of the table under landing_images/", nullable=False),
-        _field("source_row", pa.int64(), "record in the table, counted from 1", nullable=False),
-        _field(
+        described("source_file", pa.string(), "path of the table under landing_images/"),
+        described("source_row", pa.int64(), "record in the table, counted from 1"),
+        described(
             "image_file",
             pa.string(),
             "the landed picture that it means; null where it means none that is there",
+            nullable=True,
         ),
-        _field("note", pa.string(), "the note"),
-        _field("patient", pa.string(), "whose it is"),
-        _field("label", pa.string(), "triage level or outcome"),
-        _field(
-            "findings", pa.list_(pa.string()), "what is to be seen in the picture, sorted", nullable=False
-        ),
-        _field("reading", pa.string(), "a reading of the picture in words"),
-        _field("view", pa.string(), "AP, PA, ..."),
-        _field("source", pa.string(), "where it is from; of a web address the host"),
-        _field("age", pa.float64(), "in years"),
-        _field("sex", pa.string(), "as the table has it"),
-        _field("drawn", pa.bool_(), "whether the table says that the case was drawn", nullable=False),
-        _field(
+        described("note", pa.string(), "the note", nullable=True),
+        described("patient", pa.string(), "whose it is", nullable=True),
+        described("label", pa.string(), "triage level or outcome", nullable=True),
+        described("findings", pa.list_(pa.string()), "what is to be seen in the picture, sorted"),
+        described("reading", pa.string(), "a reading of the picture in words", nullable=True),
+        described("view", pa.string(), "AP, PA, ...", nullable=True),
+        described("source", pa.string(), "where it is from; of a web address the host", nullable=True),
+        described("age", pa.float64(), "in years", nullable=True),
+        described("sex", pa.string(), "as the table has it", nullable=True),
+        described("drawn", pa.bool_(), "whether the table says that the case was drawn"),
+        described(
             "more",
             pa.list_(pa.struct([("column", pa.string()), ("value", pa.string())])),
             "cells of the columns that [images] more_columns names, those that are filled",
-            nullable=False,
         ),
     ]
 )

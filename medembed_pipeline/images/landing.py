@@ -16,6 +16,7 @@ from medembed_pipeline.images.likeness import detail, perceptual_hash
 from medembed_pipeline.images.pixels import Limits, png_bytes, read_picture
 from medembed_pipeline.images.rejections import RejectedPictureError
 from medembed_pipeline.images.settings import ImagesSettings
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.fingerprint import digest, file_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
@@ -30,27 +31,22 @@ TABLES: Final = (".csv", ".tsv")
 BLOCK_FILES: Final = 256
 """Pictures unpacked between two writes to the store: what a killed run loses at most."""
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable, {"description": description})
-
-
 RAW_IMAGES_SCHEMA = pa.schema(
     [
-        _field("source_file", pa.string(), "path of the file under landing_images/; unique; the sort key"),
-        _field(
+        described("source_file", pa.string(), "path of the file under landing_images/; unique; the sort key"),
+        described(
             "image_id",
             pa.string(),
             "32 hex of sha256 over the kept pixels: the same picture in two files has the same",
         ),
-        _field("format", pa.string(), "png, jpeg or dicom"),
-        _field("width", pa.int32(), "of the file, in pixels"),
-        _field("height", pa.int32(), "of the file, in pixels"),
-        _field("colours", pa.bool_(), "whether it has colours; most X-rays are grey"),
-        _field("view", pa.string(), "as a DICOM header gives it, else empty"),
-        _field("perceptual_hash", pa.binary(), "512 bytes by which near-duplicates are found"),
-        _field("detail", pa.binary(), "48 x 48 float32 by which they are found once more"),
-        _field(
+        described("format", pa.string(), "png, jpeg or dicom"),
+        described("width", pa.int32(), "of the file, in pixels"),
+        described("height", pa.int32(), "of the file, in pixels"),
+        described("colours", pa.bool_(), "whether it has colours; most X-rays are grey"),
+        described("view", pa.string(), "as a DICOM header gives it, else empty"),
+        described("perceptual_hash", pa.binary(), "512 bytes by which near-duplicates are found"),
+        described("detail", pa.binary(), "48 x 48 float32 by which they are found once more"),
+        described(
             "picture",
             pa.binary(),
             "what is kept of it: PNG, 8 bits, its longer side at most [images] kept_side",
@@ -59,10 +55,10 @@ RAW_IMAGES_SCHEMA = pa.schema(
 )
 REJECTED_IMAGES_SCHEMA = pa.schema(
     [
-        _field("source_file", pa.string(), "path of the file under landing_images/"),
-        _field("source_row", pa.int64(), "record in a table, counted from 1; 0 is the file as a whole"),
-        _field("reason", pa.string(), "why it cannot be used, from the fixed list below"),
-        _field("detail", pa.string(), "what was expected and what was found, without names or text"),
+        described("source_file", pa.string(), "path of the file under landing_images/"),
+        described("source_row", pa.int64(), "record in a table, counted from 1; 0 is the file as a whole"),
+        described("reason", pa.string(), "why it cannot be used, from the fixed list below"),
+        described("detail", pa.string(), "what was expected and what was found, without names or text"),
     ]
 )
 _UNPACKED = pa.schema(

@@ -8,39 +8,37 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.images.case_rows import CASE_ROWS_SCHEMA
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.fingerprint import digest
 
 # Counts reach Dagster's database: where a column of texts was taken for labels, no text may.
 _LABELS_SHOWN, _LABEL_SHOWN = 20, 40
 _OF_THE_ROW = ("patient", "label", "findings", "reading", "view", "source", "age", "sex", "drawn", "more")
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
-    return pa.field(name, kind, nullable, {"description": description})
-
-
 PAIRED_CASES_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "case_id",
             pa.string(),
             "32 hex of sha256 over picture, note and patient: the same wherever it lands; unique; the sort key",
-            nullable=False,
         ),
-        _field("image_id", pa.string(), "the picture; joins raw_images; null for a note without one"),
-        _field("note", pa.string(), "the note; null for a picture without one"),
+        described(
+            "image_id",
+            pa.string(),
+            "the picture; joins raw_images; null for a note without one",
+            nullable=True,
+        ),
+        described("note", pa.string(), "the note; null for a picture without one", nullable=True),
         *(CASE_ROWS_SCHEMA.field(name) for name in _OF_THE_ROW),
-        _field(
+        described(
             "source_file",
             pa.string(),
             "the table it is from, or the picture where no table names it",
-            nullable=False,
         ),
-        _field(
+        described(
             "source_row",
             pa.int64(),
             "record in the table; 0 where no table names the picture",
-            nullable=False,
         ),
     ]
 )

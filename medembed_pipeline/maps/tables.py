@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.lake import compute as pc
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.local_trust import local_trustworthiness
 from medembed_pipeline.maps.projections import (
@@ -25,21 +26,17 @@ from medembed_pipeline.maps.projections import (
 from medembed_pipeline.maps.trustworthiness import NEIGHBORS, map_quality
 
 
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 def _places_schema(methods: str) -> pa.Schema:
     return pa.schema(
         [
-            _field("note_id", pa.string(), "the note"),
-            _field("model", pa.string(), "baseline or tuned"),
-            _field("method", pa.string(), methods),
-            _field("dimensions", pa.int8(), "2 or 3"),
-            _field("x", pa.float32(), "first coordinate; the unit of a map has no meaning of its own"),
-            _field("y", pa.float32(), "second coordinate"),
-            _field("z", pa.float32(), "third coordinate, null on a 2-D map", nullable=True),
-            _field(
+            described("note_id", pa.string(), "the note"),
+            described("model", pa.string(), "baseline or tuned"),
+            described("method", pa.string(), methods),
+            described("dimensions", pa.int8(), "2 or 3"),
+            described("x", pa.float32(), "first coordinate; the unit of a map has no meaning of its own"),
+            described("y", pa.float32(), "second coordinate"),
+            described("z", pa.float32(), "third coordinate, null on a 2-D map", nullable=True),
+            described(
                 "trustworthiness",
                 pa.float32(),
                 "1 where the note's 15 neighbours on the map are its true ones by this model, 0 where they are "
@@ -55,17 +52,19 @@ ALIGNED_PROJECTIONS_SCHEMA = _places_schema("aligned_umap or joint_pca")
 
 MAP_QUALITY_SCHEMA = pa.schema(
     [
-        _field("model", pa.string(), "baseline or tuned"),
-        _field("method", pa.string(), "pca, tsne, umap, aligned_umap or joint_pca"),
-        _field("dimensions", pa.int8(), "2 or 3"),
-        _field(
+        described("model", pa.string(), "baseline or tuned"),
+        described("method", pa.string(), "pca, tsne, umap, aligned_umap or joint_pca"),
+        described("dimensions", pa.int8(), "2 or 3"),
+        described(
             "trustworthiness",
             pa.float64(),
             "1 where neighbours on the map are true neighbours, 0.5 at random",
         ),
-        _field("continuity", pa.float64(), "1 where true neighbours stay together on the map, 0.5 at random"),
-        _field("neighbors", pa.int32(), "neighbours per note that both figures look at"),
-        _field("n", pa.int64(), "notes averaged over: all, or a seeded sample of many"),
+        described(
+            "continuity", pa.float64(), "1 where true neighbours stay together on the map, 0.5 at random"
+        ),
+        described("neighbors", pa.int32(), "neighbours per note that both figures look at"),
+        described("n", pa.int64(), "notes averaged over: all, or a seeded sample of many"),
     ]
 )
 

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.fingerprint import content_sha256
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable, Recipe, TableError
@@ -32,32 +33,29 @@ REMEDY = (
     "it costs."
 )
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 MEMORY_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "note_id", pa.string(), "The note, whether its text is still there or not; unique; the sort key."
         ),
-        _field("first_seen", pa.timestamp("us", "UTC"), "When a run first split it. UTC."),
-        _field("last_seen", pa.timestamp("us", "UTC"), "When a run last split a corpus that held it. UTC."),
-        _field(
+        described("first_seen", pa.timestamp("us", "UTC"), "When a run first split it. UTC."),
+        described(
+            "last_seen", pa.timestamp("us", "UTC"), "When a run last split a corpus that held it. UTC."
+        ),
+        described(
             "signature",
             pa.binary(),
             "MinHash signature as in cleaned_notes; null of notes of which only the id was known.",
             nullable=True,
         ),
-        _field(
+        described(
             "sketch", pa.binary(), "Some of its word shingles as in cleaned_notes; likewise.", nullable=True
         ),
-        _field("group", pa.string(), "The group that it is in, as in note_splits."),
-        _field("patients", pa.list_(pa.string()), "Every patient that a row ever named for it, sorted."),
-        _field("note_keys", pa.list_(pa.string()), "Every id that the hospital ever gave it, sorted."),
-        _field("split", pa.string(), "The split that it was last in: train, validation or test."),
-        _field(
+        described("group", pa.string(), "The group that it is in, as in note_splits."),
+        described("patients", pa.list_(pa.string()), "Every patient that a row ever named for it, sorted."),
+        described("note_keys", pa.list_(pa.string()), "Every id that the hospital ever gave it, sorted."),
+        described("split", pa.string(), "The split that it was last in: train, validation or test."),
+        described(
             "trained_by", pa.list_(pa.string()), "Versions of the checkpoints that trained on it, sorted."
         ),
     ]

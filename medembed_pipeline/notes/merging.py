@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.notes import REVISION
 from medembed_pipeline.notes.cleaning import clean_text, note_id_of_words
@@ -52,13 +53,9 @@ class MergingError(MedembedError):
     """Tables of rows and prepared texts that do not fit together."""
 
 
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 def _identifier_fields() -> list[pa.Field]:
     return [
-        _field(
+        described(
             column, pa.int32(), f"Identifiers of the kind {kind} found in the text (before masking). Count."
         )
         for column, kind in zip(IDENTIFIER_COLUMNS, IDENTIFIER_KINDS, strict=True)
@@ -67,43 +64,43 @@ def _identifier_fields() -> list[pa.Field]:
 
 CLEANED_NOTES_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "note_id",
             pa.string(),
             "32 hexadecimal digits: SHA-256 of the normalised text before masking. Unique; the sort key.",
         ),
-        _field("text", pa.large_string(), "The cleaned text; identifiers masked if redaction was on."),
-        _field(
+        described("text", pa.large_string(), "The cleaned text; identifiers masked if redaction was on."),
+        described(
             "specialties", pa.list_(pa.string()), "Canonical specialties of all rows of the note, sorted."
         ),
-        _field(
+        described(
             "document_types",
             pa.list_(pa.string()),
             "Canonical document types of all rows of the note, sorted.",
         ),
-        _field("source_rows", pa.list_(pa.string()), "Distinct row ids that hold the note, sorted."),
-        _field("duplicate_group", pa.string(), "Smallest note_id among the note and its near-duplicates."),
-        _field(
+        described("source_rows", pa.list_(pa.string()), "Distinct row ids that hold the note, sorted."),
+        described("duplicate_group", pa.string(), "Smallest note_id among the note and its near-duplicates."),
+        described(
             "patients", pa.list_(pa.string()), "Patients named by its rows, sorted; none where none is named."
         ),
-        _field(
+        described(
             "note_keys", pa.list_(pa.string()), "The hospital's own ids of the note, of all its rows, sorted."
         ),
-        _field(
+        described(
             "note_date",
             pa.date32(),
             "Earliest day of its rows; null where none can be read.",
             nullable=True,
         ),
-        _field("characters", pa.int32(), "Length of the text. Unicode code points."),
-        _field("words", pa.int32(), "Length of the text. Words between white space."),
+        described("characters", pa.int32(), "Length of the text. Unicode code points."),
+        described("words", pa.int32(), "Length of the text. Words between white space."),
         *_identifier_fields(),
-        _field(
+        described(
             "signature",
             pa.binary(),
             f"MinHash signature of the text before masking: {DEFAULT_PERMUTATIONS} little-endian uint32.",
         ),
-        _field(
+        described(
             "sketch",
             pa.binary(),
             "Some of its word shingles, hashed, before masking: by them it is known again when it was edited.",
@@ -136,25 +133,25 @@ def prepared_schema(permutations: int) -> pa.Schema:
     signature = f"MinHash signature: {permutations} little-endian uint32."
     return pa.schema(
         [
-            _field(
+            described(
                 "note_id",
                 pa.string(),
                 "32 hexadecimal digits: SHA-256 of the normalised text before masking; empty if no text.",
             ),
-            _field("text", pa.large_string(), "The cleaned text; identifiers masked if redaction was on."),
-            _field("characters", pa.int32(), "Length of the text. Unicode code points."),
-            _field("words", pa.int32(), "Length of the text. Words between white space."),
+            described("text", pa.large_string(), "The cleaned text; identifiers masked if redaction was on."),
+            described("characters", pa.int32(), "Length of the text. Unicode code points."),
+            described("words", pa.int32(), "Length of the text. Words between white space."),
             *_identifier_fields(),
-            _field("signature", pa.binary(), f"Of the text before masking. {signature}"),
-            _field("shingles", pa.binary(), "Its word shingles: sorted hashes, little-endian uint32."),
-            _field("sketch", pa.binary(), "Some of them, see notes/sketches.py."),
-            _field(
+            described("signature", pa.binary(), f"Of the text before masking. {signature}"),
+            described("shingles", pa.binary(), "Its word shingles: sorted hashes, little-endian uint32."),
+            described("sketch", pa.binary(), "Some of them, see notes/sketches.py."),
+            described(
                 "masked_signature",
                 pa.binary(),
                 f"Of the masked text; null where masking changes nothing. {signature}",
                 nullable=True,
             ),
-            _field("masked_shingles", pa.binary(), "Of the masked text, likewise.", nullable=True),
+            described("masked_shingles", pa.binary(), "Of the masked text, likewise.", nullable=True),
         ]
     )
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medembed_pipeline.lake import compute as pc
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.maps.tables import neighbor_arrays
 from medembed_pipeline.report.arrays_part import METHODS, MODELS, first_neighbors
@@ -25,21 +26,16 @@ from medembed_pipeline.settings import data_lake_url, load_settings
 NEIGHBORS = 15
 FOLDER, FILE = "exports", "atlas.parquet"
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 ATLAS_SCHEMA = pa.schema(
     [
-        _field("id", pa.string(), "note_id"),
-        _field("x", pa.float32(), "first coordinate on the map"),
-        _field("y", pa.float32(), "second coordinate"),
-        _field("text", pa.large_string(), "the note; left out where report.note_text is none"),
-        _field("specialty", pa.string(), "the first of the specialties, to colour by", nullable=True),
-        _field("specialties", pa.list_(pa.string()), "all of them"),
-        _field("split", pa.string(), "train, validation or test"),
-        _field(
+        described("id", pa.string(), "note_id"),
+        described("x", pa.float32(), "first coordinate on the map"),
+        described("y", pa.float32(), "second coordinate"),
+        described("text", pa.large_string(), "the note; left out where report.note_text is none"),
+        described("specialty", pa.string(), "the first of the specialties, to colour by", nullable=True),
+        described("specialties", pa.list_(pa.string()), "all of them"),
+        described("split", pa.string(), "train, validation or test"),
+        described(
             "neighbors",
             pa.struct([("ids", pa.list_(pa.int64())), ("distances", pa.list_(pa.float32()))]),
             "nearest of all notes: row positions counted from 0, and 1 - cosine similarity",

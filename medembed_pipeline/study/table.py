@@ -8,38 +8,36 @@ from typing import Any
 
 import pyarrow as pa
 
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.study.errors import StudyError
 from medembed_pipeline.study.space import Parameter, Real, Space, Whole
 from medembed_pipeline.study.trial import TrialRecord
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 _BEFORE = [
-    _field("number", pa.int64(), "number of the trial, from 0 on; the first one has the defaults"),
-    _field("state", pa.string(), "complete, pruned (ended early by the median of the others), or failed"),
-    _field(
+    described("number", pa.int64(), "number of the trial, from 0 on; the first one has the defaults"),
+    described("state", pa.string(), "complete, pruned (ended early by the median of the others), or failed"),
+    described(
         "score",
         pa.float64(),
         "mean of the folds' scores, higher is better; null unless complete",
         nullable=True,
     ),
-    _field("fold_scores", pa.list_(pa.float64()), "score of each fold; empty unless complete"),
-    _field("allowed", pa.bool_(), "whether it keeps everything that must be kept, as far as it went"),
-    _field("broken", pa.list_(pa.string()), "what it does not keep"),
-    _field("best", pa.bool_(), "whether it is the best of all trials that are complete and allowed"),
+    described("fold_scores", pa.list_(pa.float64()), "score of each fold; empty unless complete"),
+    described("allowed", pa.bool_(), "whether it keeps everything that must be kept, as far as it went"),
+    described("broken", pa.list_(pa.string()), "what it does not keep"),
+    described("best", pa.bool_(), "whether it is the best of all trials that are complete and allowed"),
 ]
 _AFTER = [
-    _field("steps", pa.list_(pa.int64()), "points at which a score was reported on the way, such as epochs"),
-    _field(
+    described(
+        "steps", pa.list_(pa.int64()), "points at which a score was reported on the way, such as epochs"
+    ),
+    described(
         "step_scores", pa.list_(pa.float64()), "the score at each of them, by which trials are ended early"
     ),
-    _field("looks", pa.int64(), "how many models this trial scored on the validation notes"),
-    _field("looks_so_far", pa.int64(), "how many it and all trials before it scored on them"),
-    _field("seconds", pa.float64(), "how long it took"),
-    _field("problem", pa.string(), "why it failed; empty otherwise"),
+    described("looks", pa.int64(), "how many models this trial scored on the validation notes"),
+    described("looks_so_far", pa.int64(), "how many it and all trials before it scored on them"),
+    described("seconds", pa.float64(), "how long it took"),
+    described("problem", pa.string(), "why it failed; empty otherwise"),
 ]
 _RESERVED = {field.name for field in [*_BEFORE, *_AFTER]}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -72,11 +70,11 @@ def trials_schema(
                 f"{sorted(_RESERVED)}."
             )
     parameters = [
-        _field(one.name, _type(one), f"searched: {(about or {}).get(one.name, 'a parameter')}")
+        described(one.name, _type(one), f"searched: {(about or {}).get(one.name, 'a parameter')}")
         for one in space
     ]
     noted = [
-        _field(name, pa.float64(), f"{what}; null unless noted", nullable=True)
+        described(name, pa.float64(), f"{what}; null unless noted", nullable=True)
         for name, what in (figures or {}).items()
     ]
     return pa.schema([*_BEFORE, *parameters, *noted, *_AFTER])

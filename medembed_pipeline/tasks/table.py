@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import intervals
 from medembed_pipeline.evaluation.metric_names import MetricKey
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.tasks.scoring import CONTRASTS, Scored, Vectors, score_task
 from medembed_pipeline.tasks.task import NotAsked, Task
 
@@ -22,30 +23,29 @@ _ROUNDING = 1e-9
 
 Judgement = Literal["kept", "lost", "unclear"]
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 TASK_SCHEMA = pa.schema(
     [
-        _field("task", pa.string(), "name of the task; of your own: its folder"),
-        _field("family", pa.string(), "passages, clinical_terms, everyday_language or own"),
-        _field("metric", pa.string(), "precision, mrr, ndcg, map, accuracy or spearman"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field(
+        described("task", pa.string(), "name of the task; of your own: its folder"),
+        described("family", pa.string(), "passages, clinical_terms, everyday_language or own"),
+        described("metric", pa.string(), "precision, mrr, ndcg, map, accuracy or spearman"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described(
             "model",
             pa.string(),
             "baseline, tuned, lexical (TF-IDF word matching), difference (tuned - baseline), tuned_over_lexical",
         ),
-        _field("value", pa.float64(), "the figure, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the interval, paired for differences; NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the interval"),
-        _field("n", pa.int64(), "queries, triplets or pairs"),
-        _field("groups", pa.int64(), "independent groups behind them: what the interval goes by"),
-        _field("is_main", pa.bool_(), "whether the verdict looks at this metric"),
-        _field("decides", pa.bool_(), "whether the task decides the verdict, or informs"),
-        _field("tolerance", pa.float64(), "fall of the main metric that is accepted"),
+        described("value", pa.float64(), "the figure, NaN where undefined"),
+        described(
+            "ci_low", pa.float64(), "lower end of the interval, paired for differences; NaN where none"
+        ),
+        described("ci_high", pa.float64(), "upper end of the interval"),
+        described("n", pa.int64(), "queries, triplets or pairs"),
+        described("groups", pa.int64(), "independent groups behind them: what the interval goes by"),
+        described("is_main", pa.bool_(), "whether the verdict looks at this metric"),
+        described("decides", pa.bool_(), "whether the task decides the verdict, or informs"),
+        described("tolerance", pa.float64(), "fall of the main metric that is accepted"),
     ]
 )
 

@@ -13,6 +13,7 @@ from medembed_pipeline.classification.calibration import reliability_bins
 from medembed_pipeline.classification.scoring import BINS
 from medembed_pipeline.evaluation.jackknife import Jackknife, intervals
 from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.notes.slices import NONE, SliceError, ordered_values, value_of_each
 from medembed_pipeline.triage.cases import TEST, TriageCases
 from medembed_pipeline.triage.scoring import numbered, range_of, triage_figures
@@ -21,24 +22,19 @@ from medembed_pipeline.triage.settings import TriageSettings
 ALL = "all"
 DECIMALS = 9
 
-
-def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
-    return pa.field(name, kind, False, {"description": description})
-
-
 NUMBERS = [
-    _field("figure", pa.string(), "auc, accuracy, weighted_f1, ...: see docs/triage.md"),
-    _field("value", pa.float64(), "the figure; one that cannot be had has no row"),
-    _field("ci_low", pa.float64(), "lower end of the interval by patient; NaN where there is none"),
-    _field("ci_high", pa.float64(), "upper end"),
-    _field("n", pa.int64(), "held-out cases behind it"),
-    _field("groups", pa.int64(), "patients behind it"),
+    described("figure", pa.string(), "auc, accuracy, weighted_f1, ...: see docs/triage.md"),
+    described("value", pa.float64(), "the figure; one that cannot be had has no row"),
+    described("ci_low", pa.float64(), "lower end of the interval by patient; NaN where there is none"),
+    described("ci_high", pa.float64(), "upper end"),
+    described("n", pa.int64(), "held-out cases behind it"),
+    described("groups", pa.int64(), "patients behind it"),
 ]
 TRIAGE_METRICS_SCHEMA = pa.schema(
     [
-        _field("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
-        _field("scope_kind", pa.string(), "all, or slice:<column>"),
-        _field("scope", pa.string(), "all, or the value of the slice"),
+        described("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
+        described("scope_kind", pa.string(), "all, or slice:<column>"),
+        described("scope", pa.string(), "all, or the value of the slice"),
         *NUMBERS,
     ]
 )

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.triage.arms import ARMS, FUSIONS, SINGLE, Arms, parts_of
 from medembed_pipeline.triage.case_map import BLANKS, blanked, case_places
 from medembed_pipeline.triage.cases import TEST, TRAIN, VALIDATION, TriageCases
@@ -20,32 +21,27 @@ LOG_LOSS = "log_loss"
 PLACE_DECIMALS = 6
 """Places on the map are rounded, too: their directions depend on all cases."""
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable, {"description": description})
-
-
 TRIAGE_PREDICTIONS_SCHEMA = pa.schema(
     [
-        _field("case_id", pa.string(), "the case; joins paired_cases"),
-        _field("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
-        _field("split", pa.string(), "train, validation or test; figures are of test"),
-        _field("level", pa.string(), "the true one"),
-        _field("predicted", pa.string(), "the likeliest"),
-        _field(
+        described("case_id", pa.string(), "the case; joins paired_cases"),
+        described("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
+        described("split", pa.string(), "train, validation or test; figures are of test"),
+        described("level", pa.string(), "the true one"),
+        described("predicted", pa.string(), "the likeliest"),
+        described(
             "probabilities",
             pa.list_(pa.float64()),
             "of every level, in the order of the fact `levels`; calibrated on validation cases. Of train cases they "
             "are too good: the arm has learned from them",
         ),
-        _field(
+        described(
             "x",
             pa.float64(),
             "place on a flat map of what the arm sees: along its direction of largest spread",
         ),
-        _field("y", pa.float64(), "the same, along the second"),
+        described("y", pa.float64(), "the same, along the second"),
         *(
-            _field(
+            described(
                 name,
                 pa.float64(),
                 f"of a fusion, the probability of the predicted level without {without}, with the mean of the train "

@@ -20,6 +20,7 @@ from medembed_pipeline.classification.heads import fit_linear
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference, intervals
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import group_codes, stratified_group_folds
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.triage.cases import TEST, TRAIN, TriageCases
 from medembed_pipeline.triage.masking import numbers_alone, without_words
 from medembed_pipeline.triage.metadata import fit_metadata, metadata_rows
@@ -54,28 +55,23 @@ FIGURES: Final = ("auc", "accuracy", "weighted_f1", "macro_f1", "kappa")
 MOST_COMPONENTS: Final = 64
 """Of small or masked pictures."""
 
-
-def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
-    return pa.field(name, kind, False, {"description": description})
-
-
 SHORTCUT_METER_SCHEMA = pa.schema(
     [
-        _field("input", pa.string(), "what is seen: " + ", ".join(INPUTS)),
-        _field("scope", pa.string(), "all, or the source that was left out"),
+        described("input", pa.string(), "what is seen: " + ", ".join(INPUTS)),
+        described("scope", pa.string(), "all, or the source that was left out"),
         *NUMBERS,
-        _field("floor", pa.float64(), "mean of the figure with shuffled levels; NaN where there is none"),
-        _field("floor_low", pa.float64(), "the lowest of them"),
-        _field("floor_high", pa.float64(), "the highest of them"),
-        _field(
+        described("floor", pa.float64(), "mean of the figure with shuffled levels; NaN where there is none"),
+        described("floor_low", pa.float64(), "the lowest of them"),
+        described("floor_high", pa.float64(), "the highest of them"),
+        described(
             "reference",
             pa.float64(),
             "the figure of what it is compared with on the same cases: the words for masked words, else the arm",
         ),
-        _field("difference", pa.float64(), "value - reference, paired"),
-        _field("difference_low", pa.float64(), "lower end of its interval; NaN where there is none"),
-        _field("difference_high", pa.float64(), "upper end"),
-        _field(
+        described("difference", pa.float64(), "value - reference, paired"),
+        described("difference_low", pa.float64(), "lower end of its interval; NaN where there is none"),
+        described("difference_high", pa.float64(), "upper end"),
+        described(
             "share",
             pa.float64(),
             "(value - floor) / (reference - floor): NaN where the reference is at the floor",

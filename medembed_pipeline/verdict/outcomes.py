@@ -8,29 +8,26 @@ from typing import Literal
 
 import pyarrow as pa
 
+from medembed_pipeline.lake.fields import described
+
 Kind = Literal["decides", "information"]
-
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
 
 VERDICT_SCHEMA = pa.schema(
     [
-        _field("rule", pa.string(), "name of the rule; the asset check of a deciding rule has the same"),
-        _field("kind", pa.string(), "decides, or information"),
-        _field(
+        described("rule", pa.string(), "name of the rule; the asset check of a deciding rule has the same"),
+        described("kind", pa.string(), "decides, or information"),
+        described(
             "passed",
             pa.bool_(),
             "true: holds; false: broken (information: misses the published threshold); null: not judged",
             nullable=True,
         ),
-        _field("value", pa.float64(), "the figure that is judged, null where undefined", nullable=True),
-        _field("threshold", pa.float64(), "what it is held against, null where nothing", nullable=True),
-        _field("ci_low", pa.float64(), "lower end of its interval, null where none", nullable=True),
-        _field("ci_high", pa.float64(), "upper end of its interval, null where none", nullable=True),
-        _field("reason", pa.string(), "what was found, in a sentence"),
-        _field("evidence", pa.string(), "name of the table with the evidence"),
+        described("value", pa.float64(), "the figure that is judged, null where undefined", nullable=True),
+        described("threshold", pa.float64(), "what it is held against, null where nothing", nullable=True),
+        described("ci_low", pa.float64(), "lower end of its interval, null where none", nullable=True),
+        described("ci_high", pa.float64(), "upper end of its interval, null where none", nullable=True),
+        described("reason", pa.string(), "what was found, in a sentence"),
+        described("evidence", pa.string(), "name of the table with the evidence"),
     ]
 )
 

@@ -26,50 +26,48 @@ from medembed_pipeline.evidence.labels.probabilities import (
     learnable_specialties,
     out_of_sample_probabilities,
 )
+from medembed_pipeline.lake.fields import described
 
 _DECIMALS = 6
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 LABEL_REVIEW_SCHEMA = pa.schema(
     [
-        _field("rank", pa.int32(), "1 is the most suspicious: those that look wrong first, then by quality"),
-        _field("note_id", pa.string(), "the note; joins cleaned_notes"),
-        _field("specialties", pa.list_(pa.string()), "the specialties that it is filed under, sorted"),
-        _field(
+        described(
+            "rank", pa.int32(), "1 is the most suspicious: those that look wrong first, then by quality"
+        ),
+        described("note_id", pa.string(), "the note; joins cleaned_notes"),
+        described("specialties", pa.list_(pa.string()), "the specialties that it is filed under, sorted"),
+        described(
             "suggested",
             pa.string(),
             "a specialty that it is not filed under but seems to belong to, null where there is none",
             nullable=True,
         ),
-        _field(
+        described(
             "given_probability",
             pa.float64(),
             "largest out-of-sample probability of a given specialty, null where not judged",
             nullable=True,
         ),
-        _field(
+        described(
             "suggested_probability",
             pa.float64(),
             "probability of the likeliest specialty that is not given, null where not judged",
             nullable=True,
         ),
-        _field(
+        described(
             "label_quality",
             pa.float64(),
             "cleanlab's score of the whole label, 0 suspicious to 1 sure, null where not judged",
             nullable=True,
         ),
-        _field(
+        described(
             "judgement",
             pa.string(),
             "looks_wrong, several_specialties or agrees; null where all its specialties are too rare to judge",
             nullable=True,
         ),
-        _field("split", pa.string(), "train, validation or test"),
+        described("split", pa.string(), "train, validation or test"),
     ]
 )
 

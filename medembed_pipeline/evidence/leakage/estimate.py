@@ -74,34 +74,32 @@ from medembed_pipeline.evidence.leakage.memory import (
     memory_facts,
 )
 from medembed_pipeline.evidence.leakage.simulation import draw_by_group, seen_share
+from medembed_pipeline.lake.fields import described
 
 MODELS = ("baseline", "tuned", "difference")
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 LEAKAGE_ESTIMATE_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "protocol",
             pa.string(),
             "how the scored items were chosen: by_patient (where patients are known), by_group, by_text, by_row, "
             "all_notes, training_notes",
         ),
-        _field("model", pa.string(), "baseline, tuned, or difference (tuned - baseline)"),
-        _field("metric", pa.string(), "name of the figure, as in embedding_metrics"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field("value", pa.float64(), "the figure, mean over the simulated splits, NaN where undefined"),
-        _field(
+        described("model", pa.string(), "baseline, tuned, or difference (tuned - baseline)"),
+        described("metric", pa.string(), "name of the figure, as in embedding_metrics"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described("value", pa.float64(), "the figure, mean over the simulated splits, NaN where undefined"),
+        described(
             "ci_low",
             pa.float64(),
             "lower end of the jackknife interval over groups and simulated splits, NaN where none",
         ),
-        _field("ci_high", pa.float64(), "upper end of that interval, NaN where none"),
-        _field("n", pa.int64(), "items of a scored set, the same for every protocol"),
-        _field(
+        described("ci_high", pa.float64(), "upper end of that interval, NaN where none"),
+        described("n", pa.int64(), "items of a scored set, the same for every protocol"),
+        described(
             "seen_share",
             pa.float64(),
             "share of the scored items of which the checkpoint was trained on the text, a near-duplicate, or another "

@@ -45,6 +45,7 @@ from medembed_pipeline.evidence.leakage.experiment_rows import (
 from medembed_pipeline.evidence.leakage.memory import DECIMALS
 from medembed_pipeline.evidence.leakage.preset import ExperimentPreset
 from medembed_pipeline.evidence.leakage.simulation import LeakageError
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.training import TrainingData
 from medembed_pipeline.training.settings import TrainingSettings
 from medembed_pipeline.triplets.sampling import LabelledNotes, sample_triplets
@@ -55,26 +56,23 @@ _VALIDATION_TRIPLETS = 400
 OnLine = Callable[[str], None]
 """Called with a sentence about how far the experiment is."""
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 EXPERIMENT_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "scored", pa.string(), "rows that are scored: all_rows, training_rows, held_out_rows, new_texts"
         ),
-        _field("epoch", pa.int32(), "epochs trained, 0 for the base model"),
-        _field("metric", pa.string(), "name of the figure, as in embedding_metrics"),
-        _field("k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True),
-        _field("value", pa.float64(), "the figure, NaN where undefined"),
-        _field("ci_low", pa.float64(), "lower end of the jackknife interval over texts, NaN where none"),
-        _field("ci_high", pa.float64(), "upper end of the jackknife interval over texts, NaN where none"),
-        _field("change", pa.float64(), "value minus the base model's on the same rows"),
-        _field("change_low", pa.float64(), "lower end of the paired interval of the change"),
-        _field("change_high", pa.float64(), "upper end of the paired interval of the change"),
-        _field("n", pa.int64(), "rows scored"),
+        described("epoch", pa.int32(), "epochs trained, 0 for the base model"),
+        described("metric", pa.string(), "name of the figure, as in embedding_metrics"),
+        described(
+            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
+        ),
+        described("value", pa.float64(), "the figure, NaN where undefined"),
+        described("ci_low", pa.float64(), "lower end of the jackknife interval over texts, NaN where none"),
+        described("ci_high", pa.float64(), "upper end of the jackknife interval over texts, NaN where none"),
+        described("change", pa.float64(), "value minus the base model's on the same rows"),
+        described("change_low", pa.float64(), "lower end of the paired interval of the change"),
+        described("change_high", pa.float64(), "upper end of the paired interval of the change"),
+        described("n", pa.int64(), "rows scored"),
     ]
 )
 

@@ -21,31 +21,30 @@ from medembed_pipeline.evidence.queries.nearest import (
     relevant_neighbors,
     scored_pool,
 )
-
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
+from medembed_pipeline.lake.fields import described
 
 
 def _figures(name: str, description: str) -> list[pa.Field]:
     undefined = "null where no other held-out note shares a specialty"
     return [
-        _field(f"{name}_{model}", pa.float64(), f"{description}, {model} model; {undefined}", nullable=True)
+        described(
+            f"{name}_{model}", pa.float64(), f"{description}, {model} model; {undefined}", nullable=True
+        )
         for model in MODELS
     ]
 
 
 def _neighbor_columns(model: str) -> list[pa.Field]:
     return [
-        _field(
+        described(
             f"neighbors_{model}",
             pa.list_(pa.string()),
             f"note_ids of the ten nearest held-out notes, {model} model",
         ),
-        _field(
+        described(
             f"relevant_{model}", pa.list_(pa.bool_()), f"which of neighbors_{model} share a specialty with it"
         ),
-        _field(
+        described(
             f"similarity_{model}", pa.list_(pa.float32()), f"cosine similarity of neighbors_{model}, -1 to 1"
         ),
     ]
@@ -53,23 +52,23 @@ def _neighbor_columns(model: str) -> list[pa.Field]:
 
 QUERY_RESULTS_SCHEMA = pa.schema(
     [
-        _field("rank", pa.int32(), "1 lost most precision; ties by note_id, undefined changes last"),
-        _field("note_id", pa.string(), "the held-out note that asks; joins cleaned_notes"),
-        _field("specialties", pa.list_(pa.string()), "its specialties, sorted"),
+        described("rank", pa.int32(), "1 lost most precision; ties by note_id, undefined changes last"),
+        described("note_id", pa.string(), "the held-out note that asks; joins cleaned_notes"),
+        described("specialties", pa.list_(pa.string()), "its specialties, sorted"),
         *_figures("precision", "P@10, 0 to 1"),
-        _field("change", pa.float64(), "precision_tuned - precision_baseline", nullable=True),
+        described("change", pa.float64(), "precision_tuned - precision_baseline", nullable=True),
         *_figures("average_precision", "average precision over the whole ranking, 0 to 1"),
         *_neighbor_columns("baseline"),
         *_neighbor_columns("tuned"),
-        _field(
+        described(
             "won", pa.list_(pa.string()), "relevant neighbours that only the tuned model has, nearest first"
         ),
-        _field(
+        described(
             "lost",
             pa.list_(pa.string()),
             "relevant neighbours that only the baseline model has, nearest first",
         ),
-        _field(
+        described(
             "near_duplicates",
             pa.int32(),
             "other held-out notes of its duplicate group, which are near it by their text alone",

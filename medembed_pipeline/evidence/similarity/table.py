@@ -23,53 +23,49 @@ from medembed_pipeline.evidence.similarity.heatmaps import heatmap_notes, main_s
 from medembed_pipeline.evidence.similarity.pairs import PairSimilarities, pair_similarities
 from medembed_pipeline.evidence.similarity.progress import epoch_maps, held_out_metrics, recorded_metrics
 from medembed_pipeline.evidence.similarity.settings import SimilaritySettings
+from medembed_pipeline.lake.fields import described
 
 DECIMALS = 9
 """Figures are rounded to so many decimals: below that lies what differs from one machine to the next."""
 
 Row = dict[str, Any]
 
-
-def _field(name: str, kind: pa.DataType, description: str, *, nullable: bool = False) -> pa.Field:
-    return pa.field(name, kind, nullable=nullable, metadata={"description": description})
-
-
 SIMILARITY_SCHEMA = pa.schema(
     [
-        _field(
+        described(
             "figure",
             pa.string(),
             "histogram, spread, specialties, documents, neighbors, progress, or progress_map",
         ),
-        _field("model", pa.string(), "baseline or tuned"),
-        _field(
+        described("model", pa.string(), "baseline or tuned"),
+        described(
             "group",
             pa.string(),
             "histogram, spread: positive or negative pairs, margin, separation; specialties: the specialty; "
             "documents, neighbors: note_id of the query; progress: the metric; progress_map: note_id",
         ),
-        _field(
+        described(
             "other",
             pa.string(),
             "specialties: the other specialty; documents, neighbors: note_id of the document or neighbour",
             nullable=True,
         ),
-        _field(
+        described(
             "position",
             pa.int32(),
             "histogram: bin, counted from 0 at similarity -1; documents: column; neighbors: rank, 1 the "
             "nearest; progress, progress_map: epoch, 0 the model before training",
             nullable=True,
         ),
-        _field(
+        described(
             "statistic",
             pa.string(),
             "histogram: count; spread: mean, std, minimum, q1, median, q3, maximum, or value; specialties: "
             "mean; documents, neighbors: similarity; progress: value; progress_map: x or y",
         ),
-        _field("value", pa.float64(), "the number (cosine similarities: -1 to 1); NaN where undefined"),
-        _field("n", pa.int64(), "pairs, or notes, behind it", nullable=True),
-        _field(
+        described("value", pa.float64(), "the number (cosine similarities: -1 to 1); NaN where undefined"),
+        described("n", pa.int64(), "pairs, or notes, behind it", nullable=True),
+        described(
             "relevant",
             pa.bool_(),
             "documents, neighbors: whether both notes share a specialty; null for a note beside itself",
