@@ -48,9 +48,13 @@ def run_dagster_dev(command: Sequence[str], settings_file: Path, port: int) -> i
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminate)
+    # What a script starts in the background ignores SIGINT, and so would all that it starts: `dagster dev`, which ends
+    # by no other signal, could not be ended at all.
+    given = signal.signal(signal.SIGINT, signal.default_int_handler)
     # In a session of its own: Ctrl-C tells every process of the terminal's group, and `dagster dev` takes a code server
     # that ends before it for one that crashed, and waits until another has started. Told alone, it ends them in turn.
     process = subprocess.Popen(list(command), start_new_session=True)
+    signal.signal(signal.SIGINT, given)
     watched = WatchedSettings(settings_file, lambda: reload_code_location(port))
     try:
         while process.poll() is None:

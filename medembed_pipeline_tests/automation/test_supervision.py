@@ -69,7 +69,7 @@ def test_a_webserver_that_does_not_answer_yet_is_asked_again(path: Path) -> None
     assert answers == []
 
 
-@pytest.mark.parametrize("how", ["terminated", "interrupted with its group"])
+@pytest.mark.parametrize("how", ["terminated", "interrupted with its group", "terminated in the background"])
 def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: Path, how: str) -> None:
     """Its own children are left to it: it ends them in their order."""
     grandchild = (
@@ -81,6 +81,8 @@ def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: P
     )
     child = (
         "import signal, subprocess, sys, time\n"
+        "if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:\n"
+        "    sys.exit(7)\n"
         "def stop(*_):\n"
         "    time.sleep(0.5)\n"
         "    below.kill()\n"
@@ -89,10 +91,11 @@ def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: P
         f"below = subprocess.Popen([sys.executable, '-c', {grandchild!r}])\n"
         "time.sleep(60)\n"
     )
+    # What a script starts in the background ignores it.
+    handler = "SIG_IGN" if how == "terminated in the background" else "default_int_handler"
     parent = (
         "import signal, sys, pathlib\n"
-        # As at a terminal: what a script starts in the background ignores it.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"signal.signal(signal.SIGINT, signal.{handler})\n"
         "from medembed_pipeline.automation.supervision import run_dagster_dev\n"
         f"sys.exit(run_dagster_dev([sys.executable, '-c', {child!r}], pathlib.Path('/nowhere'), 1))\n"
     )
@@ -101,7 +104,7 @@ def test_the_child_alone_is_told_to_stop_and_its_status_is_handed_on(tmp_path: P
     while not (tmp_path / "up").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    if how == "terminated":
+    if how.startswith("terminated"):
         process.terminate()
     else:
         os.killpg(process.pid, signal.SIGINT)

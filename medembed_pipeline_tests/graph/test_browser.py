@@ -70,11 +70,12 @@ def served(project: Project) -> Iterator[str]:
                 time.sleep(1)
         yield url
     finally:
-        os.killpg(server.pid, signal.SIGINT)
+        server.terminate()
         try:
             server.wait(120)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
+        finally:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 REMADE = {
