@@ -10,6 +10,11 @@ from medembed_pipeline.described import OnPage
 from medembed_pipeline.engine import LocalEngine, open_engine
 from medembed_pipeline.evaluation import REVISION
 from medembed_pipeline.evaluation.figures import metrics_figures, slice_figures
+from medembed_pipeline.evaluation.found_elsewhere import (
+    FOUND_ELSEWHERE,
+    FoundElsewhere,
+    read_found_elsewhere,
+)
 from medembed_pipeline.evaluation.inputs import (
     MODELS,
     explained,
@@ -51,9 +56,13 @@ INPUTS = ["cleaned_notes", "note_splits", "baseline_embeddings", "tuned_embeddin
     kinds=["numpy"],
 )
 def neighbors(work: AssetIO, settings: NeighborSettings) -> dg.MaterializeResult[Any]:
-    """Exact cosine neighbours of every note in both models; the metrics and the maps read them."""
+    """Cosine neighbours of every note in both models, exact by default; the metrics and the maps read them."""
     scored = held_out(work)
     embeddings = {model: work.input(f"{model}_embeddings") for model in MODELS}
+    found: FoundElsewhere | None = None
+    if settings.found_elsewhere:
+        found = read_found_elsewhere(work.lake, settings.found_elsewhere)
+        work.note_input("found_elsewhere", found.sha256)
 
     def build() -> Built:
         labelled = [note for note, names in zip(scored.note_ids, scored.specialties, strict=True) if names]
@@ -62,10 +71,17 @@ def neighbors(work: AssetIO, settings: NeighborSettings) -> dg.MaterializeResult
             ids, matrix = read_embeddings(table)
             parts.append(
                 neighbors_table(
-                    model, ids, matrix, scored_note_ids=labelled, k=settings.neighbors, nearest=nearest
+                    model,
+                    ids,
+                    matrix,
+                    scored_note_ids=labelled,
+                    k=settings.neighbors,
+                    nearest=nearest,
+                    nearest_of_all=partial(found.nearest, model) if found else None,
                 )
             )
-        return pa.concat_tables(parts), {"scored_notes": len(labelled)}
+        more = {FOUND_ELSEWHERE: found.facts} if found else {}
+        return pa.concat_tables(parts), {"scored_notes": len(labelled), **more}
 
     with open_engine(work.lake, SETTINGS.engine, work.context.log.info) as engine:
         # In one process a block of queries among all candidates is the quickest.

@@ -141,14 +141,33 @@ def nearest_neighbors(
         raise EvaluationError(f"block_rows = {block_rows}: expected at least 1.")
 
     def blocks(rows: FloatArray, width: int) -> Iterator[IntArray]:
-        step = block_rows or rows_per_block(len(rows) * BYTES_PER_CANDIDATE)
-        for start in range(0, len(rows), step):
-            block = rows[start : start + step]
-            keys = ranking_keys(block @ rows.T, own=np.arange(start, start + len(block)))
-            keys.partition(width - 1, axis=1)
-            yield np.sort(keys[:, :width], axis=1)
+        return exact_blocks(rows, np.arange(len(rows)), width, block_rows=block_rows)
 
     return nearest_of_blocks(embeddings, k, blocks)
+
+
+def exact_blocks(
+    rows: FloatArray, queries: IntArray, width: int, *, block_rows: int | None = None
+) -> Iterator[IntArray]:
+    """Ranking keys of the nearest of some rows among all, sorted, int64 [rows of the block, width]; block after block.
+
+    Parameters
+    ----------
+    rows
+        float64 [n, d], of unit length.
+    queries
+        int64 [q], the rows that ask.
+    width
+        below n.
+    block_rows
+        see `nearest_neighbors`.
+    """
+    step = block_rows or rows_per_block(len(rows) * BYTES_PER_CANDIDATE)
+    for start in range(0, len(queries), step):
+        block = queries[start : start + step]
+        keys = ranking_keys(rows[block] @ rows.T, own=block)
+        keys.partition(width - 1, axis=1)
+        yield np.sort(keys[:, :width], axis=1)
 
 
 def nearest_of_blocks(
@@ -183,6 +202,7 @@ def neighbors_table(
     scored_note_ids: Collection[str],
     k: int = NEIGHBORS,
     nearest: Nearest | None = None,
+    nearest_of_all: Callable[[Sequence[str]], Nearest] | None = None,
 ) -> pa.Table:
     """Neighbours of one model: of every note among all notes, and of the scored test notes among themselves.
 
@@ -200,6 +220,8 @@ def neighbors_table(
         neighbours per note and pool, fewer where the pool is smaller.
     nearest
         finds them; by default `nearest_neighbors`.
+    nearest_of_all
+        sorted ids -> what finds those among all notes; None for `nearest`.
 
     Returns
     -------
@@ -223,8 +245,13 @@ def neighbors_table(
             f"'{model}' (first: {missing[0]}). Materialize the embeddings again."
         )
     parts = []
-    for pool, members in (("all", np.arange(len(ids))), ("test", np.flatnonzero(is_scored))):
-        indices, similarities = (nearest or nearest_neighbors)(rows[members], k)
+    exact = nearest or nearest_neighbors
+    of_all = nearest_of_all(ids) if nearest_of_all else exact
+    for pool, members, find in (
+        ("all", np.arange(len(ids)), of_all),
+        ("test", np.flatnonzero(is_scored), exact),
+    ):
+        indices, similarities = find(rows[members], k)
         count, width = indices.shape
         names = pa.array([ids[row] for row in members], type=pa.string())
         parts.append(

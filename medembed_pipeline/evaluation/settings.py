@@ -12,7 +12,17 @@ from medembed_pipeline.section import Section
 class NeighborSettings(Section, table="neighbors"):
     """Exact nearest neighbours, computed once."""
 
+    # The content of the file counts, not its name.
+    operational: ClassVar[frozenset[str]] = frozenset({"found_elsewhere"})
+
     neighbors: int = Field(50, ge=10, le=1000, description="Neighbours kept for every note and model.")
+    found_elsewhere: str = Field(
+        "",
+        description="A Parquet file in the lake, such as 'found/neighbors.parquet', with the neighbours that another "
+        "engine has found (columns model, note_id, neighbor_id; docs/scale.md): taken among all notes in place of the "
+        "exact search, which is made for notes that it lacks. Empty: the exact search. Held-out notes among "
+        "themselves are searched exactly in any case.",
+    )
 
 
 class EvaluationSettings(Section, table="evaluation"):
