@@ -46,6 +46,7 @@ from medembed_pipeline.classification.ladder import (
     TrainNotes,
     fit_features,
     fit_head,
+    fit_heads,
     log_loss,
     tried,
 )
@@ -283,8 +284,8 @@ def fold_scores(
         features = fit_features(rung, known, settings)
         learned = features.rows(known)
         asked = [features.rows(train.notes.take(members[fold])) for fold in pair]
-        for parameter in parameters:
-            head = fit_head(rung, learned, truth[seen], parameter, settings)
+        heads = fit_heads(rung, learned, truth[seen], parameters, settings)
+        for parameter, head in zip(parameters, heads, strict=True):
             for own, other, unknown in zip(pair, reversed(pair), asked, strict=True):
                 found[parameter][other, members[own]] = np.round(head.probabilities(unknown), DECIMALS)
     inner, outer = np.empty((folds, *truth.shape)), np.empty(truth.shape)

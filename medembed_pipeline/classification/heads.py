@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from medembed_pipeline.classification.regression import logistic_regressions
 from medembed_pipeline.evaluation.neighbors import SIMILARITY_STEPS
 from medembed_pipeline.evaluation.pieces import in_threads
-from medembed_pipeline.evaluation.vectors import FloatArray, rows_per_block
+from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, rows_per_block
 
+MOST_SPARSE_ROWS = 2_000
+"""Of more sparse rows than that, liblinear is quicker than to turn them into directions, which grows with the cube."""
 _TOLERANCE = 1e-3
 _MOST_STEPS = 200
 _BYTES_PER_CANDIDATE = 32
@@ -53,12 +56,20 @@ def logit(probabilities: FloatArray) -> FloatArray:
 def fit_linear(
     rows: Any, membership: FloatArray, *, inverse_regularization: float, balanced: bool = False
 ) -> LinearHead:
-    """One logistic regression against the rest for each label; deterministic, each label on one thread.
+    """One logistic regression against the rest for each label; see `fit_linear_heads`."""
+    return fit_linear_heads(
+        rows, membership, inverse_regularizations=[inverse_regularization], balanced=balanced
+    )[0]
+
+
+def fit_linear_heads(
+    rows: Any, membership: FloatArray, *, inverse_regularizations: Sequence[float], balanced: bool = False
+) -> list[LinearHead]:
+    """One logistic regression against the rest for each label, with each of several penalties.
 
     A label that all or none of the notes carry has no weights, and a bias that says so.
 
-    References: R. Rifkin, A. Klautau, "In defense of one-vs-all classification", JMLR 5 (2004); C.-J. Lin, R. C. Weng,
-    S. S. Keerthi, "Trust region Newton method for large-scale logistic regression", JMLR 9 (2008), for the solver.
+    Reference: R. Rifkin, A. Klautau, "In defense of one-vs-all classification", JMLR 5 (2004).
 
     Parameters
     ----------
@@ -66,34 +77,57 @@ def fit_linear(
         [n, d], numpy or scipy.sparse.
     membership
         float64 [n, labels], 1.0 where the note carries the label.
-    inverse_regularization
-        C, above 0.
+    inverse_regularizations
+        values of C, above 0.
     balanced
         whether the notes that carry a label weigh as much together as all others.
     """
+    count, labels = membership.shape
+    carries = membership > 0
+    positive = carries.sum(axis=0)
+    is_split = (positive > 0) & (positive < count) & (rows.shape[1] > 0)
+    by_label = _label_by_label if _is_long_and_sparse(rows) else logistic_regressions
+    solved = by_label(
+        rows,
+        carries[:, is_split],
+        inverse_regularizations=inverse_regularizations,
+        balanced=balanced,
+    )
+    heads = []
+    for weights_of_split, bias_of_split in solved:
+        weights, bias = np.zeros((labels, rows.shape[1])), logit((positive + 0.5) / (count + 1.0))
+        weights[is_split], bias[is_split] = weights_of_split, bias_of_split
+        heads.append(LinearHead(weights, bias))
+    return heads
+
+
+def _is_long_and_sparse(rows: Any) -> bool:
+    return not isinstance(rows, np.ndarray) and rows.shape[0] > MOST_SPARSE_ROWS
+
+
+def _label_by_label(
+    rows: Any, carries: BoolArray, *, inverse_regularizations: Sequence[float], balanced: bool
+) -> list[tuple[FloatArray, FloatArray]]:
+    """As `logistic_regressions`, by liblinear."""
     from sklearn.linear_model import LogisticRegression
 
-    count, labels = membership.shape
-    weights, bias = np.zeros((labels, rows.shape[1])), np.zeros(labels)
-
-    def fit(column: int) -> None:
-        carries = membership[:, column] > 0
-        if carries.all() or not carries.any() or not rows.shape[1]:
-            share = (carries.sum() + 0.5) / (count + 1.0)
-            bias[column] = logit(np.array([share]))[0]
-            return
+    def fit(task: tuple[float, int]) -> tuple[FloatArray, float]:
         model = LogisticRegression(
-            C=inverse_regularization,
+            C=task[0],
             class_weight="balanced" if balanced else None,
             solver="liblinear",
             tol=_TOLERANCE,
             max_iter=_MOST_STEPS,
-        ).fit(rows, carries)
-        weights[column], bias[column] = model.coef_[0], model.intercept_[0]
+        ).fit(rows, carries[:, task[1]])
+        return model.coef_[0], float(model.intercept_[0])
 
-    for _ in in_threads(fit, range(labels)):
-        pass
-    return LinearHead(weights, bias)
+    labels = range(carries.shape[1])
+    found: list[tuple[FloatArray, FloatArray]] = []
+    for value in inverse_regularizations:
+        models = list(in_threads(fit, [(value, label) for label in labels]))
+        weights = np.array([weights for weights, _ in models]).reshape(len(labels), rows.shape[1])
+        found.append((weights, np.array([bias for _, bias in models])))
+    return found
 
 
 @dataclass(frozen=True)

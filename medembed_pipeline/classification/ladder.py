@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from medembed_pipeline.classification.heads import (
     Head,
     NeighborHead,
     PrevalenceHead,
-    fit_linear,
+    fit_linear_heads,
 )
 from medembed_pipeline.classification.notes import evenly_spaced
 from medembed_pipeline.classification.settings import ClassificationSettings
@@ -145,7 +145,18 @@ def fit_features(rung: Rung, notes: NoteRows, settings: ClassificationSettings) 
 def fit_head(
     rung: Rung, rows: Any, membership: FloatArray, parameter: float, settings: ClassificationSettings
 ) -> Head:
-    """What a rung learns.
+    """What a rung learns; see `fit_heads`."""
+    return fit_heads(rung, rows, membership, [parameter], settings)[0]
+
+
+def fit_heads(
+    rung: Rung,
+    rows: Any,
+    membership: FloatArray,
+    parameters: Sequence[float],
+    settings: ClassificationSettings,
+) -> Sequence[Head]:
+    """What a rung learns with each of several parameters.
 
     Parameters
     ----------
@@ -155,25 +166,24 @@ def fit_head(
         [n, d], what it sees of n train notes.
     membership
         float64 [n, labels].
-    parameter
-        C, or the number of voters.
+    parameters
+        values of C, or numbers of voters.
     settings
         of the room.
     """
     match rung.kind:
         case "linear":
-            return fit_linear(
+            return fit_linear_heads(
                 rows,
                 membership,
-                inverse_regularization=parameter,
+                inverse_regularizations=parameters,
                 balanced=settings.class_weight == "balanced",
             )
         case "neighbors":
-            return NeighborHead(rows, membership, int(parameter))
+            return [NeighborHead(rows, membership, int(parameter)) for parameter in parameters]
         case _:
-            return PrevalenceHead(
-                membership.mean(axis=0) if len(membership) else np.zeros(membership.shape[1])
-            )
+            share = membership.mean(axis=0) if len(membership) else np.zeros(membership.shape[1])
+            return [PrevalenceHead(share) for _ in parameters]
 
 
 @dataclass(frozen=True)
@@ -244,13 +254,14 @@ def climb(rung: Rung, train: TrainNotes, settings: ClassificationSettings) -> Cl
     """
     parts = evenly_spaced(len(train.membership), MOST_TUNING_NOTES)
     divided = _Folds(rung, train.take(parts), settings)
-    trials = [divided.trial(parameter) for parameter in tried(rung, settings)]
+    trials = divided.trials(tried(rung, settings))
     best = min(trials, key=lambda trial: trial.score)
     all_notes = divided if len(parts) == len(train.membership) else _Folds(rung, train, settings)
     features = fit_features(rung, train.notes, settings)
     head = fit_head(rung, features.rows(train.notes), train.membership, best.parameter, settings)
     return Climbed(
-        FittedRung(rung, features, head, best.parameter, trials), all_notes.out_of_fold(best.parameter)
+        FittedRung(rung, features, head, best.parameter, trials),
+        all_notes.out_of_fold([best.parameter])[best.parameter],
     )
 
 
@@ -273,20 +284,34 @@ class _Folds:
                     (seen, asked, features.rows(known), features.rows(train.notes.take(asked)))
                 )
 
-    def out_of_fold(self, parameter: float) -> FloatArray:
-        if parameter not in self._known:
-            truth = self._train.membership
-            found = np.tile(truth.mean(axis=0), (len(truth), 1))
-            for seen, asked, known, unknown in self._parts:
-                head = fit_head(self._rung, known, truth[seen], parameter, self._settings)
-                found[asked] = head.probabilities(unknown)
-            self._known[parameter] = found
-        return self._known[parameter]
+    def out_of_fold(self, parameters: Sequence[float]) -> Mapping[float, FloatArray]:
+        """By parameter what heads say of the notes of the fold that they did not see, float64 [n, labels]."""
+        missing = [parameter for parameter in parameters if parameter not in self._known]
+        truth = self._train.membership
+        for parameter in missing:
+            self._known[parameter] = np.tile(truth.mean(axis=0), (len(truth), 1))
+        for seen, asked, known, unknown in self._parts if missing else ():
+            heads = fit_heads(self._rung, known, truth[seen], missing, self._settings)
+            for parameter, head in zip(missing, heads, strict=True):
+                self._known[parameter][asked] = head.probabilities(unknown)
+        return self._known
 
-    def trial(self, parameter: float) -> Trial:
-        found, truth = self.out_of_fold(parameter), self._train.membership
-        folds = [log_loss(found[asked], truth[asked]).mean() for _, asked, _, _ in self._parts]
-        return Trial(parameter, float(np.mean(folds)))
+    def trials(self, parameters: Sequence[float]) -> list[Trial]:
+        found, truth = self.out_of_fold(parameters), self._train.membership
+        return [
+            Trial(
+                parameter,
+                float(
+                    np.mean(
+                        [
+                            log_loss(found[parameter][asked], truth[asked]).mean()
+                            for _, asked, _, _ in self._parts
+                        ]
+                    )
+                ),
+            )
+            for parameter in parameters
+        ]
 
 
 LEAST_PROBABILITY = 1e-3

@@ -1,3 +1,3 @@
 """From note and chest picture to a triage level, and whether the picture helps."""
 
-REVISION = "4"
+REVISION = "5"
