@@ -14,6 +14,7 @@ from medembed_pipeline.encoder import EncoderSpec, Role, encoder_fingerprint
 from medembed_pipeline.encoder.settings import EncoderSettings
 from medembed_pipeline.encoder.shards import ENCODE_TEXTS, encoder_settings, text_shard
 from medembed_pipeline.engine import Engine, LocalEngine
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import vector_column, vectors
@@ -152,12 +153,11 @@ def embeddings_schema(dimensions: int) -> pa.Schema:
     """Columns of an embeddings table."""
     return pa.schema(
         [
-            pa.field("note_id", pa.string(), False, {"description": "the note; joins cleaned_notes"}),
-            pa.field(
+            described("note_id", pa.string(), "the note; joins cleaned_notes"),
+            described(
                 "embedding",
                 pa.list_(pa.float32(), dimensions),
-                False,
-                {"description": "the note's vector, L2-normalised: a dot product is a cosine"},
+                "the note's vector, L2-normalised: a dot product is a cosine",
             ),
         ]
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block, unit_rows
+from medembed_pipeline.lake.fields import described
 
 NEIGHBORS = 50
 """Neighbours per note by default."""
@@ -30,25 +31,14 @@ Nearest = Callable[[npt.ArrayLike, int], tuple[npt.NDArray[np.int64], npt.NDArra
 
 NEIGHBORS_SCHEMA = pa.schema(
     [
-        pa.field("model", pa.string(), nullable=False, metadata={"description": "baseline or tuned"}),
-        pa.field(
-            "pool",
-            pa.string(),
-            nullable=False,
-            metadata={
-                "description": "neighbours among `all` notes, or the scored held-out `test` notes alone"
-            },
+        described("model", pa.string(), "baseline or tuned"),
+        described(
+            "pool", pa.string(), "neighbours among `all` notes, or the scored held-out `test` notes alone"
         ),
-        pa.field("note_id", pa.string(), nullable=False, metadata={"description": "the note that asks"}),
-        pa.field(
-            "rank", pa.int32(), nullable=False, metadata={"description": "1 is the nearest; ties by note_id"}
-        ),
-        pa.field(
-            "neighbor_id", pa.string(), nullable=False, metadata={"description": "note_id of the neighbour"}
-        ),
-        pa.field(
-            "similarity", pa.float32(), nullable=False, metadata={"description": "cosine similarity, -1 to 1"}
-        ),
+        described("note_id", pa.string(), "the note that asks"),
+        described("rank", pa.int32(), "1 is the nearest; ties by note_id"),
+        described("neighbor_id", pa.string(), "note_id of the neighbour"),
+        described("similarity", pa.float32(), "cosine similarity, -1 to 1"),
     ]
 )
 

@@ -7,14 +7,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from medembed_pipeline.image_text.margins import PREFERENCE_MARGINS_SCHEMA
+from medembed_pipeline.lake.fields import described
 
 EACH: Final = 4
 
 IMAGE_TEXT_EXAMPLES_SCHEMA = pa.schema(
     [
         *(PREFERENCE_MARGINS_SCHEMA.field(name) for name in ("pair_id", "image_id", "side", "margin")),
-        pa.field("end", pa.string(), False, {"description": "highest, lowest, or middle (nearest to 0)"}),
-        pa.field("place", pa.int32(), False, {"description": "1 for the furthest out, or the nearest to 0"}),
+        described("end", pa.string(), "highest, lowest, or middle (nearest to 0)"),
+        described("place", pa.int32(), "1 for the furthest out, or the nearest to 0"),
     ]
 )
 

@@ -25,6 +25,7 @@ from medembed_pipeline.image_text.contrast import (
 from medembed_pipeline.image_text.margins import Space
 from medembed_pipeline.image_text.settings import ImageTextSettings
 from medembed_pipeline.lake import compute as pc
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.fingerprint import digest
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
@@ -37,20 +38,10 @@ BLOCK: Final = 512
 
 IMAGE_TEXT_VECTORS_SCHEMA = pa.schema(
     [
-        pa.field("model", pa.string(), False, {"description": "base or finetuned"}),
-        pa.field(
-            "kind",
-            pa.string(),
-            False,
-            {"description": "picture or prompt (paraphrases for the control included)"},
-        ),
-        pa.field("key", pa.string(), False, {"description": "the picture's image_id, or the prompt"}),
-        pa.field(
-            "embedding",
-            pa.list_(pa.float32()),
-            False,
-            {"description": "its vector in the space of both, L2-normalised"},
-        ),
+        described("model", pa.string(), "base or finetuned"),
+        described("kind", pa.string(), "picture or prompt (paraphrases for the control included)"),
+        described("key", pa.string(), "the picture's image_id, or the prompt"),
+        described("embedding", pa.list_(pa.float32()), "its vector in the space of both, L2-normalised"),
     ]
 )
 

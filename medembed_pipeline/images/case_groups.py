@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from medembed_pipeline.images.likeness import IntArray, crossing_pictures, near_hashes
 from medembed_pipeline.images.settings import CaseSplitSettings
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.notes.duplicates import named_groups, near_pairs, signatures
 from medembed_pipeline.notes.exact_pairs import crossing_pairs
 from medembed_pipeline.notes.splits import SPLITS, assign_splits
@@ -21,17 +22,12 @@ patients reach 0.98, photographed ones 0.66."""
 
 CASE_SPLITS_SCHEMA = pa.schema(
     [
-        pa.field("case_id", pa.string(), False, {"description": "the case; unique; the sort key"}),
-        pa.field(
-            "split", pa.string(), False, {"description": "train, validation or test; the same for a group"}
-        ),
-        pa.field(
+        described("case_id", pa.string(), "the case; unique; the sort key"),
+        described("split", pa.string(), "train, validation or test; the same for a group"),
+        described(
             "group",
             pa.string(),
-            False,
-            {
-                "description": "patient, near-duplicate pictures and near-duplicate notes: what an interval goes by"
-            },
+            "patient, near-duplicate pictures and near-duplicate notes: what an interval goes by",
         ),
     ]
 )

@@ -21,6 +21,7 @@ from medembed_pipeline.encoder.spec import BUNDLED
 from medembed_pipeline.engine import Engine, Shard, ShardRows, ShardWork, Worker
 from medembed_pipeline.images import REVISION
 from medembed_pipeline.images.pixels import pixels_of
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import LakeTable, vector_column, vectors
 
@@ -32,12 +33,11 @@ def image_embeddings_schema(dimensions: int) -> pa.Schema:
     """Columns of `image_embeddings`."""
     return pa.schema(
         [
-            pa.field("image_id", pa.string(), False, {"description": "the picture; unique; the sort key"}),
-            pa.field(
+            described("image_id", pa.string(), "the picture; unique; the sort key"),
+            described(
                 "embedding",
                 pa.list_(pa.float32(), dimensions),
-                False,
-                {"description": "the picture's vector, L2-normalised: a dot product is a cosine"},
+                "the picture's vector, L2-normalised: a dot product is a cosine",
             ),
         ]
     )

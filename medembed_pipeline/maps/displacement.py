@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.maps.alignment import displacement, displacement_floor
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import FloatArray
@@ -17,31 +18,24 @@ OVERLAP_NEIGHBORS = 10
 
 NOTE_DISPLACEMENT_SCHEMA = pa.schema(
     [
-        pa.field("note_id", pa.string(), False, {"description": "the note"}),
-        pa.field(
+        described("note_id", pa.string(), "the note"),
+        described(
             "displacement",
             pa.float32(),
-            True,
-            {
-                "description": "Euclidean distance between the note's baseline and tuned vectors after the "
-                "tuned space was turned onto the baseline by a rotation that other notes gave, 0 to 2 (1.41: "
-                "unrelated); null where the models have different dimensions"
-            },
+            "Euclidean distance between the note's baseline and tuned vectors after the "
+            "tuned space was turned onto the baseline by a rotation that other notes gave, 0 to 2 (1.41: "
+            "unrelated); null where the models have different dimensions",
+            nullable=True,
         ),
-        pa.field(
+        described(
             "neighbor_overlap",
             pa.float32(),
-            False,
-            {"description": "share of the note's nearest notes that stayed among its nearest, 0 to 1"},
+            "share of the note's nearest notes that stayed among its nearest, 0 to 1",
         ),
-        pa.field(
+        described(
             "rank",
             pa.int32(),
-            False,
-            {
-                "description": "1 moved most; ties, and models of different dimensions, by the overlap lost, "
-                "then by note_id"
-            },
+            "1 moved most; ties, and models of different dimensions, by the overlap lost, then by note_id",
         ),
     ]
 )

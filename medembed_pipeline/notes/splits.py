@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.lake.fields import described
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 ALL_NOTES = "all"
@@ -22,26 +23,13 @@ ALL_NOTES = "all"
 
 NOTE_SPLITS_SCHEMA = pa.schema(
     [
-        pa.field(
-            "note_id",
-            pa.string(),
-            nullable=False,
-            metadata={"description": "The note; unique; the sort key."},
-        ),
-        pa.field(
-            "split",
-            pa.string(),
-            nullable=False,
-            metadata={"description": "train, validation or test; the same for all notes of a group."},
-        ),
-        pa.field(
+        described("note_id", pa.string(), "The note; unique; the sort key."),
+        described("split", pa.string(), "train, validation or test; the same for all notes of a group."),
+        described(
             "group",
             pa.string(),
-            nullable=False,
-            metadata={
-                "description": "Unit of splitting and sampling: near-duplicates, notes of one patient, and texts "
-                "known to be one note."
-            },
+            "Unit of splitting and sampling: near-duplicates, notes of one patient, and texts "
+            "known to be one note.",
         ),
     ]
 )

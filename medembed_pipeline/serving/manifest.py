@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from medembed_pipeline.encoder.settings import EncoderSettings
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.tables import LakeTable
 from medembed_pipeline.serving.errors import NothingReleasedError
@@ -15,22 +16,16 @@ from medembed_pipeline.serving.parts import read_parts
 
 SERVED_SNAPSHOT_SCHEMA = pa.schema(
     [
-        pa.field(
+        described(
             "part",
             pa.string(),
-            False,
-            {
-                "description": "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model or "
-                "image_text"
-            },
+            "checkpoint, checkpoint_files, encoder, a table, specialty_classifier, triage_model or "
+            "image_text",
         ),
-        pa.field(
+        described(
             "version",
             pa.string(),
-            False,
-            {
-                "description": "version or hash; empty where it is of another checkpoint, of other notes, or not there"
-            },
+            "version or hash; empty where it is of another checkpoint, of other notes, or not there",
         ),
     ]
 )

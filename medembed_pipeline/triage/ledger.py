@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from medembed_pipeline.evaluation.jackknife import Jackknife, difference
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.triage.arms import ARMS, CONCATENATED, FUSIONS, GATED, NOTE, PICTURE, POINTS, Arms
 from medembed_pipeline.triage.cases import TriageCases
 from medembed_pipeline.triage.emap import emap_logits
@@ -29,30 +30,20 @@ BEST_SINGLE: Final = "best_single"
 
 MODALITY_LEDGER_SCHEMA = pa.schema(
     [
-        pa.field(
-            "arm",
-            pa.string(),
-            False,
-            {"description": "note, picture, metadata, late_fusion, points, concatenated or gated"},
-        ),
-        pa.field(
+        described("arm", pa.string(), "note, picture, metadata, late_fusion, points, concatenated or gated"),
+        described(
             "variant",
             pa.string(),
-            False,
-            {
-                "description": "as_it_is; with another patient's partner (shuffled_note, shuffled_picture: the mean "
-                "over deals) or the mean of all (blank_note, blank_picture); emap: note and picture may only add up"
-            },
+            "as_it_is; with another patient's partner (shuffled_note, shuffled_picture: the mean "
+            "over deals) or the mean of all (blank_note, blank_picture); emap: note and picture may only add up",
         ),
-        pa.field(
+        described(
             "over",
             pa.string(),
-            True,
-            {
-                "description": "null: the figure itself; else paired: best_single: less that of the best single arm; "
-                "points: less that of the arm points, in which note and picture add up by how it is made; "
-                "as_it_is: less that of the arm as it is"
-            },
+            "null: the figure itself; else paired: best_single: less that of the best single arm; "
+            "points: less that of the arm points, in which note and picture add up by how it is made; "
+            "as_it_is: less that of the arm as it is",
+            nullable=True,
         ),
         *NUMBERS,
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from medembed_pipeline.lake.fields import described
 from medembed_pipeline.triplets.sampling import (
     LabelledNotes,
     Strategy,
@@ -19,26 +20,14 @@ from medembed_pipeline.triplets.sampling import (
 
 TRIPLETS_SCHEMA = pa.schema(
     [
-        pa.field("anchor_id", pa.string(), False, {"description": "note_id of the anchor"}),
-        pa.field(
-            "positive_id", pa.string(), False, {"description": "note_id of a note that shares a specialty"}
-        ),
-        pa.field(
-            "negative_id", pa.string(), False, {"description": "note_id of a note that shares no specialty"}
-        ),
-        pa.field(
-            "split", pa.string(), False, {"description": "train or validation: all three notes are of it"}
-        ),
-        pa.field("strategy", pa.string(), False, {"description": "how the negative was chosen"}),
-        pa.field(
-            "specialty", pa.string(), False, {"description": "specialty that anchor and positive share"}
-        ),
-        pa.field(
-            "positive_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to positive"}
-        ),
-        pa.field(
-            "negative_similarity", pa.float32(), False, {"description": "baseline cosine, anchor to negative"}
-        ),
+        described("anchor_id", pa.string(), "note_id of the anchor"),
+        described("positive_id", pa.string(), "note_id of a note that shares a specialty"),
+        described("negative_id", pa.string(), "note_id of a note that shares no specialty"),
+        described("split", pa.string(), "train or validation: all three notes are of it"),
+        described("strategy", pa.string(), "how the negative was chosen"),
+        described("specialty", pa.string(), "specialty that anchor and positive share"),
+        described("positive_similarity", pa.float32(), "baseline cosine, anchor to positive"),
+        described("negative_similarity", pa.float32(), "baseline cosine, anchor to negative"),
     ]
 )
 

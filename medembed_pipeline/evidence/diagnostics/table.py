@@ -33,6 +33,7 @@ from medembed_pipeline.evidence.diagnostics.hubs import (
     skewness,
     unreachable_share,
 )
+from medembed_pipeline.lake.fields import described
 
 MODELS = ("baseline", "tuned")
 DECIMALS = 9
@@ -40,32 +41,25 @@ DECIMALS = 9
 
 HEALTH_SCHEMA = pa.schema(
     [
-        pa.field("model", pa.string(), False, {"description": "baseline or tuned"}),
-        pa.field(
+        described("model", pa.string(), "baseline or tuned"),
+        described(
             "figure",
             pa.string(),
-            False,
-            {
-                "description": "alignment, uniformity, effective_rank, hubness_skew, unreachable_share, hub, "
-                "k_occurrence, specialty_spread, within_class_recall, knn_macro_f1 or probe_macro_f1"
-            },
+            "alignment, uniformity, effective_rank, hubness_skew, unreachable_share, hub, "
+            "k_occurrence, specialty_spread, within_class_recall, knn_macro_f1 or probe_macro_f1",
         ),
-        pa.field(
+        described(
             "name",
             pa.string(),
-            False,
-            {
-                "description": "hub: note_id; k_occurrence: how often; specialty_spread: specialty; "
-                "within_class_recall: near_duplicate or sample_name; else empty"
-            },
+            "hub: note_id; k_occurrence: how often; specialty_spread: specialty; "
+            "within_class_recall: near_duplicate or sample_name; else empty",
         ),
-        pa.field(
+        described(
             "value",
             pa.float64(),
-            False,
-            {"description": "the figure; hub: its k-occurrence; k_occurrence: notes that occur so often"},
+            "the figure; hub: its k-occurrence; k_occurrence: notes that occur so often",
         ),
-        pa.field("n", pa.int64(), False, {"description": "notes or pairs behind the figure"}),
+        described("n", pa.int64(), "notes or pairs behind the figure"),
     ]
 )
 

@@ -12,13 +12,14 @@ from medembed_pipeline.evaluation.metrics_table import MODELS
 from medembed_pipeline.evaluation.relevance import notes_with_relevant
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 from medembed_pipeline.evidence.queries.nearest import nearest_in_table, relevant_neighbors, scored_pool
+from medembed_pipeline.lake.fields import described
 
 _DECIMALS = 12  # sums of thirds and fifths, whose last bits depend on the order of adding
 _LARGEST = 15
 
 LABEL_CONFUSIONS_SCHEMA = pa.schema(
     [
-        pa.field(name, kind, nullable=False, metadata={"description": description})
+        described(name, kind, description)
         for name, kind, description in (
             ("model", pa.string(), "baseline or tuned"),
             ("specialty", pa.string(), "a specialty of the held-out note that asks"),
