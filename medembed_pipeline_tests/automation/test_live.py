@@ -180,7 +180,7 @@ def train_for_long(running: LiveProject) -> None:
     """Save settings under which a training takes a minute, and tells every step."""
     running.project.configure(training=LONG, more=EDITED + AUTOMATION)
     settings = running.project.folder / "medembed.toml"
-    settings.write_text(settings.read_text().replace("epochs = 1\n", "epochs = 120\n"))
+    settings.write_text(settings.read_text().replace("head_steps = 20\n", "head_steps = 4000\n"))
 
 
 def test_a_training_cancelled_in_the_ui_stops_at_once_and_goes_on_where_it_was(running: LiveProject) -> None:
