@@ -116,6 +116,8 @@ def logistic_regressions(
     list[tuple[FloatArray, FloatArray]]
         For each C weights float64 [labels, d] and biases float64 [labels].
     """
+    if not carries.shape[1]:
+        return [(np.zeros((0, rows.shape[1])), np.zeros(0)) for _ in inverse_regularizations]
     directions = Directions.of(rows)
     order = sorted(range(len(inverse_regularizations)), key=lambda place: inverse_regularizations[place])
     ascending = [inverse_regularizations[place] for place in order]

@@ -63,6 +63,14 @@ def test_the_linear_head_is_one_logistic_regression_for_each_label() -> None:
     assert (found[:, 4] > 0.99).all()
 
 
+def test_labels_that_all_or_none_of_the_notes_carry_need_no_regression() -> None:
+    rows = np.random.default_rng(1).normal(size=(40, 8))
+    member = np.hstack([np.ones((40, 1)), np.zeros((40, 1))])
+    said = fit_linear(rows, member, inverse_regularization=2.0).probabilities(rows)
+    np.testing.assert_allclose(said, np.tile([40.5 / 41, 0.5 / 41], (40, 1)))
+    assert fit_linear(rows, member[:, :0], inverse_regularization=2.0).probabilities(rows).shape == (40, 0)
+
+
 def test_balanced_the_notes_that_carry_a_label_weigh_as_much_as_all_others() -> None:
     generator = np.random.default_rng(1)
     rows = generator.normal(size=(200, 8))
