@@ -14,6 +14,7 @@ from medembed_pipeline.evaluation.metrics_table import DECIMALS, metrics_table
 from medembed_pipeline.evaluation.retrieval import RETRIEVAL_METRICS
 from medembed_pipeline.evaluation.vectors import FloatArray, rows_per_block, unit_rows
 from medembed_pipeline.lake.fields import described
+from medembed_pipeline.tasks.table import TASK_SCHEMA
 
 NOTES, FIRST_STAGE = "notes", "first_stage"
 TUNED_NEAREST = 10
@@ -29,17 +30,9 @@ STATIC_METRICS_SCHEMA = pa.schema(
             "among the k nearest of the static one; else a task of task_metrics",
         ),
         described("metric", pa.string(), "name of the figure"),
-        described(
-            "k", pa.int32(), "ranks looked at, null where the metric has no such number", nullable=True
-        ),
+        TASK_SCHEMA.field("k"),
         described("model", pa.string(), "tuned, static, static_over_tuned (static - tuned)"),
-        described("value", pa.float64(), "the figure, NaN where undefined"),
-        described(
-            "ci_low", pa.float64(), "lower end of the interval, paired for differences; NaN where none"
-        ),
-        described("ci_high", pa.float64(), "upper end of the interval"),
-        described("n", pa.int64(), "queries, triplets or pairs"),
-        described("groups", pa.int64(), "independent groups behind them: what the interval goes by"),
+        *(TASK_SCHEMA.field(name) for name in ("value", "ci_low", "ci_high", "n", "groups")),
     ]
 )
 
