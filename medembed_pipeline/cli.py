@@ -333,8 +333,10 @@ def run_everything() -> int:
     """Materialize the whole graph in this process; the sample corpus stands in for an empty landing folder."""
     load_settings()
     from medembed_pipeline.dagster_home import prepare_dagster_home
+    from medembed_pipeline.encoder.memory import keep_freed_memory
     from medembed_pipeline.notes.landing_files import list_landing_files
 
+    keep_freed_memory()
     home = prepare_dagster_home()
     lake = Lake(data_lake_url())
     if not list_landing_files(lake.filesystem, lake.path("landing")):

@@ -10,8 +10,8 @@ import numpy as np
 
 from medembed_pipeline.classification.regression import logistic_regressions
 from medembed_pipeline.evaluation.neighbors import SIMILARITY_STEPS
-from medembed_pipeline.evaluation.pieces import in_threads
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, rows_per_block
+from medembed_pipeline.threads import in_threads
 
 MOST_SPARSE_ROWS = 1_500
 """Of more sparse rows, liblinear is quicker than to turn them into directions, which grows with the cube: words of 800

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from medembed_pipeline.evaluation.pieces import in_threads, one_thread
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray
+from medembed_pipeline.threads import in_threads, one_thread
 
 LABELS_AT_ONCE = 16
 """Enough for a product of matrices to be quick, and for every core to have some; what a label gets does not depend on

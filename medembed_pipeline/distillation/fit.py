@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medembed_pipeline.distillation.static import unit_means
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.threads import one_thread
 
 MOST_NOTES = 8_192
 """Train notes that are learned from, at most: their products with each other are held in memory, half a gigabyte."""

@@ -132,17 +132,26 @@ def _centered_cells(parts: Cells) -> FloatArray:
 def _squared_products(parts: Cells, left: FloatArray, right: FloatArray) -> FloatArray:
     """Sum over pairs of different cells of two classes of their product in one model times that in another.
 
-    Had from the second moments of each class, without a product for each pair. [classes, classes].
+    Of few cells from the products of all pairs; of more from the second moments of each class, which hold the same
+    sums without a product for each pair. [classes, classes].
     """
     classes = len(parts.sizes)
-    starts = np.searchsorted(parts.cell_class, np.arange(classes + 1))
-    moments = np.stack(
-        [(left[first:last].T @ right[first:last]).reshape(-1) for first, last in itertools.pairwise(starts)]
-    )
-    products = moments @ moments.T
+    if len(left) < 2 * left.shape[1]:
+        own = np.zeros((classes, len(left)))
+        own[parts.cell_class, np.arange(len(left))] = 1.0
+        products = own @ ((left @ left.T) * (right @ right.T)) @ own.T
+    else:
+        starts = np.searchsorted(parts.cell_class, np.arange(classes + 1))
+        moments = np.stack(
+            [
+                (left[first:last].T @ right[first:last]).reshape(-1)
+                for first, last in itertools.pairwise(starts)
+            ]
+        )
+        products = moments @ moments.T
     itself = np.einsum("ij,ij->i", left, left) * np.einsum("ij,ij->i", right, right)
     products[np.diag_indices(classes)] -= np.bincount(parts.cell_class, itself, minlength=classes)
-    return products
+    return np.asarray(products)
 
 
 def _ratios(scatter: FloatArray, apart: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from medembed_pipeline.evaluation.effects import (
 from medembed_pipeline.evaluation.errors import EvaluationError
 from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
 from medembed_pipeline.evaluation.metric_names import MetricKey
-from medembed_pipeline.evaluation.pieces import in_threads, pieces
+from medembed_pipeline.evaluation.pieces import pieces
 from medembed_pipeline.evaluation.retrieval import (
     NDCG_CUTOFF,
     PRECISION_CUTOFFS,
@@ -37,6 +37,7 @@ from medembed_pipeline.evaluation.retrieval import (
     ranking_scores,
 )
 from medembed_pipeline.evaluation.vectors import PER_BLOCK, FloatArray, IntArray, rows_per_block
+from medembed_pipeline.threads import in_threads
 
 Similarities = Callable[[IntArray], FloatArray]
 """Queries, by number, -> float64 [those, candidates], a fresh array."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from medembed_pipeline.evaluation.class_cells import Cells, squares_without, sums_of_runs, without_rounding
 from medembed_pipeline.evaluation.jackknife import Jackknife, ratio_jackknife
-from medembed_pipeline.evaluation.pieces import in_threads, pieces
+from medembed_pipeline.evaluation.pieces import pieces
 from medembed_pipeline.evaluation.vectors import PER_BLOCK, BoolArray, FloatArray, IntArray, rows_per_block
+from medembed_pipeline.threads import in_threads
 
 
 def silhouettes(

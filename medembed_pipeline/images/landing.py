@@ -13,7 +13,7 @@ import pyarrow as pa
 from medembed_pipeline.images import REVISION
 from medembed_pipeline.images.case_rows import CASE_ROWS_SCHEMA, PictureNames, read_case_table
 from medembed_pipeline.images.likeness import detail, perceptual_hash
-from medembed_pipeline.images.pixels import Limits, png_bytes, read_picture
+from medembed_pipeline.images.pixels import Limits, Picture, png_bytes, read_picture
 from medembed_pipeline.images.rejections import RejectedPictureError
 from medembed_pipeline.images.settings import ImagesSettings
 from medembed_pipeline.lake.fields import described
@@ -22,6 +22,7 @@ from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.store import KeyedStore
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline.notes.landing_files import LandingFile, landing_file_opener, list_landing_files
+from medembed_pipeline.threads import in_threads
 
 FOLDER: Final = "landing_images"
 TABLE_NAMES: Final = ("raw_images", "case_rows", "rejected_images")
@@ -222,24 +223,16 @@ def _unpacked(
 
 
 def _unpack(items: Sequence[LandedFile], lake: Lake, settings: ImagesSettings) -> pa.Table:
-    rows = []
-    for item in items:
-        try:
-            rows.append(_unpacked_row(_bytes_of(item, lake, settings), limits_of(settings)))
-        except RejectedPictureError as refusal:
-            empty: dict[str, Any] = {
-                "image_id": "",
-                "format": "",
-                "width": 0,
-                "height": 0,
-                "colours": False,
-                "view": "",
-                "perceptual_hash": b"",
-                "detail": b"",
-                "picture": b"",
-            }
-            rows.append({**empty, "reason": refusal.reason, "detail_of_reason": refusal.detail})
-    return pa.Table.from_pylist(rows, schema=_UNPACKED)
+    # Read one after the other: what a file makes its reader warn of is caught for the whole process.
+    read = (_read(item, lake, settings) for item in items)
+    return pa.Table.from_pylist(list(in_threads(_unpacked_row, read)), schema=_UNPACKED)
+
+
+def _read(item: LandedFile, lake: Lake, settings: ImagesSettings) -> Picture | RejectedPictureError:
+    try:
+        return read_picture(_bytes_of(item, lake, settings), limits_of(settings))
+    except RejectedPictureError as refusal:
+        return refusal
 
 
 def _bytes_of(item: LandedFile, lake: Lake, settings: ImagesSettings) -> bytes:
@@ -252,8 +245,21 @@ def _bytes_of(item: LandedFile, lake: Lake, settings: ImagesSettings) -> bytes:
         raise RejectedPictureError("unreadable_file") from None
 
 
-def _unpacked_row(data: bytes, limits: Limits) -> dict[str, Any]:
-    picture = read_picture(data, limits)
+def _unpacked_row(picture: Picture | RejectedPictureError) -> dict[str, Any]:
+    if isinstance(picture, RejectedPictureError):
+        return {
+            "image_id": "",
+            "format": "",
+            "width": 0,
+            "height": 0,
+            "colours": False,
+            "view": "",
+            "perceptual_hash": b"",
+            "detail": b"",
+            "picture": b"",
+            "reason": picture.reason,
+            "detail_of_reason": picture.detail,
+        }
     return {
         "image_id": picture.image_id,
         "format": picture.format,

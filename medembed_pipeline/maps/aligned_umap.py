@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.alignment import JointMap, procrustes_align
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import (
@@ -37,6 +36,7 @@ from medembed_pipeline.maps.projections import (
     umap_knn,
 )
 from medembed_pipeline.maps.umap_layout import curve_of, fuzzy_graph, place_together
+from medembed_pipeline.threads import one_thread
 
 REGULARISATION = 0.1
 EPOCHS = 300

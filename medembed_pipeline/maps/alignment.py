@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import FloatArray, principal_components
+from medembed_pipeline.threads import one_thread
 
 FLOOR_PERCENTILE = 95.0
 """A noise floor is this percentile of the motion of notes that did not move."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.projections import FEWEST_NOTES, FloatArray, IntArray
 from medembed_pipeline.maps.trustworthiness import NEIGHBORS, clamped_neighbors
+from medembed_pipeline.threads import one_thread
 
 MOST_REFERENCES = 20_000
 """Notes that a neighbour on the map is ranked against; a seeded sample of them where there are more."""

@@ -11,9 +11,9 @@ import importlib
 import numpy as np
 import numpy.typing as npt
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.maps.errors import MapError
 from medembed_pipeline.maps.umap_layout import fuzzy_graph, place_notes
+from medembed_pipeline.threads import one_thread
 
 FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from medembed_pipeline.maps.projections import (
     project,
 )
 from medembed_pipeline.maps.trustworthiness import NEIGHBORS, map_quality
+from medembed_pipeline.threads import in_threads
 
 
 def _places_schema(methods: str) -> pa.Schema:
@@ -180,20 +182,24 @@ def make_projections(
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     nearest = place[np.asarray(neighbor_indices, dtype=np.int64)[order]]
-    for method in methods:
-        for size in dimensions:
-            coordinates = project(
-                rows[order],
-                method=method,
-                dimensions=size,
-                seed=seed,
-                neighbor_indices=nearest,
-                neighbor_similarities=np.asarray(neighbor_similarities)[order],
-                perplexity=perplexity,
-                umap_neighbors=umap_neighbors,
-                minimum_distance=minimum_distance,
-            )
-            yield Projection(model, method, size, coordinates[place])
+    wanted = list(itertools.product(methods, dimensions))
+
+    def placed(map_: tuple[str, int]) -> Float32Array:
+        method, size = map_
+        return project(
+            rows[order],
+            method=method,
+            dimensions=size,
+            seed=seed,
+            neighbor_indices=nearest,
+            neighbor_similarities=np.asarray(neighbor_similarities)[order],
+            perplexity=perplexity,
+            umap_neighbors=umap_neighbors,
+            minimum_distance=minimum_distance,
+        )[place]
+
+    for (method, size), coordinates in zip(wanted, in_threads(placed, wanted), strict=True):
+        yield Projection(model, method, size, coordinates)
 
 
 def judged(

@@ -197,7 +197,7 @@ def place_together(
 def _compiled_walk() -> Callable[..., None]:
     import numba
 
-    walk: Callable[..., None] = numba.njit(fastmath=True)(_walk)
+    walk: Callable[..., None] = numba.njit(fastmath=True, nogil=True)(_walk)
     return walk
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.threads import one_thread
 from medembed_pipeline.triage.arms import FUSIONS, NOTE, PICTURE, Arms
 
 BLANKS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
+from medembed_pipeline.threads import one_thread
 
 Kind = Literal["linear", "hidden", "points", "gated"]
 MOST_STEPS = 200

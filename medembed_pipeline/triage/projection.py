@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.vectors import FloatArray
+from medembed_pipeline.threads import one_thread
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,18 @@
 """Silhouette and Davies-Bouldin against scikit-learn, and against loops over the notes that each group leaves."""
 
+import itertools
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import davies_bouldin_score, silhouette_samples, silhouette_score
 
+from medembed_pipeline.evaluation.class_cells import Cells
 from medembed_pipeline.evaluation.clusters import ClusterFigures, cluster_figures, single_label_classes
+from medembed_pipeline.evaluation.davies_bouldin import _squared_products
 from medembed_pipeline.evaluation.relevance import label_matrix
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, unit_rows
 from medembed_pipeline_tests.evaluation.corpus import make_corpus, unit
@@ -118,6 +124,20 @@ def test_groups_of_several_classes_come_near() -> None:
         apart = (figure.left_out - expected).std(axis=0)
         # The index is a maximum over classes, and jumps where another class becomes the worst.
         assert (apart < (0.1, 0.3)[place] * expected.std(axis=0)).all()
+
+
+@pytest.mark.parametrize(("cells", "dimensions"), [(30, 40), (30, 4)])
+def test_products_of_pairs_of_cells_are_added_up_whether_they_are_few_or_many(
+    cells: int, dimensions: int
+) -> None:
+    random = np.random.default_rng(5)
+    own = np.sort(random.integers(4, size=cells))
+    left, right = random.normal(size=(2, cells, dimensions))
+    expected = np.zeros((4, 4))
+    for one, other in itertools.permutations(range(cells), 2):
+        expected[own[one], own[other]] += (left[one] @ left[other]) * (right[one] @ right[other])
+    parts = cast(Cells, SimpleNamespace(sizes=np.bincount(own), cell_class=own))
+    np.testing.assert_allclose(_squared_products(parts, left, right), expected, atol=1e-10)
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from medembed_pipeline.evaluation.neighbors import SIMILARITY_STEPS
-from medembed_pipeline.evaluation.pieces import one_thread
 from medembed_pipeline.evaluation.relevance import MINIMUM_NOTES
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray, rows_per_block
+from medembed_pipeline.threads import one_thread
 
 INVERSE_REGULARISATION = 0.1
 """C of the logistic regression, for vectors scaled to a mean variance of 1 per dimension.

@@ -1,0 +1,33 @@
+"""What threads make comes in order, and none of them holds a core that it does not need."""
+
+import subprocess
+import sys
+import time
+
+from medembed_pipeline.threads import in_threads
+
+
+def test_results_of_threads_come_in_order() -> None:
+    def waited(number: int) -> int:
+        time.sleep(0.02 if number % 3 == 0 else 0.0)
+        return number * number
+
+    assert list(in_threads(waited, range(12))) == [number * number for number in range(12)]
+
+
+def test_no_core_is_busy_after_a_product_of_matrices() -> None:
+    code = """
+import time
+import medembed_pipeline
+import numpy as np
+rows = np.ones((600, 600))
+rows @ rows
+before = time.process_time()
+time.sleep(0.2)
+print(time.process_time() - before)
+"""
+    # With the threads that a person's process has; tests run with one.
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"OMP_NUM_THREADS": "2"}
+    )
+    assert float(done.stdout) < 0.02
