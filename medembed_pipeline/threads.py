@@ -31,9 +31,26 @@ def _libraries(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def in_threads(function: Callable[[Piece], Made], pieces: Iterable[Piece]) -> Iterator[Made]:
-    """The function of each piece, in order; one piece a core, so products of matrices keep to one core each."""
+def in_threads(
+    function: Callable[[Piece], Made], pieces: Iterable[Piece], *, are_small: bool = False
+) -> Iterator[Made]:
+    """The function of each piece, in order; one piece a core, so products of matrices keep to one core each.
+
+    Parameters
+    ----------
+    function
+        of a piece; mostly products of matrices, or whatever else leaves Python's lock to others.
+    pieces
+        taken from it as they are worked on.
+    are_small
+        whether pieces take a few milliseconds at most: these are worked on one after the other, since threads would
+        wait for Python's lock twice as long.
+    """
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if are_small or workers == 1:
+        with one_thread():
+            yield from map(function, pieces)
+        return
     with one_thread(), ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Made]] = deque()
         for piece in pieces:

@@ -4,15 +4,20 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from medembed_pipeline.threads import in_threads
 
 
-def test_results_of_threads_come_in_order() -> None:
+@pytest.mark.parametrize("are_small", [False, True])
+def test_results_come_in_order(are_small: bool) -> None:
     def waited(number: int) -> int:
         time.sleep(0.02 if number % 3 == 0 else 0.0)
         return number * number
 
-    assert list(in_threads(waited, range(12))) == [number * number for number in range(12)]
+    assert list(in_threads(waited, range(12), are_small=are_small)) == [
+        number * number for number in range(12)
+    ]
 
 
 def test_no_core_is_busy_after_a_product_of_matrices() -> None:

@@ -140,12 +140,13 @@ def test_products_of_pairs_of_cells_are_added_up_whether_they_are_few_or_many(
     np.testing.assert_allclose(_squared_products(parts, left, right), expected, atol=1e-10)
 
 
-def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_blocks_and_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = make_corpus(60, seed=4)
     classes = single_label_classes(label_matrix(corpus.specialties).membership)
     groups = np.arange(60) // 2
     whole = figures_of(unit_rows(corpus.tuned), classes, groups, class_count=5, group_count=30)
     monkeypatch.setattr("medembed_pipeline.evaluation.silhouette.rows_per_block", lambda size: 3)
+    monkeypatch.setattr("medembed_pipeline.evaluation.silhouette.THREADS_FROM", 0)
     parts = figures_of(unit_rows(corpus.tuned), classes, groups, class_count=5, group_count=30)
     np.testing.assert_allclose(parts.silhouette.left_out, whole.silhouette.left_out, atol=1e-12)
     np.testing.assert_allclose(parts.silhouette.double_counted, whole.silhouette.double_counted, rtol=1e-9)
