@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from medembed_pipeline.classification.regression import logistic_regressions
 from medembed_pipeline.evaluation.neighbors import SIMILARITY_STEPS
+from medembed_pipeline.evaluation.regression import logistic_regressions
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, rows_per_block
 from medembed_pipeline.threads import in_threads
 

@@ -1,3 +1,3 @@
 """Notes whose label looks wrong, and how good any model could be with these labels."""
 
-REVISION = "1"
+REVISION = "2"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from medembed_pipeline.evaluation.regression import logistic_regressions
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray, unit_rows
 from medembed_pipeline.evidence.labels.errors import LabelReviewError
 from medembed_pipeline.threads import one_thread
@@ -15,9 +16,6 @@ INVERSE_REGULARIZATION = 10.0
 
 DECIMALS = 6
 """Probabilities are rounded here: further down, the solver's last step depends on the machine."""
-
-_TOLERANCE = 1e-6
-_MOST_STEPS = 2_000
 
 
 def learnable_specialties(membership: FloatArray, groups: IntArray, fold_of: IntArray) -> BoolArray:
@@ -57,7 +55,8 @@ def out_of_sample_probabilities(
     """Probability that a note carries a specialty, by a model that saw neither the note nor its group.
 
     One logistic regression for each specialty and fold (one against the rest, so that the probabilities of
-    several specialties can all be high), in float64 and on one thread: the same input gives the same output.
+    several specialties can all be high), its bias penalised like its weights, in float64: the same input gives
+    the same output, on any number of cores.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ def out_of_sample_probabilities(
     EvaluationError
         rows that are not of unit length.
     """
-    import sklearn.linear_model
+    from scipy.special import expit
 
     rows = unit_rows(embeddings)
     if not len(rows) == len(membership) == len(fold_of):
@@ -88,20 +87,18 @@ def out_of_sample_probabilities(
             f"embeddings: {len(rows)} rows for {len(membership)} notes in {len(fold_of)} folds; expected one per note."
         )
     probabilities = np.zeros(membership.shape)
-    with one_thread():
-        for fold in np.unique(fold_of):
-            seen = fold_of != fold
-            known, asked = rows[seen], rows[~seen]
-            for column in range(membership.shape[1]):
-                carries = membership[seen, column] > 0
-                if carries.all() or not carries.any():
-                    raise LabelReviewError(
-                        f"specialty number {column} cannot be learned without fold {fold}: all or none of the "
-                        "other notes carry it. Leave it out, or use fewer folds."
-                    )
-                model = sklearn.linear_model.LogisticRegression(
-                    C=INVERSE_REGULARIZATION, solver="lbfgs", tol=_TOLERANCE, max_iter=_MOST_STEPS
-                )
-                model.fit(known, carries)
-                probabilities[~seen, column] = model.predict_proba(asked)[:, 1]
+    for fold in np.unique(fold_of):
+        seen = fold_of != fold
+        carries = membership[seen] > 0
+        unlearnable = np.flatnonzero(carries.all(axis=0) | ~carries.any(axis=0))
+        if len(unlearnable):
+            raise LabelReviewError(
+                f"specialty number {unlearnable[0]} cannot be learned without fold {fold}: all or none of the "
+                "other notes carry it. Leave it out, or use fewer folds."
+            )
+        ((weights, biases),) = logistic_regressions(
+            rows[seen], carries, inverse_regularizations=[INVERSE_REGULARIZATION], balanced=False
+        )
+        with one_thread():
+            probabilities[~seen] = expit(rows[~seen] @ weights.T + biases)
     return np.round(probabilities, DECIMALS)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from medembed_pipeline.classification import heads, regression
+from medembed_pipeline.classification import heads
 from medembed_pipeline.classification.heads import fit_linear_heads
-from medembed_pipeline.classification.regression import logistic_regressions
+from medembed_pipeline.evaluation import regression
+from medembed_pipeline.evaluation.regression import logistic_regressions
 
 
 def drawn(
