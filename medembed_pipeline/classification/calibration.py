@@ -7,6 +7,7 @@ and base vectors the train notes, out of fold, serve as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ PENALTY = 1e-2
 """On the distance from changing nothing: with a handful of notes, hardly anything is changed."""
 
 _STEPS = 100
+_LEAST_STEP = 1e-9
 _AS_IT_IS = np.array([1.0, 0.0, 0.0])
 
 
@@ -80,66 +82,98 @@ def fit_calibration(probabilities: FloatArray, membership: FloatArray, *, own_fr
     own_from
         positives from which a label has its own.
     """
-    labels = membership.shape[1]
+    (found,) = _fit_calibrations(probabilities, membership, own_from=[own_from])
+    return found
+
+
+def _fit_calibrations(
+    probabilities: FloatArray, membership: FloatArray, *, own_from: Sequence[int]
+) -> list[Calibration]:
+    """As `fit_calibration`, for several values of `own_from`: what all labels share is fitted once."""
     logits = logit(probabilities)
     totals = np.broadcast_to(_log_totals(probabilities), logits.shape)
-    fitted = np.tile(_platt(logits.reshape(-1), totals.reshape(-1), membership.reshape(-1)), (labels, 1))
-    own = membership.sum(axis=0) >= own_from
-    for column in np.flatnonzero(own):
-        fitted[column] = _platt(logits[:, column], totals[:, column], membership[:, column])
-    return Calibration(fitted[:, 0], fitted[:, 1], fitted[:, 2], own)
+    pooled = _platt(logits.reshape(-1, 1), totals.reshape(-1, 1), membership.reshape(-1, 1))
+    positives = membership.sum(axis=0)
+    some = positives >= min(own_from)
+    each = np.tile(pooled, (len(positives), 1))
+    each[some] = _platt(logits[:, some], totals[:, some], membership[:, some])
+    found = []
+    for least in own_from:
+        own = positives >= least
+        fitted = np.where(own[:, None], each, pooled)
+        found.append(Calibration(fitted[:, 0], fitted[:, 1], fitted[:, 2], own))
+    return found
 
 
 def _platt(logits: FloatArray, totals: FloatArray, truth: FloatArray) -> FloatArray:
-    """Slope, shift and total: Newton's method on the penalised likelihood, which is strictly convex. float64 [3]."""
-    seen = np.stack([logits, np.ones_like(logits), totals], axis=1)
-    found = _AS_IT_IS.copy()
+    """Slope, shift and total of each column: Newton's method on the penalised likelihood, which is strictly convex.
 
-    def objective(values: FloatArray) -> float:
-        z = np.clip(seen @ values, -LARGEST_LOGIT, LARGEST_LOGIT)
-        return float((np.logaddexp(0.0, z) - truth * z).sum()) + PENALTY * float(
-            np.square(values - _AS_IT_IS).sum()
-        )
+    Takes [n, columns], gives float64 [columns, 3].
+    """
+    found = np.tile(_AS_IT_IS, (logits.shape[1], 1))
 
+    def linear(values: FloatArray) -> FloatArray:
+        return logits * values[:, 0] + values[:, 1] + totals * values[:, 2]
+
+    def objective(values: FloatArray) -> FloatArray:
+        z = np.clip(linear(values), -LARGEST_LOGIT, LARGEST_LOGIT)
+        away = np.square(values - _AS_IT_IS).sum(axis=1)
+        return np.asarray((np.logaddexp(0.0, z) - truth * z).sum(axis=0) + PENALTY * away)
+
+    now, going = objective(found), np.ones(len(found), dtype=np.bool_)
     for _ in range(_STEPS):
-        said = expit(seen @ found)
-        gradient = seen.T @ (said - truth) + 2 * PENALTY * (found - _AS_IT_IS)
-        weight = said * (1.0 - said)
-        curvature = (seen * weight[:, None]).T @ seen + 2 * PENALTY * np.eye(3)
-        step = np.linalg.solve(curvature, gradient)
-        size, now = 1.0, objective(found)
-        while size > 1e-6 and objective(found - size * step) > now:
-            size /= 2
-        found = found - size * step
-        if float(np.abs(size * step).max()) < 1e-9:
+        if not going.any():
             break
-    found[0] = max(found[0], 1e-3)
+        said = expit(linear(found))
+        wrong, weight = said - truth, said * (1.0 - said)
+        of_logits, of_totals = weight * logits, weight * totals
+        sums = (wrong * logits).sum(axis=0), wrong.sum(axis=0), (wrong * totals).sum(axis=0)
+        gradient = np.stack(sums, axis=1) + 2 * PENALTY * (found - _AS_IT_IS)
+        curvature = np.empty((len(found), 3, 3))
+        curvature[:, 0, 0] = (of_logits * logits).sum(axis=0)
+        curvature[:, 0, 1] = curvature[:, 1, 0] = of_logits.sum(axis=0)
+        curvature[:, 0, 2] = curvature[:, 2, 0] = (of_logits * totals).sum(axis=0)
+        curvature[:, 1, 1] = weight.sum(axis=0)
+        curvature[:, 1, 2] = curvature[:, 2, 1] = of_totals.sum(axis=0)
+        curvature[:, 2, 2] = (of_totals * totals).sum(axis=0)
+        step = np.linalg.solve(curvature + 2 * PENALTY * np.eye(3), gradient[..., None])[..., 0]
+        step[~going] = 0.0
+        then = objective(found - step)
+        while (worse := (then > now) & (np.abs(step).max(axis=1) > _LEAST_STEP)).any():
+            step[worse] /= 2
+            then = objective(found - step)
+        found, now = found - step, then
+        going &= np.abs(step).max(axis=1) >= _LEAST_STEP
+    found[:, 0] = np.maximum(found[:, 0], 1e-3)
     return found
 
 
 def cross_calibrated(
-    probabilities: FloatArray, membership: FloatArray, fold_of: IntArray, *, own_from: int
-) -> FloatArray:
+    probabilities: FloatArray, membership: FloatArray, fold_of: IntArray, *, own_from: Sequence[int]
+) -> list[FloatArray]:
     """Every note calibrated by the notes of the other folds: what thresholds and sets are found on.
 
     Parameters
     ----------
-    probabilities, membership, own_from
+    probabilities, membership
         as in `fit_calibration`.
     fold_of
         int64 [n], whole groups.
+    own_from
+        values to try; see `fit_calibration`.
 
     Returns
     -------
-    FloatArray
-        float64 [n, labels].
+    list[FloatArray]
+        For each of them float64 [n, labels].
     """
-    found = np.array(probabilities, dtype=np.float64)
+    found = [np.array(probabilities, dtype=np.float64) for _ in own_from]
     for fold in np.unique(fold_of):
         others = fold_of != fold
         if others.any():
-            fitted = fit_calibration(probabilities[others], membership[others], own_from=own_from)
-            found[~others] = fitted.apply(probabilities[~others])
+            fitted = _fit_calibrations(probabilities[others], membership[others], own_from=own_from)
+            for calibrated, calibration in zip(found, fitted, strict=True):
+                calibrated[~others] = calibration.apply(probabilities[~others])
     return found
 
 

@@ -232,7 +232,9 @@ def _with_undefined(values: FloatArray, present: BoolArray, behind: IntArray) ->
 def average_precisions(truth: Truth, probabilities: FloatArray) -> FloatArray:
     """Average precision of each label, of all notes and without each group: float64 [1 + groups, labels].
 
-    Notes of equal probability are one step of the curve, as in scikit-learn. NaN where no note carries the label.
+    Notes of equal probability are one step of the curve, as in scikit-learn; where all are equal, the value is the
+    mean over all their orders, which is what chance gets, and lies above the share of notes that carry the label. NaN
+    where no note carries it.
     """
     labelled = np.flatnonzero(truth.carried > 0)
     count, labels = truth.group_count, truth.membership.shape[1]
@@ -250,6 +252,12 @@ def _average_precision(scores: FloatArray, hits: BoolArray, groups: IntArray, co
     _, step_of = np.unique(-np.round(scores, 12), return_inverse=True)
     step_of = step_of.reshape(-1)
     steps = int(step_of.max()) + 1
+    if steps == 1:
+        sizes = np.bincount(groups, minlength=count)
+        own = np.bincount(groups, weights=hits, minlength=count)
+        return _chance_precision(
+            np.concatenate([[len(hits)], len(hits) - sizes]), np.concatenate([[hits.sum()], hits.sum() - own])
+        )
     positives = np.bincount(step_of, weights=hits, minlength=steps)
     above, right = np.cumsum(np.bincount(step_of, minlength=steps)), np.cumsum(positives)
     terms = positives * right / above
@@ -281,6 +289,17 @@ def _average_precision(scores: FloatArray, hits: BoolArray, groups: IntArray, co
             kept = (positives - lost_hits) * np.divide(correct, number, out=np.zeros(steps), where=number > 0)
             found[1 + group] = float(kept.sum()) / float(correct[-1])
     return found
+
+
+def _chance_precision(notes: FloatArray, carriers: FloatArray) -> FloatArray:
+    """Mean average precision over all orders of `notes` of which `carriers` count; NaN where none does.
+
+    A carrier at rank k has (k - 1)(carriers - 1)/(notes - 1) others before it on average, and every rank is as likely.
+    """
+    harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, int(notes.max()) + 1))])
+    first = harmonic[notes.astype(np.int64)] / np.maximum(notes, 1)
+    mean = first + (carriers - 1) / np.maximum(notes - 1, 1) * (1 - first)
+    return np.where(carriers > 0, mean, np.nan)
 
 
 def overall_figures(truth: Truth, answers: Answers) -> dict[MetricKey, Jackknife]:

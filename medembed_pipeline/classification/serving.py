@@ -119,9 +119,11 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
     folds = min(FOLDS, truth.group_count)
     fold_of = stratified_group_folds(truth.membership, truth.groups, folds=folds, seed=seed)
     shared = len(scores) + 1
-    tried = {shared: cross_calibrated(scores, truth.membership, fold_of, own_from=shared)}
+    values = [shared]
     if (truth.membership.sum(axis=0) >= own_from).any():
-        tried[own_from] = cross_calibrated(scores, truth.membership, fold_of, own_from=own_from)
+        values.append(own_from)
+    crossed_by = cross_calibrated(scores, truth.membership, fold_of, own_from=values)
+    tried = dict(zip(values, crossed_by, strict=True))
     best = min(tried, key=lambda one: log_loss(tried[one], truth.membership).mean())
     crossed = tried[best]
     decision = Decision(

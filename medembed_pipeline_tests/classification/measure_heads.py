@@ -98,7 +98,7 @@ def out_of_fold(scores: FloatArray, truth: Truth) -> Answers:
     """Calibrated, and given labels, by the notes of the other folds."""
     member, own_from = truth.membership, SETTINGS.calibrate_label_from
     fold_of = stratified_group_folds(member, truth.groups, folds=5, seed=99)
-    calibrated = cross_calibrated(scores, member, fold_of, own_from=own_from)
+    (calibrated,) = cross_calibrated(scores, member, fold_of, own_from=[own_from])
     chosen: BoolArray = np.zeros(member.shape, dtype=np.bool_)
     for fold in range(5):
         inside = fold_of == fold

@@ -104,10 +104,10 @@ def test_that_every_note_has_a_label_is_learned() -> None:
 def test_cross_calibration_never_sees_the_note_itself() -> None:
     truth, answers = drawn(4, notes=80)
     folds = np.arange(80) % 4
-    found = cross_calibrated(answers.probabilities, truth.membership, folds, own_from=10_000)
+    (found,) = cross_calibrated(answers.probabilities, truth.membership, folds, own_from=[10_000])
     changed = truth.membership.copy()
     changed[folds == 1] = 1.0 - changed[folds == 1]
-    other = cross_calibrated(answers.probabilities, changed, folds, own_from=10_000)
+    (other,) = cross_calibrated(answers.probabilities, changed, folds, own_from=[10_000])
     np.testing.assert_array_equal(found[folds == 1], other[folds == 1])
     assert (found[folds == 0] != other[folds == 0]).all()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -126,6 +128,22 @@ def test_a_true_label_that_is_not_predicted_counts_as_missed() -> None:
     found = overall_figures(more, answers)["micro_recall", None].value[0]
     hits = (truth.membership * answers.chosen).sum()
     assert found == pytest.approx(hits / (truth.membership.sum() + 30))
+
+
+def test_what_says_the_same_of_all_notes_has_the_average_precision_of_chance() -> None:
+    member = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+    groups = np.array([0, 0, 1, 2, 2, 2, 3])
+    truth = Truth(member[:, None], np.ones(7), groups, np.arange(1), np.ones(1))
+    found = average_precisions(truth, np.full((7, 1), 0.3))[:, 0]
+
+    def by_all_orders(kept: np.ndarray) -> float:
+        orders = set(itertools.permutations(member[kept].tolist()))
+        falling = np.arange(len(member[kept]), 0, -1)
+        return float(np.mean([metrics.average_precision_score(order, falling) for order in orders]))
+
+    assert found[0] == pytest.approx(by_all_orders(groups >= 0))
+    for group in range(4):
+        assert found[1 + group] == pytest.approx(by_all_orders(groups != group))
 
 
 def test_average_precision_is_undefined_for_a_label_that_no_note_carries() -> None:

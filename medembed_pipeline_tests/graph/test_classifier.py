@@ -46,8 +46,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Pla
     return lake
 
 
-def test_a_classifier_that_knows_is_deployed_answers_as_measured_and_stays(prepared: PlantedLake) -> None:
-    found = prepared.measure(assets=GROUP)
+def test_a_classifier_that_knows_is_deployed_answers_as_measured_and_stays(
+    prepared: PlantedLake, tmp_path: Path
+) -> None:
+    lake = prepared.copy(tmp_path / "lake")
+    found = lake.measure(assets=GROUP)
     assert found.facts("classifier_verdict")["verdict"] == "deploy"
     served = found.facts("classification_metrics")["served"]
     assert served in ("knn_tuned", "tuned", "tuned_tfidf")
@@ -56,8 +59,8 @@ def test_a_classifier_that_knows_is_deployed_answers_as_measured_and_stays(prepa
     assert found.checks["classifier_beats_words"]
     assert found.checks["enough_labels_are_predicted"]
 
-    classifier = current_classifier(prepared.lake)
-    standing = classifier_in_service(prepared.lake)
+    classifier = current_classifier(lake.lake)
+    standing = classifier_in_service(lake.lake)
     assert standing is not None
     assert standing.version == classifier.version
     # The folder says what the tables say.
@@ -81,9 +84,9 @@ def test_a_classifier_that_knows_is_deployed_answers_as_measured_and_stays(prepa
         assert len(answer.nearest) == 2
 
     versions = {name: found.lake.table(name).data_version for name in GROUP if name != "specialty_classifier"}
-    again = prepared.measure(assets=GROUP)
+    again = lake.measure(assets=GROUP)
     assert versions == {name: again.lake.table(name).data_version for name in versions}
-    assert current_classifier(prepared.lake).version == classifier.version
+    assert current_classifier(lake.lake).version == classifier.version
 
 
 def crossed(
