@@ -14,6 +14,9 @@ from medembed_pipeline.threads import one_thread
 # with 100. It holds for any dimension, since the rows are of unit length.
 INVERSE_REGULARIZATION = 10.0
 
+_BIAS = 10.0
+"""With it the log loss on the clinical notes is that of a free bias, 1.309; with a penalised one it was 1.314."""
+
 DECIMALS = 6
 """Probabilities are rounded here: further down, the solver's last step depends on the machine."""
 
@@ -55,8 +58,8 @@ def out_of_sample_probabilities(
     """Probability that a note carries a specialty, by a model that saw neither the note nor its group.
 
     One logistic regression for each specialty and fold (one against the rest, so that the probabilities of
-    several specialties can all be high), its bias penalised like its weights, in float64: the same input gives
-    the same output, on any number of cores.
+    several specialties can all be high), its bias all but free, in float64: the same input gives the same output,
+    on any number of cores.
 
     Parameters
     ----------
@@ -86,6 +89,8 @@ def out_of_sample_probabilities(
         raise LabelReviewError(
             f"embeddings: {len(rows)} rows for {len(membership)} notes in {len(fold_of)} folds; expected one per note."
         )
+    # The solver penalises the bias like a weight: what this column's weight adds is nearly free of that.
+    rows = np.hstack([rows, np.full((len(rows), 1), _BIAS)])
     probabilities = np.zeros(membership.shape)
     for fold in np.unique(fold_of):
         seen = fold_of != fold
