@@ -294,7 +294,7 @@ def _average_precision(scores: FloatArray, hits: BoolArray, groups: IntArray, co
 def _chance_precision(notes: FloatArray, carriers: FloatArray) -> FloatArray:
     """Mean average precision over all orders of `notes` of which `carriers` count; NaN where none does.
 
-    A carrier at rank k has (k - 1)(carriers - 1)/(notes - 1) others before it on average, and every rank is as likely.
+    A carrier at rank k has (k - 1)(carriers - 1)/(notes - 1) others before it on average; every rank is equally likely.
     """
     harmonic = np.concatenate([[0.0], np.cumsum(1.0 / np.arange(1, int(notes.max()) + 1))])
     first = harmonic[notes.astype(np.int64)] / np.maximum(notes, 1)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medembed_pipeline.maps.errors import MapError
-from medembed_pipeline.maps.umap_layout import fuzzy_graph, place_notes
+from medembed_pipeline.maps.umap_layout import compiled_walk, fuzzy_graph, place_notes
 from medembed_pipeline.threads import one_thread
 
 FloatArray = npt.NDArray[np.float64]
@@ -42,6 +42,17 @@ _LIBRARIES: dict[str, tuple[str, ...]] = {
     "tsne": ("scipy.sparse", "sklearn.manifold"),
     "umap": ("scipy.sparse",),
 }
+
+
+def load_libraries(method: str) -> None:
+    """Load what a method computes with: a limit of threads binds only the libraries that are there when it is set.
+
+    Before maps are placed in several threads, too: limits that are set and taken back in turn would end in disorder.
+    """
+    for library in _LIBRARIES[method]:
+        importlib.import_module(library)
+    if method == "umap":
+        compiled_walk()
 
 
 def project(
@@ -110,10 +121,7 @@ def project(
     if dimensions not in DIMENSIONS:
         raise MapError(f"dimensions = {dimensions}: expected 2 or 3.")
     rows = checked_rows(embeddings)
-    # A limit binds only the libraries that are loaded when it is set, so load them first.
-    for library in _LIBRARIES[method]:
-        importlib.import_module(library)
-
+    load_libraries(method)
     with one_thread():
         components = principal_components(rows, dimensions)
         if method == "pca":

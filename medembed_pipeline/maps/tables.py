@@ -22,6 +22,7 @@ from medembed_pipeline.maps.projections import (
     UMAP_NEIGHBORS,
     Float32Array,
     IntArray,
+    load_libraries,
     project,
 )
 from medembed_pipeline.maps.trustworthiness import NEIGHBORS, map_quality
@@ -184,8 +185,8 @@ def make_projections(
     nearest = place[np.asarray(neighbor_indices, dtype=np.int64)[order]]
     wanted = list(itertools.product(methods, dimensions))
 
-    def placed(map_: tuple[str, int]) -> Float32Array:
-        method, size = map_
+    def placed(one: tuple[str, int]) -> Float32Array:
+        method, size = one
         return project(
             rows[order],
             method=method,
@@ -198,6 +199,8 @@ def make_projections(
             minimum_distance=minimum_distance,
         )[place]
 
+    for method in set(methods).intersection(METHODS):
+        load_libraries(method)
     for (method, size), coordinates in zip(wanted, in_threads(placed, wanted), strict=True):
         yield Projection(model, method, size, coordinates)
 

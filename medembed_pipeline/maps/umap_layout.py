@@ -178,7 +178,7 @@ def place_together(
     places = np.zeros((maps * count, _MOST_DIMENSIONS), dtype=np.float32)
     places[:, :dimensions] = np.concatenate(list(starts))
     random = np.random.default_rng(seed)
-    _compiled_walk()(
+    compiled_walk()(
         places,
         np.concatenate(heads)[order],
         np.concatenate(tails)[order],
@@ -194,7 +194,8 @@ def place_together(
 
 
 @functools.cache
-def _compiled_walk() -> Callable[..., None]:
+def compiled_walk() -> Callable[..., None]:
+    """What places the points; each process compiles it when it is first called."""
     import numba
 
     walk: Callable[..., None] = numba.njit(fastmath=True, nogil=True)(_walk)
