@@ -85,8 +85,7 @@ class Lake:
     def confirm(self, name: str) -> None:
         """Note that what is published under `name` is this work's result: older work may not replace it any more."""
         if name in self._numbers:
-            with self._order.lock(name):
-                self._order.record(name, self._numbers[name], placed=True)
+            self._order.confirm(name, self._numbers[name])
 
     def publish(
         self,

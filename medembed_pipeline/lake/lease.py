@@ -1,10 +1,10 @@
 """A lock on an object store: a lease that its holder renews, and that only one waiter can take from the dead.
 
-A lease is an object whose name carries a generation, `<path>.1`, `<path>.2` and so on, and the highest there is
-counts. Whoever finds it dead creates the next one exclusively, so that of any number of waiters one succeeds. The
-highest is never removed: given back, it is marked as free. So generations only rise, and a waiter who was asleep and
-creates one that is over already sees, looking again, that a higher one stands. Nothing but exclusive creation and
-a listing that shows what was written before is asked of the store; S3, Google Cloud Storage and Azure have both.
+A lease is an object named by its generation, `<path>/1`, `<path>/2` and so on, and the highest there is counts.
+Whoever finds it dead creates the next one exclusively, so that of any number of waiters one succeeds. The highest is
+never removed: given back, it is marked as free. So generations only rise, and a waiter who was asleep and creates one
+that is over already sees, looking again, that a higher one stands. Nothing but exclusive creation and a listing that
+shows what was written before is asked of the store; S3, Google Cloud Storage and Azure have both.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ FREE = 0.0  # a lease until 1970 is anybody's
 _creating = threading.Lock()
 
 
+def create(filesystem: fsspec.AbstractFileSystem, path: str, content: bytes) -> None:
+    """Write an object that is not there yet; OSError where it is."""
+    with _creating:
+        filesystem.pipe_file(path, content, mode="create")
+
+
 class LostLeaseError(MedembedError):
     """A lock was not renewed in time: somebody else may hold it."""
 
@@ -43,7 +49,7 @@ class Lease:
     filesystem
         an object store with exclusive creation.
     path
-        of the lock. An object of this very name is a lease of generation 0.
+        of the lock: a folder of its own, so that looking at it costs the same however many locks there are.
     seconds
         how long the lease counts unless it is renewed, which is done three times as often.
     is_dead
@@ -76,7 +82,7 @@ class Lease:
         self._renewer.start()
 
     def check(self) -> None:
-        """Make sure of the lock for at least a third of its time from now.
+        """Make sure of the lock for at least half of its time from now.
 
         Raises
         ------
@@ -84,7 +90,15 @@ class Lease:
             it ran out, or somebody has taken it.
         """
         with self._changing:
-            self._renew()
+            if self._until - time.time() < self._seconds / 2:
+                self._renew()
+            else:
+                self._look()
+
+    def wait(self) -> None:
+        """Wait until whoever holds the lock now has given it back, or is dead; it is not taken."""
+        while not self._is_free(self._generations()):
+            time.sleep(WAIT_SECONDS)
 
     def release(self) -> None:
         """Give the lock back, unless somebody else has it."""
@@ -96,12 +110,9 @@ class Lease:
 
     def _try(self) -> bool:
         generations = self._generations()
-        highest = generations[-1] if generations else None
-        if highest is not None:
-            held = self._load(self._name(highest))
-            if held is None or not self._is_dead(held):
-                return False
-        self._generation = (highest or 0) + 1
+        if not self._is_free(generations):
+            return False
+        self._generation = (generations[-1] if generations else 0) + 1
         until = time.time() + self._seconds
         if not self._create(until):
             return False
@@ -113,6 +124,13 @@ class Lease:
         for generation in older:
             self._remove(generation)
         return True
+
+    def _is_free(self, generations: list[int]) -> bool:
+        if not generations:
+            return True
+        held = self._load(self._name(generations[-1]))
+        # Gone since it was listed: a higher one stands.
+        return held is not None and self._is_dead(held)
 
     def _keep_renewing(self) -> None:
         while not self._over.wait(self._seconds / 3):
@@ -127,6 +145,12 @@ class Lease:
                 continue
 
     def _renew(self) -> None:
+        self._look()
+        until = time.time() + self._seconds
+        self._write(until)
+        self._until = until
+
+    def _look(self) -> None:
         if self._until <= time.time() or self._generations()[-1:] != [self._generation]:
             self._until = FREE
             raise LostLeaseError(
@@ -134,9 +158,6 @@ class Lease:
                 f"{self._seconds:g} s, because the store did not answer or this machine was asleep, and other work "
                 "may have taken it. Nothing more is published here; run it again."
             )
-        until = time.time() + self._seconds
-        self._write(until)
-        self._until = until
 
     def _write(self, until: float) -> None:
         self._filesystem.pipe_file(self._name(self._generation), self._content(until))
@@ -147,8 +168,7 @@ class Lease:
     def _create(self, until: float) -> bool:
         name = self._name(self._generation)
         try:
-            with _creating:
-                self._filesystem.pipe_file(name, self._content(until), mode="create")
+            create(self._filesystem, name, self._content(until))
         except OSError:
             # It exists; S3 answers "precondition failed", and "conflict" when two create an object at once.
             held = self._load(name)
@@ -160,24 +180,16 @@ class Lease:
 
     def _generations(self) -> list[int]:
         """Generations there are, ascending."""
-        folder, _, lock = self._path.rpartition("/")
-        self._filesystem.invalidate_cache(folder)
+        self._filesystem.invalidate_cache(self._path)
         try:
-            paths = self._filesystem.ls(folder, detail=False, refresh=True)
+            paths = self._filesystem.find(self._path)
         except FileNotFoundError:
             return []
-        found = []
-        for path in paths:
-            name = path.rpartition("/")[2]
-            number = name[len(lock) + 1 :]
-            if name == lock:
-                found.append(0)
-            elif name.startswith(f"{lock}.") and number.isdigit():
-                found.append(int(number))
-        return sorted(found)
+        names = (path.rpartition("/")[2] for path in paths)
+        return sorted(int(name) for name in names if name.isdigit())
 
     def _name(self, generation: int) -> str:
-        return f"{self._path}.{generation}" if generation else self._path
+        return f"{self._path}/{generation}"
 
     def _remove(self, generation: int) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -19,7 +19,7 @@ import pytest
 from medembed_pipeline.lake import publication
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline.lake.lease import LostLeaseError
-from medembed_pipeline.lake.publication import PublicationOrder
+from medembed_pipeline.lake.publication import OutdatedWorkError, PublicationOrder
 from medembed_pipeline.lake.tables import Recipe
 from medembed_pipeline_tests.s3_server import BUCKET, s3_server
 
@@ -46,7 +46,7 @@ def order(url: str) -> PublicationOrder:
     return PublicationOrder(filesystem, root, is_local=False)
 
 
-def leave_lease(url: str, until: float, *, name: str = "x.lock", **more: Any) -> None:
+def leave_lease(url: str, until: float, *, name: str = "x.lock/1", **more: Any) -> None:
     filesystem, root = fsspec.core.url_to_fs(url)
     lease = {"host": "elsewhere", "process": 1, "token": "dead", "until": until, **more}
     filesystem.pipe_file(f"{root}/.publications/{name}", json.dumps(lease).encode())
@@ -56,12 +56,8 @@ def leases(url: str) -> dict[str, float]:
     """Until when each lease object of the lock x counts."""
     filesystem, root = fsspec.core.url_to_fs(url)
     filesystem.invalidate_cache()
-    paths = filesystem.ls(f"{root}/.publications", detail=False)
-    return {
-        path.rpartition("/")[2]: json.loads(filesystem.cat_file(path))["until"]
-        for path in paths
-        if "/x.lock" in path
-    }
+    paths = filesystem.find(f"{root}/.publications/x.lock")
+    return {path.rpartition("/")[2]: json.loads(filesystem.cat_file(path))["until"] for path in paths}
 
 
 def most_inside_at_once(url: str, count: int, held: float = 0.1) -> int:
@@ -88,7 +84,7 @@ def most_inside_at_once(url: str, count: int, held: float = 0.1) -> int:
     return peak[0]
 
 
-@pytest.mark.parametrize("name", ["x.lock", "x.lock.7"])
+@pytest.mark.parametrize("name", ["x.lock/1", "x.lock/10"])
 def test_of_two_that_found_the_same_dead_lease_one_takes_it(
     url: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,12 +169,12 @@ def test_a_lost_lease_is_noticed_before_anything_is_published(url: str) -> None:
     lake = Lake(url)
     lake.begin_work("notes")
     with pytest.raises(LostLeaseError, match=r"notes\.lock was lost"), lake.lock("notes"):
-        (name,) = [path for path in lake.names(".publications") if ".lock" in path]
-        taken = f"notes.lock.{int(name.rpartition('.')[2]) + 1}"
-        leave_lease(url, time.time() + 60, name=taken)
+        (name,) = lake.names(".publications", "notes.lock")
+        taken = str(int(name) + 1)
+        leave_lease(url, time.time() + 60, name=f"notes.lock/{taken}")
         lake.write_json({"version": "b"}, "released.json")
     assert lake.read_json("released.json") is None
-    assert taken in lake.names(".publications")
+    assert taken in lake.names(".publications", "notes.lock")
 
 
 def test_what_somebody_else_wrote_since_it_was_read_is_not_replaced(s3_bucket: str) -> None:
@@ -207,6 +203,52 @@ def test_numbers_that_somebody_else_wrote_are_not_replaced(s3_bucket: str) -> No
     with pytest.raises(LostLeaseError):
         shared._write("x", numbers, seen)
     assert shared._read("x")[0]["published"] == 1
+
+
+def test_all_who_begin_at_once_get_numbers_of_their_own(url: str) -> None:
+    numbers: list[int] = []
+    threads = [threading.Thread(target=lambda: numbers.append(order(url).begin("x"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(numbers) == list(range(1, 9))
+
+
+def test_numbers_that_cannot_be_written_are_an_error_and_not_waited_for(
+    s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = order(f"{s3_bucket}/{uuid.uuid4().hex}")
+    shared.begin("x")
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError("access denied")
+
+    monkeypatch.setattr(shared._filesystem, "pipe_file", refused)
+    with pytest.raises(PermissionError, match="access denied"):
+        shared.begin("x")
+
+
+def test_what_is_confirmed_is_not_replaced_by_who_was_inside_before(url: str) -> None:
+    older, newer = Lake(url), Lake(url)
+    for lake in (older, newer):
+        lake.begin_work("notes")
+    inside, events = threading.Event(), []
+
+    def publish() -> None:
+        inside.set()
+        time.sleep(1.0)
+        events.append("published")
+
+    publishing = threading.Thread(target=lambda: older.publish("notes", publish))
+    publishing.start()
+    assert inside.wait(20)
+    newer.confirm("notes")
+    events.append("confirmed")
+    publishing.join(20)
+    assert events == ["published", "confirmed"]
+    with pytest.raises(OutdatedWorkError):
+        older.publish("notes", publish)
 
 
 def test_a_lease_that_ran_out_counts_as_lost(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
