@@ -1,4 +1,4 @@
-"""From probabilities to labels: thresholds that are found on notes that the head has not seen."""
+"""From probabilities to labels: a threshold for each label, which the probabilities themselves say."""
 
 from __future__ import annotations
 
@@ -6,46 +6,37 @@ import numpy as np
 
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray
 
+LEAST_THRESHOLD = 0.2
+"""The F1 of a label that hardly shows is highest where every note is given it, which helps nobody."""
 
-def fit_thresholds(probabilities: FloatArray, membership: FloatArray, *, own_from: int) -> FloatArray:
-    """The threshold with the highest F1: one over all labels, and of a label's own where it has enough positives.
 
-    Of several equally good ones, the middle: between two probabilities, where none is lost by rounding.
+def fit_thresholds(probabilities: FloatArray) -> FloatArray:
+    """For each label half of the highest F1 that its probabilities let expect.
+
+    No threshold has a higher expected F1, if the probabilities are right. One found by counting labels hangs on the few
+    notes near it, most of all that of a rare label; one for all labels is too high for those that show faintly. Both
+    are worse on other notes unless the probabilities are far from right: see docs/classification.md.
 
     Reference: Z. C. Lipton, C. Elkan, B. Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure",
-    ECML PKDD 2014.
+    ECML PKDD 2014, theorem 1.
 
     Parameters
     ----------
     probabilities
         float64 [n, labels], calibrated, of notes that the head has not seen.
-    membership
-        float64 [n, labels].
-    own_from
-        positives from which a label has its own.
 
     Returns
     -------
     FloatArray
-        float64 [labels]; 0.5 where there is no positive at all.
+        float64 [labels], 0.5 where there is no note, else `LEAST_THRESHOLD` to 0.5.
     """
-    pooled = _best_threshold(probabilities.reshape(-1), membership.reshape(-1))
-    thresholds = np.full(membership.shape[1], pooled)
-    for column in np.flatnonzero(membership.sum(axis=0) >= own_from):
-        thresholds[column] = _best_threshold(probabilities[:, column], membership[:, column])
-    return thresholds
-
-
-def _best_threshold(probabilities: FloatArray, truth: FloatArray) -> float:
-    if not truth.any():
-        return 0.5
-    order = np.argsort(-probabilities, kind="stable")
-    values, hits = probabilities[order], np.cumsum(truth[order])
-    last = np.append(values[1:] < values[:-1], True)  # a threshold cannot part equals
-    f1 = np.where(last, 2 * hits / (np.arange(1, len(values) + 1) + truth.sum()), -1.0)
-    best = int(f1.argmax())
-    below = values[best + 1] if best + 1 < len(values) else 0.0
-    return float((values[best] + below) / 2)
+    if not len(probabilities):
+        return np.full(probabilities.shape[1], 0.5)
+    ordered = -np.sort(-probabilities, axis=0)
+    hits = np.cumsum(ordered, axis=0)
+    given = np.arange(1, len(ordered) + 1)[:, None]
+    expected_f1 = 2 * hits / (given + hits[-1])
+    return np.asarray(np.maximum(expected_f1.max(axis=0) / 2, LEAST_THRESHOLD))
 
 
 def predicted_labels(probabilities: FloatArray, thresholds: FloatArray) -> BoolArray:

@@ -97,7 +97,7 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
 
     Thresholds and sets are found on probabilities that each fold of groups got from the calibration by the others, so
     that the set's promise is made on notes that the calibration has not seen. By the log loss of the same probabilities
-    it is decided whether labels with enough positives get calibrations and thresholds of their own, or share all.
+    it is decided whether labels with enough positives get calibrations of their own, or share one.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
     misses
         what the sets promise; see `risk_threshold`.
     own_from
-        positives from which a label may have calibration and threshold of its own.
+        positives from which a label may have a calibration of its own.
     seed
         of the folds.
     """
@@ -128,7 +128,7 @@ def decide(scores: FloatArray, truth: Truth, *, misses: float, own_from: int, se
     crossed = tried[best]
     decision = Decision(
         fit_calibration(scores, truth.membership, own_from=best),
-        fit_thresholds(crossed, truth.membership, own_from=best),
+        fit_thresholds(crossed),
         risk_threshold(crossed, truth.membership, truth.groups, misses=misses, outside=truth.outside),
     )
     return Decided(decision, crossed)

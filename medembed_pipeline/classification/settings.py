@@ -59,9 +59,8 @@ class ClassificationSettings(Section, table="classification"):
         20,
         ge=5,
         le=100_000,
-        description="Notes of a label, of those that calibration is found on, from which it may have a calibration and "
-        "a threshold of its own, where that lowers the log loss of notes that they were not found on; else it shares "
-        "those of all labels.",
+        description="Notes of a label, of those that calibration is found on, from which it may have a calibration of "
+        "its own, where that lowers the log loss of notes that it was not found on; else it shares that of all labels.",
     )
     misses: float = Field(
         0.1,

@@ -102,7 +102,7 @@ def out_of_fold(scores: FloatArray, truth: Truth) -> Answers:
     chosen: BoolArray = np.zeros(member.shape, dtype=np.bool_)
     for fold in range(5):
         inside = fold_of == fold
-        thresholds = fit_thresholds(calibrated[~inside], member[~inside], own_from=own_from)
+        thresholds = fit_thresholds(calibrated[~inside])
         chosen[inside] = predicted_labels(calibrated[inside], thresholds)
     return Answers(calibrated, chosen, chosen)
 
