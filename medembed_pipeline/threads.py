@@ -31,6 +31,11 @@ def _libraries(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_threads(
     function: Callable[[Piece], Made], pieces: Iterable[Piece], *, are_small: bool = False
 ) -> Iterator[Made]:
@@ -46,7 +51,7 @@ def in_threads(
         whether pieces take a few milliseconds at most: these are worked on one after the other, since threads would
         wait for Python's lock twice as long.
     """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = core_count()
     if are_small or workers == 1:
         with one_thread():
             yield from map(function, pieces)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from medembed_pipeline.samples.case_notes import case_note, picture_findings, picture_reading
 from medembed_pipeline.samples.case_plan import ABOUT, CaseCorpus, DrawnCase, drawn_cases
 from medembed_pipeline.samples.phantom import draw_picture, opacities
+from medembed_pipeline.threads import core_count
 
 FOLDER: Final = "drawn"
 TABLE: Final = "cases.csv"
+_FEWEST_FOR_PROCESSES: Final = 200
+"""Two seconds of drawing; fewer pictures are made before a process has begun."""
 COLUMNS: Final = (
     "about",
     "image",
@@ -51,15 +59,43 @@ def _name(case: DrawnCase) -> str:
     return f"drawn_{case.patient:04}_{case.visit}"
 
 
+def _row_and_picture(case: DrawnCase, seed: int) -> tuple[dict[str, str], bytes]:
+    picture = io.BytesIO()
+    draw_picture(case, seed).save(picture, format="PNG", compress_level=4)
+    return case_row(case, seed), picture.getvalue()
+
+
+def _drawn(cases: list[DrawnCase], seed: int) -> Iterable[tuple[dict[str, str], bytes]]:
+    """Rows and PNGs, in order. A picture is a hundred small steps of numpy: in threads they wait for Python's lock."""
+    draw = partial(_row_and_picture, seed=seed)
+    workers = min(4, core_count())
+    if workers == 1 or len(cases) < _FEWEST_FOR_PROCESSES:
+        yield from map(draw, cases)
+        return
+    # Not forked: this process may have threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+        yield from pool.map(draw, cases, chunksize=20)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def drawn_files(corpus: CaseCorpus) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file: the pictures (PNG), and last the table (CSV, UTF-8)."""
     rows = []
-    for case in drawn_cases(corpus):
-        row = case_row(case, corpus.seed)
+    for row, picture in _drawn(list(drawn_cases(corpus)), corpus.seed):
         rows.append(row)
-        picture = io.BytesIO()
-        draw_picture(case, corpus.seed).save(picture, format="PNG", compress_level=4)
-        yield row["image"], picture.getvalue()
+        yield row["image"], picture
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()

@@ -113,6 +113,11 @@ def _grid() -> tuple[FloatArray, FloatArray]:
     return x, y
 
 
+@cache
+def _font() -> Any:
+    return ImageFont.load_default()
+
+
 def _turned(degrees: float, right: float, down: float) -> tuple[FloatArray, FloatArray]:
     x, y = _grid()
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -239,7 +244,7 @@ def _exposed(film: FloatArray, case: DrawnCase, random: np.random.Generator) -> 
     picture = Image.fromarray((seen * 255).round().astype(np.uint8))
     picture = picture.filter(ImageFilter.GaussianBlur(0.55))
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default()
+    font = _font()
     pen.rectangle((0, SIDE - 15, SIDE, SIDE), fill=12)
     pen.text((4, SIDE - 14), MARK, fill=190, font=font)
     pen.text((SIDE - 20, SIDE - 14), case.view, fill=190, font=font)

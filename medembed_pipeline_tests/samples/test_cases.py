@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from medembed_pipeline.errors import MedembedError
+from medembed_pipeline.samples import cases as cases_module
 from medembed_pipeline.samples.case_notes import case_note
 from medembed_pipeline.samples.case_plan import (
     ABOUT,
@@ -61,6 +65,30 @@ def test_a_patient_depends_on_seed_and_place_alone() -> None:
     assert few == more[:6] and few != list(drawn_cases(CaseCorpus(patients=3, seed=8)))
     assert case_row(few[0], 7) == case_row(more[0], 7)
     assert (np.asarray(draw_picture(few[0], 7)) == np.asarray(draw_picture(more[0], 7))).all()
+
+
+def test_they_are_the_same_in_one_process_and_in_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = list(drawn_files(CaseCorpus(patients=25)))
+    monkeypatch.setattr(cases_module, "_FEWEST_FOR_PROCESSES", 1)
+    monkeypatch.setattr(cases_module, "core_count", lambda: 2)
+    assert list(drawn_files(CaseCorpus(patients=25))) == alone
+
+
+def test_processes_that_draw_end_with_one_that_is_killed() -> None:
+    script = (
+        "from medembed_pipeline.samples import cases\n"
+        "cases.core_count = lambda: 2\n"
+        "files = cases.drawn_files(cases.CaseCorpus(patients=3000))\n"
+        "print(next(iter(files))[0], flush=True)\n"
+        "list(files)\n"
+    )
+    drawing = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert drawing.stdout is not None and drawing.stdout.readline().startswith("drawn_")
+    started = psutil.Process(drawing.pid).children(recursive=True)
+    drawing.kill()
+    drawing.wait()
+    _, left = psutil.wait_procs(started, timeout=20)
+    assert len(started) >= 2 and not left
 
 
 def test_they_are_marked_as_drawn_in_the_table_and_in_the_picture(tmp_path: Path) -> None:
