@@ -16,12 +16,14 @@ import numpy as np
 from medembed_pipeline.classification.heads import LARGEST_LOGIT, expit, logit
 from medembed_pipeline.evaluation.vectors import BoolArray, FloatArray, IntArray
 
-PENALTY = 1e-2
-"""On the distance from changing nothing: with a handful of notes, hardly anything is changed."""
+PENALTIES = (1e-2, 1e-2, 1e-2, 1.0)
+"""On how far slope, shift, total and rarity are from changing nothing: with a handful of notes, hardly anything is
+changed. A few labels that are about as frequent tell next to nothing of rarity."""
 
 _STEPS = 100
 _LEAST_STEP = 1e-9
-_AS_IT_IS = np.array([1.0, 0.0, 0.0])
+_AS_IT_IS = (1.0, 0.0, 0.0, 0.0)
+"""Slope, shift, total and rarity that change nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Calibration:
 
     Pooled over all labels, and of a label's own where it has enough positives. The last term is what one head for each
     label cannot know: that a note has a label. Where all of a note's probabilities are low, its likeliest label is more
-    likely than it says; with a slope of 1 and a total of -1 the probabilities would be shares of their sum. It changes
-    no order within a note.
+    likely than it says; with a slope of 1 and a total of -1 the probabilities would be shares of their sum.
+
+    Where the calibration is pooled, a label's shift also goes by how rare it is: a penalty holds a head back the more,
+    the fewer notes it has learned from.
 
     Reference: J. Platt, "Probabilistic outputs for support vector machines", 1999.
 
@@ -91,12 +95,18 @@ def _fit_calibrations(
 ) -> list[Calibration]:
     """As `fit_calibration`, for several values of `own_from`: what all labels share is fitted once."""
     logits = logit(probabilities)
-    totals = np.broadcast_to(_log_totals(probabilities), logits.shape)
-    pooled = _platt(logits.reshape(-1, 1), totals.reshape(-1, 1), membership.reshape(-1, 1))
+    ones, totals = np.ones_like(logits), np.broadcast_to(_log_totals(probabilities), logits.shape)
     positives = membership.sum(axis=0)
+    frequency = np.log(positives + 0.5)
+    rarity = frequency.mean() - frequency
+    of_all = np.stack([logits, ones, totals, np.broadcast_to(rarity, logits.shape)])
+    slope, shift, total, rare = _platt(of_all.reshape(4, -1, 1), membership.reshape(-1, 1))[0]
+    pooled = np.stack(
+        [np.full_like(rarity, slope), shift + rare * rarity, np.full_like(rarity, total)], axis=1
+    )
     some = positives >= min(own_from)
-    each = np.tile(pooled, (len(positives), 1))
-    each[some] = _platt(logits[:, some], totals[:, some], membership[:, some])
+    each = pooled.copy()
+    each[some] = _platt(np.stack([logits, ones, totals])[:, :, some], membership[:, some])
     found = []
     for least in own_from:
         own = positives >= least
@@ -105,20 +115,21 @@ def _fit_calibrations(
     return found
 
 
-def _platt(logits: FloatArray, totals: FloatArray, truth: FloatArray) -> FloatArray:
-    """Slope, shift and total of each column: Newton's method on the penalised likelihood, which is strictly convex.
+def _platt(features: FloatArray, truth: FloatArray) -> FloatArray:
+    """What each feature is multiplied by, in each column: Newton's method on a penalised likelihood, strictly convex.
 
-    Takes [n, columns], gives float64 [columns, 3].
+    Takes [features, n, columns], the first of them logits, and [n, columns]; gives float64 [columns, features].
     """
-    found = np.tile(_AS_IT_IS, (logits.shape[1], 1))
+    as_it_is, penalties = np.array(_AS_IT_IS[: len(features)]), np.array(PENALTIES[: len(features)])
+    found = np.tile(as_it_is, (truth.shape[1], 1))
 
     def linear(values: FloatArray) -> FloatArray:
-        return logits * values[:, 0] + values[:, 1] + totals * values[:, 2]
+        return np.asarray(sum(feature * value for feature, value in zip(features, values.T, strict=True)))
 
     def objective(values: FloatArray) -> FloatArray:
         z = np.clip(linear(values), -LARGEST_LOGIT, LARGEST_LOGIT)
-        away = np.square(values - _AS_IT_IS).sum(axis=1)
-        return np.asarray((np.logaddexp(0.0, z) - truth * z).sum(axis=0) + PENALTY * away)
+        away = np.square(values - as_it_is) @ penalties
+        return np.asarray((np.logaddexp(0.0, z) - truth * z).sum(axis=0) + away)
 
     now, going = objective(found), np.ones(len(found), dtype=np.bool_)
     for _ in range(_STEPS):
@@ -126,17 +137,15 @@ def _platt(logits: FloatArray, totals: FloatArray, truth: FloatArray) -> FloatAr
             break
         said = expit(linear(found))
         wrong, weight = said - truth, said * (1.0 - said)
-        of_logits, of_totals = weight * logits, weight * totals
-        sums = (wrong * logits).sum(axis=0), wrong.sum(axis=0), (wrong * totals).sum(axis=0)
-        gradient = np.stack(sums, axis=1) + 2 * PENALTY * (found - _AS_IT_IS)
-        curvature = np.empty((len(found), 3, 3))
-        curvature[:, 0, 0] = (of_logits * logits).sum(axis=0)
-        curvature[:, 0, 1] = curvature[:, 1, 0] = of_logits.sum(axis=0)
-        curvature[:, 0, 2] = curvature[:, 2, 0] = (of_logits * totals).sum(axis=0)
-        curvature[:, 1, 1] = weight.sum(axis=0)
-        curvature[:, 1, 2] = curvature[:, 2, 1] = of_totals.sum(axis=0)
-        curvature[:, 2, 2] = (of_totals * totals).sum(axis=0)
-        step = np.linalg.solve(curvature + 2 * PENALTY * np.eye(3), gradient[..., None])[..., 0]
+        sums = [(wrong * feature).sum(axis=0) for feature in features]
+        gradient = np.stack(sums, axis=1) + 2 * penalties * (found - as_it_is)
+        curvature = np.empty((len(found), len(features), len(features)))
+        for row, feature in enumerate(features):
+            weighed = weight * feature
+            for column in range(row + 1):
+                product = (weighed * features[column]).sum(axis=0)
+                curvature[:, row, column] = curvature[:, column, row] = product
+        step = np.linalg.solve(curvature + 2 * np.diag(penalties), gradient[..., None])[..., 0]
         step[~going] = 0.0
         then = objective(found - step)
         while (worse := (then > now) & (np.abs(step).max(axis=1) > _LEAST_STEP)).any():

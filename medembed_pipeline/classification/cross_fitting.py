@@ -44,10 +44,10 @@ from medembed_pipeline.classification.ladder import (
     WORDS,
     Rung,
     TrainNotes,
+    calibrated_losses,
     fit_features,
     fit_head,
     fit_heads,
-    log_loss,
     tried,
 )
 from medembed_pipeline.classification.notes import VALIDATION, ClassifierNotes, evenly_spaced
@@ -291,26 +291,17 @@ def fold_scores(
     inner, outer = np.empty((folds, *truth.shape)), np.empty(truth.shape)
     chosen: list[float] = []
     for fold in range(folds):
-        losses = {
-            one: float(
-                np.mean([_loss(found[one][fold], truth, members[at]) for at in range(folds) if at != fold])
-            )
-            for one in parameters
-        }
-        best = min(parameters, key=lambda one: losses[one])
+        seen = np.flatnonzero(fold_of != fold)
+        losses = calibrated_losses([found[one][fold][seen] for one in parameters], truth[seen])
+        best = parameters[int(np.argmin(losses))]
         chosen.append(float(best))
         inner[fold] = found[best][fold]
-        seen = np.flatnonzero(fold_of != fold)
         known = train.notes.take(seen)
         features = fit_features(rung, known, settings)
         head = fit_head(rung, features.rows(known), truth[seen], best, settings)
         asked_rows = features.rows(train.notes.take(members[fold]))
         outer[members[fold]] = np.round(head.probabilities(asked_rows), DECIMALS)
     return FoldScores(inner, outer, chosen)
-
-
-def _loss(scores: FloatArray, truth: FloatArray, rows: IntArray) -> float:
-    return float(log_loss(scores[rows], truth[rows]).mean())
 
 
 def fused_scores(
@@ -320,7 +311,7 @@ def fused_scores(
     fold_of: IntArray,
     settings: ClassificationSettings,
 ) -> FoldScores:
-    """The rung that is made of two others; in each fold with the weight of the lowest log loss on the other folds.
+    """The rung that is made of two others; in each fold with the weight of the lowest calibrated loss on the others.
 
     Parameters
     ----------
@@ -339,7 +330,8 @@ def fused_scores(
         others, own = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         known = vectors.inner[fold][others], words.inner[fold][others]
         means = {weight: mean_of_logits(*known, weight=weight) for weight in settings.fused_weights}
-        best = min(means, key=lambda weight: float(log_loss(means[weight], membership[others]).mean()))
+        losses = calibrated_losses(list(means.values()), membership[others])
+        best = list(means)[int(np.argmin(losses))]
         chosen.append(best)
         inner[fold][others] = means[best]
         outer[own] = mean_of_logits(vectors.outer[own], words.outer[own], weight=best)

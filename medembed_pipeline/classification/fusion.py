@@ -22,9 +22,9 @@ from medembed_pipeline.classification.ladder import (
     FittedRung,
     Rung,
     Trial,
+    calibrated_losses,
     fit_features,
     fit_head,
-    log_loss,
 )
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray
@@ -33,7 +33,7 @@ from medembed_pipeline.evaluation.vectors import FloatArray
 def fuse(
     rung: Rung, vectors: Climbed, words: Climbed, membership: FloatArray, settings: ClassificationSettings
 ) -> Climbed:
-    """The rung made of two others that were climbed, with the weight of the lowest log loss out of fold.
+    """The rung made of two others that were climbed, with the weight of the lowest calibrated log loss out of fold.
 
     Parameters
     ----------
@@ -50,10 +50,8 @@ def fuse(
         weight: mean_of_logits(vectors.out_of_fold, words.out_of_fold, weight=weight)
         for weight in settings.fused_weights
     }
-    trials = [
-        Trial(weight, float(log_loss(mean, membership).mean()) if len(mean) else 0.0)
-        for weight, mean in means.items()
-    ]
+    losses = calibrated_losses(list(means.values()), membership)
+    trials = [Trial(weight, loss) for weight, loss in zip(means, losses, strict=True)]
     best = min(trials, key=lambda trial: trial.score)
     fitted = fused(rung, vectors.fitted, words.fitted, weight=best.parameter, trials=trials)
     return Climbed(fitted, means[best.parameter])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from medembed_pipeline.classification.calibration import fit_calibration
 from medembed_pipeline.classification.features import Features, NoteRows
 from medembed_pipeline.classification.heads import (
     Head,
@@ -19,6 +20,7 @@ from medembed_pipeline.classification.notes import evenly_spaced
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
+from medembed_pipeline.threads import in_threads
 
 Kind = Literal["prevalence", "neighbors", "linear", "fused", "adapters"]
 
@@ -97,7 +99,7 @@ class Trial:
     parameter
         C, the number of voters, or the weight of the vectors.
     score
-        mean log loss a note over the folds; lower is better.
+        `calibrated_loss` of the notes out of fold; lower is better.
     """
 
     parameter: float
@@ -298,20 +300,32 @@ class _Folds:
 
     def trials(self, parameters: Sequence[float]) -> list[Trial]:
         found, truth = self.out_of_fold(parameters), self._train.membership
-        return [
-            Trial(
-                parameter,
-                float(
-                    np.mean(
-                        [
-                            log_loss(found[parameter][asked], truth[asked]).mean()
-                            for _, asked, _, _ in self._parts
-                        ]
-                    )
-                ),
-            )
-            for parameter in parameters
-        ]
+        asked = np.concatenate([np.zeros(0, dtype=np.int64), *(own for _, own, _, _ in self._parts)])
+        losses = calibrated_losses([found[parameter][asked] for parameter in parameters], truth[asked])
+        return [Trial(parameter, loss) for parameter, loss in zip(parameters, losses, strict=True)]
+
+
+def calibrated_losses(probabilities: Sequence[FloatArray], membership: FloatArray) -> list[float]:
+    """Mean log loss a note after a calibration that all labels share, by which parameters are chosen.
+
+    What is served is calibrated. Before that, heads in which rare labels weigh as much as frequent ones say too much of
+    all, and the log loss would choose the penalty that hides it best.
+
+    Parameters
+    ----------
+    probabilities
+        of each choice float64 [n, labels], of notes that the heads have not seen.
+    membership
+        float64 [n, labels].
+    """
+    if not membership.size:
+        return [0.0 for _ in probabilities]
+
+    def loss(said: FloatArray) -> float:
+        calibration = fit_calibration(said, membership, own_from=len(membership) + 1)
+        return float(log_loss(calibration.apply(said), membership).mean())
+
+    return list(in_threads(loss, probabilities))
 
 
 LEAST_PROBABILITY = 1e-3

@@ -8,7 +8,9 @@ into the lake; the step then finds it there, made by the same recipe. So nothing
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,10 +91,12 @@ def submit(context: dg.AssetExecutionContext, settings: Settings, lake: Lake) ->
             "the dashboard of a cluster (ray start --head), http://HEAD:8265; where the cluster authenticates, "
             "RAY_AUTH_TOKEN holds its token."
         ) from None
+    job = f"{name}-{uuid.uuid4().hex[:10]}"
     try:
         client.run(
             context=context,
             submit_job_params={
+                "submission_id": job,
                 "entrypoint": "python -m medembed_pipeline.engine.in_ray_job",
                 "runtime_env": {"env_vars": {"MEDEMBED_DATA_LAKE": lake.root if lake.is_local else lake.url}},
             },
@@ -103,11 +107,31 @@ def submit(context: dg.AssetExecutionContext, settings: Settings, lake: Lake) ->
             },
         )
     except RuntimeError:
-        # Its message quotes the end of the job's log.
+        # Its message quotes the end of the job's log, whatever that is.
+        said = errors_in_log(client.client.get_job_logs(job))
         raise EngineError(
-            f"{name}: the Ray job failed. What it said stands above in this step's log; the rest is in its own, on "
+            f"{name}: the Ray job {job} failed: {' '.join(said) or 'it did not come to say why.'} Its log is on "
             f"{address}. What is done is kept: run again."
         ) from None
+
+
+def errors_in_log(log: str) -> list[str]:
+    """What the job told Dagster of errors; the last lines of a log that is followed may not have come.
+
+    Parameters
+    ----------
+    log
+        of the job; lines that are messages of Dagster's Pipes are JSON.
+    """
+    found = []
+    for line in log.splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict) and told.get("method") == "log" and told["params"]["level"] == "ERROR":
+            found.append(str(told["params"]["message"]))
+    return found
 
 
 def _authenticate_if_there_is_a_token() -> None:

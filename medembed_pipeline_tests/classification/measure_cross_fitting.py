@@ -3,8 +3,8 @@
 `python -m medembed_pipeline_tests.classification.measure_cross_fitting data_lake`
 
 The lake needs `cleaned_notes`, `note_splits` and `baseline_embeddings` of a base model that saw no label. The first
-table has one division into folds, as `classification_metrics` has by default; the second the means of five
-(`[classification] cross_fits = 5`). The third has the promises of one rung in each of the five. The fourth says how
+table has one division into folds, as `classification_metrics` has by default; the second the means of several
+(`[classification] cross_fits`). The third has the promises of one rung in each of them. The fourth says how
 often the sets of a single fold hold the labels of its notes, which are about as many as the held-out ones: sets found
 on all notes of the other folds, out of fold, as they are served; and sets found on as many of these notes as there
 are validation notes.
@@ -35,7 +35,6 @@ from medembed_pipeline.evaluation.vectors import IntArray
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline_tests.classification.measure_heads import SETTINGS, read
 
-SEEDS = range(SETTINGS.seed, SETTINGS.seed + 5)
 KEYS = [CHOICES[name][0] for name in ("macro_f1", "map", "top_1", "log_loss")]
 COVERED: MetricKey = ("covered", None)
 
@@ -45,10 +44,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lake", help="a data lake with cleaned_notes, note_splits and baseline_embeddings")
     parser.add_argument("--rung", default="fused", help="of the third and fourth table")
+    parser.add_argument("--divisions", type=int, default=10)
     asked = parser.parse_args()
     notes, rows = read(Lake(asked.lake))
     promises, folds, divisions = [], [], []
-    for seed in SEEDS:
+    for seed in range(SETTINGS.seed, SETTINGS.seed + asked.divisions):
         began = time.monotonic()
         scores = cross_scores(notes, rows, SETTINGS, rungs=label_free_rungs(base_is_known=True), seed=seed)
         found = None if scores is None else cross_answers([scores], notes, SETTINGS)

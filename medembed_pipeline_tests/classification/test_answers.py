@@ -65,7 +65,7 @@ def test_labels_have_their_own_only_where_other_notes_are_told_better_by_it(apar
         truth = Truth(member, np.zeros(60), np.arange(60, dtype=np.int64), np.arange(5), np.ones(5))
         found = decide(expit(said), truth, misses=0.1, own_from=5, seed=1).decision
         assert found.calibration.own.all() == found.calibration.own.any()
-        assert found.calibration.own.any() == (len(set(found.calibration.shift)) > 1)
+        assert found.calibration.own.any() == (len(set(found.calibration.slope)) > 1)
         own += int(found.calibration.own.any())
     assert own == 6 if apart else own <= 1
 
@@ -95,7 +95,6 @@ def test_that_every_note_has_a_label_is_learned() -> None:
     before, after = scores.max(axis=1), found.apply(scores)[np.arange(2000), first]
     hard = strength[:, 0] < 1.5
     assert abs(after[hard].mean() - right[hard].mean()) < abs(before[hard].mean() - right[hard].mean()) / 2
-    np.testing.assert_array_equal(found.apply(scores).argsort(axis=1), scores.argsort(axis=1))
 
 
 def test_cross_calibration_never_sees_the_note_itself() -> None:
