@@ -25,6 +25,7 @@ from medembed_pipeline.classification.decisions import (
 from medembed_pipeline.classification.heads import expit, logit
 from medembed_pipeline.classification.scoring import Truth
 from medembed_pipeline.classification.serving import decide
+from medembed_pipeline.evaluation.vectors import FloatArray
 from medembed_pipeline_tests.classification.small_truth import drawn
 
 
@@ -95,6 +96,34 @@ def test_that_every_note_has_a_label_is_learned() -> None:
     before, after = scores.max(axis=1), found.apply(scores)[np.arange(2000), first]
     hard = strength[:, 0] < 1.5
     assert abs(after[hard].mean() - right[hard].mean()) < abs(before[hard].mean() - right[hard].mean()) / 2
+
+
+def test_that_rare_labels_are_held_back_is_learned_and_helps_labels_too_rare_to_have_their_own() -> None:
+    generator = np.random.default_rng(2)
+    share: FloatArray = np.asarray(np.geomspace(0.005, 0.2, 12), dtype=np.float64)
+    held_back = 0.6 * np.log(share / share.max())
+
+    def drawn_notes(notes: int) -> tuple[FloatArray, FloatArray]:
+        member = (generator.uniform(size=(notes, 12)) < share).astype(np.float64)
+        right = logit(share) + 3.0 * (generator.normal(size=member.shape) + 3.0 * member) - 4.5
+        return expit(right + held_back), member
+
+    said, member = drawn_notes(1500)
+    found = fit_calibration(said, member, own_from=10_000)
+    assert len(set(found.slope)) == len(set(found.total)) == 1
+    assert found.shift[0] - found.shift[-1] == pytest.approx(held_back[-1] - held_back[0], abs=0.6)
+    said, member = drawn_notes(20_000)
+    rare = slice(0, 4)
+    assert abs(found.apply(said)[:, rare].sum() / member[:, rare].sum() - 1) < 0.15
+    assert said[:, rare].sum() / member[:, rare].sum() < 0.8
+
+
+def test_of_rarity_a_few_labels_that_are_as_frequent_tell_nothing() -> None:
+    generator = np.random.default_rng(5)
+    said = expit(generator.normal(size=(60, 3)))
+    member = (generator.uniform(size=said.shape) < 0.34).astype(np.float64)
+    shift = fit_calibration(said, member, own_from=10_000).shift
+    assert np.ptp(shift) < 0.2
 
 
 def test_cross_calibration_never_sees_the_note_itself() -> None:

@@ -18,6 +18,7 @@ import dagster as dg
 import pytest
 
 from medembed_pipeline.console import plain_message
+from medembed_pipeline.engine.ray_job import errors_in_log
 from medembed_pipeline.lake.lake import Lake
 from medembed_pipeline_tests.graph.forking import ROOT
 from medembed_pipeline_tests.graph.project import PCA_ALONE, Project, materializing
@@ -96,6 +97,16 @@ def materialized(project: Project, asset: str) -> tuple[bool, str]:
     ]
     lines += [plain_message(one.step_failure_data.error) for one in failures]
     return run.status == dg.DagsterRunStatus.SUCCESS, "\n".join(lines)
+
+
+def test_what_a_job_said_of_errors_is_found_in_its_log() -> None:
+    log = (
+        "2026 INFO something\n"
+        '{"__dagster_pipes_version": "0.1", "method": "log", "params": {"message": "ten shards", "level": "INFO"}}\n'
+        '{"method": "log", "params": {"message": "this cluster is too small", "level": "ERROR"}}\n'
+        '{"half a line'
+    )
+    assert errors_in_log(log) == ["this cluster is too small"]
 
 
 def test_a_step_is_a_job_that_makes_the_same_table_and_whose_errors_arrive(
