@@ -123,19 +123,20 @@ def _platt(features: FloatArray, truth: FloatArray) -> FloatArray:
     as_it_is, penalties = np.array(_AS_IT_IS[: len(features)]), np.array(PENALTIES[: len(features)])
     found = np.tile(as_it_is, (truth.shape[1], 1))
 
-    def linear(values: FloatArray) -> FloatArray:
-        return np.asarray(sum(feature * value for feature, value in zip(features, values.T, strict=True)))
+    def told(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The objective of each column, and the probabilities."""
+        z = sum(feature * value for feature, value in zip(features, values.T, strict=True))
+        z = np.clip(z, -LARGEST_LOGIT, LARGEST_LOGIT)
+        small = np.exp(-np.abs(z))
+        losses = np.log1p(small) + np.maximum(z, 0.0) - truth * z
+        said = np.where(z >= 0, 1.0, small) / (1.0 + small)
+        return losses.sum(axis=0) + np.square(values - as_it_is) @ penalties, said
 
-    def objective(values: FloatArray) -> FloatArray:
-        z = np.clip(linear(values), -LARGEST_LOGIT, LARGEST_LOGIT)
-        away = np.square(values - as_it_is) @ penalties
-        return np.asarray((np.logaddexp(0.0, z) - truth * z).sum(axis=0) + away)
-
-    now, going = objective(found), np.ones(len(found), dtype=np.bool_)
+    going = np.ones(len(found), dtype=np.bool_)
+    now, said = told(found)
     for _ in range(_STEPS):
         if not going.any():
             break
-        said = expit(linear(found))
         wrong, weight = said - truth, said * (1.0 - said)
         sums = [(wrong * feature).sum(axis=0) for feature in features]
         gradient = np.stack(sums, axis=1) + 2 * penalties * (found - as_it_is)
@@ -147,10 +148,10 @@ def _platt(features: FloatArray, truth: FloatArray) -> FloatArray:
                 curvature[:, row, column] = curvature[:, column, row] = product
         step = np.linalg.solve(curvature + 2 * np.diag(penalties), gradient[..., None])[..., 0]
         step[~going] = 0.0
-        then = objective(found - step)
+        then, said = told(found - step)
         while (worse := (then > now) & (np.abs(step).max(axis=1) > _LEAST_STEP)).any():
             step[worse] /= 2
-            then = objective(found - step)
+            then, said = told(found - step)
         found, now = found - step, then
         going &= np.abs(step).max(axis=1) >= _LEAST_STEP
     found[:, 0] = np.maximum(found[:, 0], 1e-3)

@@ -20,7 +20,6 @@ from medembed_pipeline.classification.notes import evenly_spaced
 from medembed_pipeline.classification.settings import ClassificationSettings
 from medembed_pipeline.evaluation.vectors import FloatArray, IntArray
 from medembed_pipeline.evidence.labels.folds import stratified_group_folds
-from medembed_pipeline.threads import in_threads
 
 Kind = Literal["prevalence", "neighbors", "linear", "fused", "adapters"]
 
@@ -325,7 +324,7 @@ def calibrated_losses(probabilities: Sequence[FloatArray], membership: FloatArra
         calibration = fit_calibration(said, membership, own_from=len(membership) + 1)
         return float(log_loss(calibration.apply(said), membership).mean())
 
-    return list(in_threads(loss, probabilities))
+    return [loss(said) for said in probabilities]
 
 
 LEAST_PROBABILITY = 1e-3
