@@ -41,7 +41,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory, small_model: Path
 
     def make(folder: Path) -> None:
         project = Project(folder, small_model)
-        written = project.medembed("samples", "--notes", "150")
+        written = project.command("samples", "--notes", "150")
         assert written.returncode == 0, written.stderr
         done = project.medembed("run")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -120,10 +120,10 @@ def test_a_changed_upstream_makes_tables_stale_which_is_no_error(lake: Lake) -> 
 
 def test_the_command_says_so_with_its_exit_status(finished_project: Project, tmp_path: Path) -> None:
     project = finished_project.copy(tmp_path / "project")
-    done = project.medembed("verify")
+    done = project.command("verify")
     assert done.returncode == 0 and ", 0 are not" in done.stdout, done.stdout + done.stderr
     (Path(project.lake_url) / "neighbors.parquet").write_bytes(b"PAR1 cut")
-    done = project.medembed("verify")
+    done = project.command("verify")
     assert done.returncode == 1 and "altered  neighbors.parquet" in done.stdout
 
 
@@ -224,7 +224,7 @@ def test_going_back_to_earlier_settings_finds_the_checkpoint_and_its_vectors(
     )
     assert project.data_versions()["finetuned_checkpoint"] != first["finetuned_checkpoint"]
     project.configure()
-    assert "nothing to remove" in project.medembed("prune").stdout
+    assert "nothing to remove" in project.command("prune").stdout
     output = project.run()
     assert project.data_versions() == first
     facts = Lake(project.lake_url).table("tuned_embeddings").footer.facts

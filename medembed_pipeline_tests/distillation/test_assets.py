@@ -41,7 +41,7 @@ def test_the_model_knows_the_tokens_of_train_notes_and_is_measured_on_held_out_n
 def test_it_is_written_as_a_folder_once(finished_project: Project, tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    done = finished_project.medembed("distill", str(tmp_path / "static"))
+    done = finished_project.command("distill", str(tmp_path / "static"))
     assert done.returncode == 0 and "tokens with a vector of" in done.stdout, done.stderr
     text = "Pain of the left knee."
     model = static_model_of(Lake(finished_project.lake_url))
@@ -49,6 +49,6 @@ def test_it_is_written_as_a_folder_once(finished_project: Project, tmp_path: Pat
         [text], show_progress_bar=False
     )
     np.testing.assert_allclose(model.encode([text]), theirs, atol=1e-6)
-    again = finished_project.medembed("distill", str(tmp_path / "static"))
+    again = finished_project.command("distill", str(tmp_path / "static"))
     assert again.returncode == 2 and "is there already" in again.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["static"]

@@ -168,6 +168,10 @@ class Project:
             check=False,
         )
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the `medembed` command in a process that is forked from one with the libraries loaded."""
+        return self._python("-m", "medembed_pipeline.cli", *arguments)
+
     def run(self) -> str:
         """`medembed run`, its pictures a few bytes; it must succeed. Returns what it printed."""
         done = self._python("-m", "medembed_pipeline_tests.graph.undrawn", "run")

@@ -68,7 +68,7 @@ def test_a_small_specialty_under_other_column_names_is_mapped_but_not_trained_on
 def test_a_bad_setting_is_refused_before_anything_runs(project: Project, text: str, message: str) -> None:
     project.land_samples(30)
     (project.folder / "medembed.toml").write_text(text)
-    done = project.medembed("run")
+    done = project.command("run")
     assert done.returncode == 2 and message in done.stderr
     assert not project.dagster_home.exists()
 
@@ -77,7 +77,7 @@ def test_a_base_model_that_cannot_be_had_is_one_clear_error(project: Project) ->
     project.land_samples(30)
     settings = '[encoder]\nbase = "nobody/no-such-model"\n[images]\nenabled = false\n'
     (project.folder / "medembed.toml").write_text(settings)
-    done = project.medembed("run")
+    done = project.command("run")
     assert done.returncode == 1 and "is not in the local hub cache" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     assert not (Path(project.lake_url) / "baseline_embeddings.parquet").exists()
@@ -91,7 +91,7 @@ def test_only_broken_files_stop_the_graph_at_the_check_and_good_data_stands(
     (project.landing / "sample_notes.csv").unlink()
     (project.landing / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00cut")
     (project.landing / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
-    done = project.medembed("run")
+    done = project.command("run")
     assert done.returncode == 1 and "enough_rows_are_kept" in done.stdout + done.stderr
     rejected = pd.read_parquet(Path(project.lake_url) / "rejected_rows.parquet")
     assert sorted(rejected["source_file"]) == ["cut.csv.gz", "picture.csv"]

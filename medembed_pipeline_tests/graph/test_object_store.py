@@ -36,7 +36,7 @@ def project(
     folder = tmp_path_factory.mktemp("object_store")
     environment = {**storage, "XDG_CACHE_HOME": str(folder / "cache")}
     project = Project(folder, small_model, LAKE, environment=environment)
-    written = project.medembed("samples", "--notes", "120")
+    written = project.command("samples", "--notes", "120")
     assert written.returncode == 0, written.stderr
     project.environment["MEDEMBED_TEST_OUTPUT"] = project.run()
     yield project
@@ -83,14 +83,14 @@ def test_a_second_run_changes_no_object_and_says_so(project: Project) -> None:
 
 
 def test_verify_is_clean_and_sees_a_cut_table(project: Project) -> None:
-    done = project.medembed("verify")
+    done = project.command("verify")
     assert done.returncode == 0, done.stdout + done.stderr
     filesystem = s3_filesystem()
     path = f"{LAKE}/triplets.parquet"
     content = filesystem.cat_file(path)
     filesystem.pipe_file(path, content[:-100])
     try:
-        done = project.medembed("verify")
+        done = project.command("verify")
         assert done.returncode == 1 and "altered  triplets.parquet" in done.stdout
     finally:
         filesystem.pipe_file(path, content)
@@ -100,13 +100,13 @@ def test_prune_finds_and_removes_what_is_gone(project: Project) -> None:
     filesystem = s3_filesystem()
     filesystem.pipe_file(f"{LAKE}/store/prepared_texts/0123456789abcdef/part.parquet", b"x" * 5000)
     before = objects()
-    shown = project.medembed("prune")
+    shown = project.command("prune")
     assert shown.returncode == 0 and "store/prepared_texts/0123456789abcdef" in shown.stdout, shown.stderr
     assert objects() == before
-    assert project.medembed("prune", "--yes").returncode == 0
+    assert project.command("prune", "--yes").returncode == 0
     gone = set(before) - set(objects())
     assert [name.rpartition("/")[2] for name in gone] == ["part.parquet"]
-    assert "nothing to remove" in project.medembed("prune").stdout
+    assert "nothing to remove" in project.command("prune").stdout
 
 
 def test_neither_secrets_nor_connection_noise_is_shown(project: Project) -> None:
