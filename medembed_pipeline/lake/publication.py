@@ -33,6 +33,10 @@ WRITE = "write"
 """Key of what tells one write of the numbers from another."""
 
 
+class WrittenMeanwhileError(LostLeaseError):
+    """Somebody else has written an object since it was read."""
+
+
 class OutdatedWorkError(MedembedError):
     """Newer work on the same asset has published its result."""
 
@@ -99,7 +103,7 @@ class PublicationOrder:
             try:
                 self._write(name, wanted, seen)
                 return
-            except LostLeaseError:
+            except WrittenMeanwhileError:
                 # Work begins without the lock; whoever publishes has it.
                 now = self._read(name)[0]
                 if {**now, "begun": 0} != {**numbers, "begun": 0}:
@@ -167,7 +171,7 @@ class PublicationOrder:
             wanted = change(numbers)
             try:
                 self._write(name, wanted, seen)
-            except LostLeaseError:
+            except WrittenMeanwhileError:
                 continue
             return wanted
         with self.lock(name):
@@ -228,8 +232,8 @@ def write_if_unchanged(
 
     Raises
     ------
-    LostLeaseError
-        somebody has written it meanwhile, which only another holder of the lock does.
+    WrittenMeanwhileError
+        somebody has written it since; where a lock is held for that, it was lost.
     """
     try:
         if seen is None:
@@ -242,7 +246,7 @@ def write_if_unchanged(
             raise
         # What is there may be of this very request, when its answer was lost and it was sent again.
         if filesystem.cat_file(path) != content:
-            raise LostLeaseError(
+            raise WrittenMeanwhileError(
                 f"{path} was written by other work meanwhile: the lock was lost, because the store did not answer "
                 "or this machine was asleep. Nothing more is published here; run it again."
             ) from None

@@ -177,6 +177,19 @@ def test_a_lost_lease_is_noticed_before_anything_is_published(url: str) -> None:
     assert taken in lake.names(".publications", "notes.lock")
 
 
+def test_a_table_is_not_published_by_a_holder_that_lost_its_lease(url: str) -> None:
+    lake = Lake(url)
+    lake.begin_work("notes")
+
+    def lost() -> list[str]:
+        (name,) = lake.names(".publications", "notes.lock")
+        leave_lease(url, time.time() + 60, name=f"notes.lock/{int(name) + 1}")
+        return []
+
+    with pytest.raises(LostLeaseError, match=r"notes\.lock was lost"):
+        lake.publish("notes", lambda: pytest.fail("it was published"), keep=lost)
+
+
 def test_what_somebody_else_wrote_since_it_was_read_is_not_replaced(s3_bucket: str) -> None:
     """As when a holder falls asleep between the look at its lease and the write."""
     lake = Lake(f"{s3_bucket}/{uuid.uuid4().hex}")
