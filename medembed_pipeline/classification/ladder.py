@@ -98,7 +98,7 @@ class Trial:
     parameter
         C, the number of voters, or the weight of the vectors.
     score
-        `calibrated_loss` of the notes out of fold; lower is better.
+        `calibrated_losses` of the notes out of fold; lower is better.
     """
 
     parameter: float

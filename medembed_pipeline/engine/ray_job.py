@@ -108,7 +108,10 @@ def submit(context: dg.AssetExecutionContext, settings: Settings, lake: Lake) ->
         )
     except RuntimeError:
         # Its message quotes the end of the job's log, whatever that is.
-        said = errors_in_log(client.client.get_job_logs(job))
+        try:
+            said = errors_in_log(client.client.get_job_logs(job))
+        except Exception:
+            said = []  # it was never submitted, or nobody answers any more
         raise EngineError(
             f"{name}: the Ray job {job} failed: {' '.join(said) or 'it did not come to say why.'} Its log is on "
             f"{address}. What is done is kept: run again."

@@ -117,11 +117,7 @@ class Lake:
         with contextlib.nullcontext() if is_merged else self._order.lock(name):
             self.before_publishing()
             number = 0 if is_merged else self._numbers.get(name, 0)
-            if number and self._order.is_outdated(name, number):
-                raise OutdatedWorkError(
-                    f"{name}: a run that began later has published its result; this older one is dropped. "
-                    "Nothing needs to be done."
-                )
+            self._order.check_turn(name, number)
             self._order.record(name, number, placed=False, kept=keep())
             place()
             self._order.record(name, number, placed=True)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import fsspec
 
 WAIT_SECONDS = 0.2
+CONFLICT = "ConditionalRequestConflict"
+MOST_CONFLICTS = 50
 FREE = 0.0  # a lease until 1970 is anybody's
 
 # fsspec's memory file system looks and creates in two steps.
@@ -34,7 +36,24 @@ _creating = threading.Lock()
 def create(filesystem: fsspec.AbstractFileSystem, path: str, content: bytes) -> None:
     """Write an object that is not there yet; OSError where it is."""
     with _creating:
-        filesystem.pipe_file(path, content, mode="create")
+        put(filesystem, path, content, mode="create")
+
+
+def put(filesystem: fsspec.AbstractFileSystem, path: str, content: bytes, **conditions: str) -> None:
+    """Write an object, again where the store could not tell who of several came first.
+
+    S3 answers 409 then, and asks to try again:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+    for _ in range(MOST_CONFLICTS):
+        try:
+            filesystem.pipe_file(path, content, **conditions)
+            return
+        except OSError as error:
+            if CONFLICT not in str(error):
+                raise
+            time.sleep(WAIT_SECONDS)
+    filesystem.pipe_file(path, content, **conditions)
 
 
 class LostLeaseError(MedembedError):
@@ -96,9 +115,20 @@ class Lease:
                 self._look()
 
     def wait(self) -> None:
-        """Wait until whoever holds the lock now has given it back, or is dead; it is not taken."""
-        while not self._is_free(self._generations()):
+        """Wait until whoever holds the lock now holds it no more."""
+        at_first = self._generations()
+        now = at_first
+        while now and now[-1:] == at_first[-1:]:
+            held = self._load(self._name(now[-1]))
+            if held is not None and held["until"] == FREE:
+                return
+            if held is not None and self._is_dead(held):
+                # Its holder may wake up and renew it, unless a higher one stands.
+                self.acquire()
+                self.release()
+                return
             time.sleep(WAIT_SECONDS)
+            now = self._generations()
 
     def release(self) -> None:
         """Give the lock back, unless somebody else has it."""
@@ -110,8 +140,11 @@ class Lease:
 
     def _try(self) -> bool:
         generations = self._generations()
-        if not self._is_free(generations):
-            return False
+        if generations:
+            held = self._load(self._name(generations[-1]))
+            # Gone since it was listed: a higher one stands.
+            if held is None or not self._is_dead(held):
+                return False
         self._generation = (generations[-1] if generations else 0) + 1
         until = time.time() + self._seconds
         if not self._create(until):
@@ -124,13 +157,6 @@ class Lease:
         for generation in older:
             self._remove(generation)
         return True
-
-    def _is_free(self, generations: list[int]) -> bool:
-        if not generations:
-            return True
-        held = self._load(self._name(generations[-1]))
-        # Gone since it was listed: a higher one stands.
-        return held is not None and self._is_dead(held)
 
     def _keep_renewing(self) -> None:
         while not self._over.wait(self._seconds / 3):
@@ -151,7 +177,9 @@ class Lease:
         self._until = until
 
     def _look(self) -> None:
-        if self._until <= time.time() or self._generations()[-1:] != [self._generation]:
+        # Looked at first: it may take longer than the lease counts.
+        stands = self._generations()[-1:] == [self._generation]
+        if not stands or self._until <= time.time():
             self._until = FREE
             raise LostLeaseError(
                 f"the lock {self._path.rpartition('/')[2]} was lost: it could not be renewed within "

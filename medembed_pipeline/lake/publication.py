@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medembed_pipeline.errors import MedembedError
-from medembed_pipeline.lake.lease import Lease, LostLeaseError, create
+from medembed_pipeline.lake.lease import Lease, LostLeaseError, create, put
 
 if TYPE_CHECKING:
     import fsspec
@@ -78,12 +78,18 @@ class PublicationOrder:
             # Who comes into the lock from now on sees the number; who is inside may not have seen it.
             self._lease(name).wait()
 
-    def is_outdated(self, name: str, number: int) -> bool:
-        """Whether newer work than `number` has published `name`. Ask while holding the lock."""
-        return bool(self._read(name)[0]["published"] > number)
+    def check_turn(self, name: str, number: int) -> None:
+        """Make sure that no newer work than `number` has published `name`. Ask while holding the lock.
+
+        Raises
+        ------
+        OutdatedWorkError
+            it has.
+        """
+        _check_turn(name, number, self._read(name)[0])
 
     def record(self, name: str, number: int, *, placed: bool, kept: Sequence[str] | None = None) -> None:
-        """Note that work `number` publishes `name`. Call while holding the lock.
+        """Note that work `number` (0: of no order) publishes `name`. Call while holding the lock.
 
         Call it before the result is put in place, and again, with `placed`, afterwards: a process
         killed in between blocks older work, never newer, and nothing counts as missing that never was there.
@@ -91,6 +97,8 @@ class PublicationOrder:
         """
         while True:
             numbers, seen = self._read(name)
+            if not placed:
+                _check_turn(name, number, numbers)
             wanted = {
                 **numbers,
                 "published": max(number, numbers["published"]),
@@ -104,10 +112,8 @@ class PublicationOrder:
                 self._write(name, wanted, seen)
                 return
             except WrittenMeanwhileError:
-                # Work begins without the lock; whoever publishes has it.
-                now = self._read(name)[0]
-                if {**now, "begun": 0} != {**numbers, "begun": 0}:
-                    raise
+                # By work that began or confirmed, which needs no lock for that; ours was just looked at.
+                continue
 
     def kept(self, name: str) -> list[str]:
         """The earlier versions whose content is kept, the newest first."""
@@ -202,6 +208,14 @@ class PublicationOrder:
         beside.replace(path)
 
 
+def _check_turn(name: str, number: int, numbers: dict[str, Any]) -> None:
+    if number and numbers["published"] > number:
+        raise OutdatedWorkError(
+            f"{name}: a run that began later has published its result; this older one is dropped. "
+            "Nothing needs to be done."
+        )
+
+
 def read_json(filesystem: fsspec.AbstractFileSystem, path: str) -> tuple[Any | None, str | None]:
     """A small JSON file, None where there is none; and what to hand to `write_if_unchanged`."""
     filesystem.invalidate_cache(path)
@@ -239,7 +253,7 @@ def write_if_unchanged(
         if seen is None:
             create(filesystem, path, content)
         else:
-            filesystem.pipe_file(path, content, **({"IfMatch": seen} if seen else {}))
+            put(filesystem, path, content, **({"IfMatch": seen} if seen else {}))
     except OSError:
         filesystem.invalidate_cache(path)
         if seen == "" or not filesystem.exists(path) or str(filesystem.info(path).get("ETag", "")) == seen:
@@ -247,8 +261,8 @@ def write_if_unchanged(
         # What is there may be of this very request, when its answer was lost and it was sent again.
         if filesystem.cat_file(path) != content:
             raise WrittenMeanwhileError(
-                f"{path} was written by other work meanwhile: the lock was lost, because the store did not answer "
-                "or this machine was asleep. Nothing more is published here; run it again."
+                f"{path} was written by other work meanwhile. If this ends a run, its lock was lost, because the store "
+                "did not answer or this machine was asleep. Nothing more is published here; run it again."
             ) from None
 
 

@@ -242,6 +242,51 @@ def test_numbers_that_cannot_be_written_are_an_error_and_not_waited_for(
         shared.begin("x")
 
 
+def test_a_store_that_cannot_tell_who_came_first_is_asked_again(
+    s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = order(f"{s3_bucket}/{uuid.uuid4().hex}")
+    put = shared._filesystem.pipe_file
+    refused: list[str] = []
+
+    def conflicting(path: str, value: bytes, **more: Any) -> None:
+        if len(refused) % 3 < 2:
+            refused.append(path)
+            raise OSError(
+                "An error occurred (ConditionalRequestConflict) when calling the PutObject operation"
+            )
+        refused.append("")
+        put(path, value, **more)
+
+    monkeypatch.setattr(shared._filesystem, "pipe_file", conflicting)
+    assert [shared.begin("x"), shared.begin("x")] == [1, 2] and len(refused) == 6
+
+
+def test_who_looks_at_its_lease_until_it_has_run_out_has_lost_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "LEASE_SECONDS", 1.0)
+    lake = Lake(url)
+    find = lake.filesystem.find
+
+    def hangs(*arguments: Any, **more: Any) -> Any:
+        time.sleep(1.2)
+        return find(*arguments, **more)
+
+    with pytest.raises(LostLeaseError), lake.lock("notes"):
+        monkeypatch.setattr(lake.filesystem, "find", hangs)
+        lake.write_json({}, "released.json")
+    assert lake.read_json("released.json") is None
+
+
+def test_who_confirms_takes_the_lock_from_the_dead(url: str) -> None:
+    lake = Lake(url)
+    lake.begin_work("x")
+    leave_lease(url, time.time() - 1, name="x.lock/4")
+    lake.confirm("x")
+    assert list(leases(url)) == ["5"]
+
+
 def test_what_is_confirmed_is_not_replaced_by_who_was_inside_before(url: str) -> None:
     older, newer = Lake(url), Lake(url)
     for lake in (older, newer):
