@@ -53,12 +53,12 @@ lint: .venv/installed-test ## format and lint
 types: .venv/installed-test ## types
 	$(BIN)/mypy
 
-# A process more than there are cores, with a thread each: now and then one waits, for a server, a lease or what was killed.
-# Hundreds of processes are started, which would each compile the package anew where bytecode is not written.
-TESTERS := $(shell expr $$(nproc 2>/dev/null || echo 1) + 1)
+# Two processes with a thread each: with more threads than cores they wait for one another, and three processes on two
+# cores took no less time. Hundreds of processes are started, which would each compile the package anew where bytecode
+# is not written.
 .PHONY: tests
 tests: .venv/installed-test ## tests alone
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
 format: .venv/installed-test ## format the code and mend what the linter can

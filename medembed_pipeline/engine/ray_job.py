@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
     from medembed_pipeline.lake.lake import Lake
     from medembed_pipeline.settings import Settings
+
+
+NO_AGENT = "No available agent"
+AGENT_SECONDS = 120.0
+"""For so long a cluster that has just begun is asked again: its dashboard answers before a machine takes jobs, and Ray
+itself waits ten seconds."""
 
 
 class RayJobNeededError(EngineError):
@@ -82,40 +89,50 @@ def submit(context: dg.AssetExecutionContext, settings: Settings, lake: Lake) ->
 
     name = context.asset_key.path[-1]
     address = settings.engine.address
-    try:
-        client = PipesRayJobClient(address=address, poll_interval=0.5)
-        _ = client.client
-    except Exception as error:
-        raise EngineError(
-            f"[engine] address = {address!r}: no Ray takes jobs there ({type(error).__name__}). It is the address of "
-            "the dashboard of a cluster (ray start --head), http://HEAD:8265; where the cluster authenticates, "
-            "RAY_AUTH_TOKEN holds its token."
-        ) from None
-    job = f"{name}-{uuid.uuid4().hex[:10]}"
-    try:
-        client.run(
-            context=context,
-            submit_job_params={
-                "submission_id": job,
-                "entrypoint": "python -m medembed_pipeline.engine.in_ray_job",
-                "runtime_env": {"env_vars": {"MEDEMBED_DATA_LAKE": lake.root if lake.is_local else lake.url}},
-            },
-            extras={
-                "asset": name,
-                "settings": render_settings_file(_in_the_cluster(settings)),
-                "config": _own_config(context, name),
-            },
-        )
-    except RuntimeError:
-        # Its message quotes the end of the job's log, whatever that is.
+    deadline = time.monotonic() + AGENT_SECONDS
+    while True:
         try:
-            said = errors_in_log(client.client.get_job_logs(job))
-        except Exception:
-            said = []  # it was never submitted, or nobody answers any more
-        raise EngineError(
-            f"{name}: the Ray job {job} failed: {' '.join(said) or 'it did not come to say why.'} Its log is on "
-            f"{address}. What is done is kept: run again."
-        ) from None
+            client = PipesRayJobClient(address=address, poll_interval=0.5)
+            _ = client.client
+        except Exception as error:
+            raise EngineError(
+                f"[engine] address = {address!r}: no Ray takes jobs there ({type(error).__name__}). It is the address "
+                "of the dashboard of a cluster (ray start --head), http://HEAD:8265; where the cluster authenticates, "
+                "RAY_AUTH_TOKEN holds its token."
+            ) from None
+        job = f"{name}-{uuid.uuid4().hex[:10]}"
+        try:
+            client.run(
+                context=context,
+                submit_job_params={
+                    "submission_id": job,
+                    "entrypoint": "python -m medembed_pipeline.engine.in_ray_job",
+                    "runtime_env": {
+                        "env_vars": {"MEDEMBED_DATA_LAKE": lake.root if lake.is_local else lake.url}
+                    },
+                },
+                extras={
+                    "asset": name,
+                    "settings": render_settings_file(_in_the_cluster(settings)),
+                    "config": _own_config(context, name),
+                },
+            )
+            return
+        except RuntimeError as error:
+            if NO_AGENT in str(error) and time.monotonic() < deadline:
+                context.log.info(
+                    f"{name}: the cluster at {address} does not take jobs yet; it is asked again"
+                )
+                continue
+            # The error quotes the end of the job's log, whatever that is.
+            try:
+                said = errors_in_log(client.client.get_job_logs(job))
+            except Exception:
+                said = []  # it was never submitted, or nobody answers any more
+            raise EngineError(
+                f"{name}: the Ray job {job} failed: {' '.join(said) or 'it did not come to say why.'} Its log is on "
+                f"{address}. What is done is kept: run again."
+            ) from None
 
 
 def errors_in_log(log: str) -> list[str]:

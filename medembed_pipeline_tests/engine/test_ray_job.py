@@ -13,13 +13,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from medembed_pipeline.console import plain_message
+from medembed_pipeline.engine import ray_job
 from medembed_pipeline.engine.ray_job import errors_in_log
+from medembed_pipeline.engine.work import EngineError
 from medembed_pipeline.lake.lake import Lake
+from medembed_pipeline.settings import load_settings
 from medembed_pipeline_tests.graph.forking import ROOT
 from medembed_pipeline_tests.graph.project import PCA_ALONE, Project, materializing
 
@@ -107,6 +112,42 @@ def test_what_a_job_said_of_errors_is_found_in_its_log() -> None:
         '{"half a line'
     )
     assert errors_in_log(log) == ["this cluster is too small"]
+
+
+@pytest.mark.parametrize("how", ["soon", "never", "broken"])
+def test_a_cluster_that_has_just_begun_is_asked_again(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Client:
+        def __init__(self, **_: Any) -> None:
+            self.client = self
+
+        def run(self, *, submit_job_params: dict[str, Any], **_: Any) -> None:
+            asked.append(submit_job_params["submission_id"])
+            if how == "broken":
+                raise RuntimeError("Request failed with status code 500: something else")
+            if how == "never" or len(asked) < 3:
+                raise RuntimeError("Request failed with status code 500: No available agent to submit job.")
+
+        def get_job_logs(self, job: str) -> str:
+            raise RuntimeError(f"Job {job} does not exist")
+
+    monkeypatch.setattr("dagster_ray.PipesRayJobClient", Client)
+    monkeypatch.setattr(ray_job, "AGENT_SECONDS", 0.2 if how == "never" else 60.0)
+    context: Any = SimpleNamespace(
+        asset_key=dg.AssetKey("x"),
+        run=SimpleNamespace(run_config={}),
+        log=SimpleNamespace(info=lambda _: time.sleep(0.1)),
+    )
+    if how == "soon":
+        ray_job.submit(context, load_settings(), Lake(str(tmp_path)))
+        assert len(set(asked)) == 3
+        return
+    with pytest.raises(EngineError, match="did not come to say why"):
+        ray_job.submit(context, load_settings(), Lake(str(tmp_path)))
+    assert (len(asked) == 1) == (how == "broken")
 
 
 def test_a_step_is_a_job_that_makes_the_same_table_and_whose_errors_arrive(
