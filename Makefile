@@ -66,7 +66,7 @@ format: .venv/installed-test ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: live
-live: .venv/installed-test ## automation against a running daemon, driven through GraphQL (fifteen minutes)
+live: .venv/installed-test ## automation against a running daemon, a step as a Ray job, kills (twenty minutes)
 	$(BIN)/python -m pytest -m live
 
 .PHONY: simulations

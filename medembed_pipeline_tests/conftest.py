@@ -9,13 +9,11 @@ import pytest
 from medembed_pipeline_tests.graph.project import Project
 
 LONG = (
-    "test_faults.py",
     "test_what_runs.py",
     "test_conditions.py",
     "test_object_store.py",
     "test_browser.py",
     "test_ray.py",
-    "test_ray_job.py",
 )
 """Files that take longest: they begin, so that no worker is left alone with one at the end."""
 

@@ -150,6 +150,7 @@ def test_a_cluster_that_has_just_begun_is_asked_again(
     assert (len(asked) == 1) == (how == "broken")
 
 
+@pytest.mark.live
 def test_a_step_is_a_job_that_makes_the_same_table_and_whose_errors_arrive(
     dashboard: str, tmp_path: Path, small_model: Path
 ) -> None:

@@ -4,9 +4,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from medembed_pipeline_tests.graph.forking import ROOT
 
 
+@pytest.mark.live
 def test_what_is_killed_is_made_good_by_the_next_run() -> None:
     # A table, two folders behind a pointer, and the page: each is published in its own way.
     steps = ["cleaned_notes", "finetuned_checkpoint", "specialty_classifier", "report"]
