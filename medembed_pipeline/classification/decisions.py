@@ -18,7 +18,7 @@ def fit_thresholds(probabilities: FloatArray) -> FloatArray:
     are worse on other notes unless the probabilities are far from right: see docs/classification.md.
 
     Reference: Z. C. Lipton, C. Elkan, B. Naryanaswamy, "Optimal thresholding of classifiers to maximize F1 measure",
-    ECML PKDD 2014, theorem 1.
+    ECML PKDD 2014.
 
     Parameters
     ----------

@@ -168,7 +168,7 @@ class PublicationOrder:
     def _change(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
         """Change the numbers, whoever else changes them at the same time; returns what was written.
 
-        Without the lock where the store writes on a condition: an eighth of the requests.
+        Without the lock where the store writes on a condition, which takes fewer requests.
         """
         while not self._is_local:
             numbers, seen = self._read(name)
