@@ -52,6 +52,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
   return kind.startsWith('webgl') ? null : given.call(this, kind, ...rest);
 };
 """
+STORE = "medembedPage.app.store"
 VIEWER = "medembedPage.app.mapview.viewer"
 ALONE = f"""() => {{
   const viewer = {VIEWER};
@@ -110,8 +111,15 @@ class Opened:
 
     @property
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask("medembedPage.app.store.state")
+        found: dict[str, Any] = self.ask(f"{STORE}.state")
         return found
+
+    @property
+    def address(self) -> str:
+        """The part behind `#`, once the page has written its state there (it waits for a pause)."""
+        self.wait(f"'#' + medembedPage.state.written({STORE}.base, {STORE}.state) === (location.hash || '#')")
+        written: str = self.ask("location.hash")
+        return written
 
     def wait(self, script: str) -> None:
         """Until it holds; by asking again and again, for the page's policy forbids playwright's own way."""

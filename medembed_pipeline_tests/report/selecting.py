@@ -20,7 +20,7 @@ LASSO: Corners = [(0.3, 0.25), (0.55, 0.2), (0.7, 0.5), (0.5, 0.45), (0.45, 0.75
 
 def selected(one: Opened) -> list[int]:
     """The notes that are selected, once the page has worked out which."""
-    one.page.wait_for_timeout(50)
+    one.wait(f"{VIEW}.root.ariaBusy !== 'true'")
     found: list[int] = one.ask(f"[...{VIEW}.notes].sort((left, right) => left - right)")
     return found
 

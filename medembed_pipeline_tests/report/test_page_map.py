@@ -173,15 +173,13 @@ def test_the_address_brings_the_same_view_back(
     for key in ("ArrowLeft", "ArrowUp", "+", "Shift+ArrowLeft"):
         one.page.keyboard.press(key)
     one.ask("medembedPage.app.open(33)")
-    # One listener's address after another's: until it is written.
-    one.wait("/view=/.test(location.hash) && /note=/.test(location.hash) && /t=0.93/.test(location.hash)")
-    address = one.ask("location.hash")
+    address = one.address
     look = f"""(() => {{
       const viewer = {VIEWER};
       const {{looks, colours, mix, selected, arrows}} = viewer;
       return [[...viewer.scene().matrix], [...looks], [...colours], mix, selected, arrows];
     }})()"""
-    for name in ("map=joint_pca-3", "colour=turned", "lit=won", "arrows=1", "find="):
+    for name in ("map=joint_pca-3", "colour=turned", "lit=won", "arrows=1", "find=", "view=", "note=", "t=0.93"):
         assert name in address
     other = opened(page_path, address)
     other.wait("/found/.test(document.querySelector('.found').textContent)")

@@ -105,17 +105,13 @@ def test_the_address_opens_the_same_selection(opened: Opener, page_path: Path) -
     one.wait(f"{VIEWER}.found?.size > 0")
     one.page.click('.select-bar button:text-is("adds")')
     one.page.click('.select-bar button:has-text(" lit")')
-    one.page.wait_for_timeout(200)
+    selected(one)
     one.ask(f"{VIEW}.toggle({VIEW}.notes.has(7) ? 8 : 7)")
     found = selected(one)
     assert one.state["select"].count(" ") == 4 and found
-    one.wait("/select=/.test(location.hash)")
-    one.page.wait_for_timeout(200)
-    address = one.ask("location.hash")
-    assert len(address) < 600
+    address = one.address
+    assert "select=" in address and len(address) < 600
     other = opened(page_path, address)
-    other.wait(f"{VIEW}.notes.size > 0")
-    other.page.wait_for_timeout(200)
     assert selected(other) == found and other.state == one.state
     assert other.is_clean()
 

@@ -35,9 +35,7 @@ def test_notes_are_coloured_and_filtered_by_any_slice(
     one.page.select_option("#only", "age=18-39")
     both = sorted(set(of(shown_payload, "site", "South")) & set(of(shown_payload, "age", "18-39")))
     assert one.ask(LIT) == both and one.is_clean()
-    one.page.wait_for_timeout(200)
-    address = one.ask("location.hash")
-    again = opened(page_path, address)
+    again = opened(page_path, one.address)
     assert again.ask(LIT) == both and again.page.input_value("#only") == "age=18-39"
     again.page.select_option("#only", "age=")
     again.page.click('.legend [data-entry="South"]')

@@ -113,12 +113,14 @@
     /** Take over the selection of the state. */
     async read(text) {
       const turn = (this.turn += 1);
+      this.root.ariaBusy = "true";
       if (text.includes("find.")) this.status.textContent = "Selecting …";
       const found = await members(this.report, text, () => turn !== this.turn);
       if (!found || turn !== this.turn) return;
       this.notes = found.notes;
       this.mapview.showSelection(text ? found.notes : null);
       this.draw(text, found.unknown);
+      this.root.ariaBusy = "false";
     }
 
     /** What the filters leave can be selected; how much it is stands on the button. */
