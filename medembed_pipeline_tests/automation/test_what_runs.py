@@ -85,6 +85,7 @@ def test_new_notes_are_embedded_with_the_current_checkpoint_and_leave_every_tabl
         assert set(pd.read_parquet(lake / f"{table}.parquet")["note_id"]) == notes, table
 
 
+@pytest.mark.live
 def test_many_new_notes_train_once(project: Project) -> None:
     land(project, "many", 40)
     made = ticks(project, landing=True)["made"]

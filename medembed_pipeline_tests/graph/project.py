@@ -24,6 +24,12 @@ WHOLE = """
 clinical_codes = 100
 [images]
 drawn_patients = 30
+[triage]
+tries = 2
+folds = 2
+[image_text]
+steps = 20
+deals = 20
 """
 """All tasks, and pictures."""
 
@@ -32,6 +38,12 @@ SHORT = """
 families = ["passages", "everyday_language"]
 [images]
 drawn_patients = 30
+[triage]
+tries = 2
+folds = 2
+[image_text]
+steps = 20
+deals = 20
 """
 """Without the clinical terms: each process that asks them reads the whole classification."""
 

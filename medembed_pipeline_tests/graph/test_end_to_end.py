@@ -179,7 +179,7 @@ def test_every_map_is_made_and_pictures_are_in_the_metadata_and_small(
 ) -> None:
     mapped = finished_project.copy(tmp_path / "project")
     mapped.configure(more="")
-    done = mapped.medembed("run")
+    done = mapped.command("run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(read(mapped, "projections")["method"]) == {"umap", "tsne", "pca"}
     wanted = {

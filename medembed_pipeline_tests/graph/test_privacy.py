@@ -64,6 +64,7 @@ def test_no_text_after_a_failed_run(small_model: Path, tmp_path: Path) -> None:
     assert not any(passage in done.stdout + done.stderr for passage in passages(texts))
 
 
+@pytest.mark.live
 @pytest.mark.skipif(not REAL_NOTES.exists(), reason="../shared/data/mtsamples.csv is not here")
 def test_no_real_note_in_the_history_after_a_full_run(small_model: Path, tmp_path: Path) -> None:
     project = Project(tmp_path, small_model, parts=NOTES_ALONE)

@@ -9,8 +9,12 @@ from typing import Any
 
 
 def stub_pictures() -> None:
-    """Let every picture be a few bytes, each time others: drawing takes most of the time of a small run."""
+    """Let every picture be a few bytes, each time others, and the page be without what draws its figures.
+
+    Both take most of the time of a small run.
+    """
     import medembed_pipeline.pictures as pictures
+    from medembed_pipeline.pictures import drawing
     from medembed_pipeline.pictures.figure import Picture
 
     def picture(*_: Any, **__: Any) -> Picture:
@@ -20,6 +24,7 @@ def stub_pictures() -> None:
         module = importlib.import_module(f"{pictures.__name__}.{found.name}")
         for name in [name for name in vars(module) if name.endswith("_picture") or name == "rendered"]:
             setattr(module, name, picture)
+    drawing.page_library = lambda: ""
 
 
 if __name__ == "__main__":

@@ -201,8 +201,8 @@ def test_the_theme_can_be_chosen_and_motion_can_be_spared(opened: Opener, page_p
     assert one.state["t"] == 1
 
 
-def test_it_works_by_keyboard_alone(opened: Opener, page_path: Path, shown_payload: dict[str, Any]) -> None:
-    one = opened(page_path, "#map=umap-3")
+def test_it_works_by_keyboard_alone(opened: Opener, map_path: Path, shown_payload: dict[str, Any]) -> None:
+    one = opened(map_path, "#map=umap-3")
     names = []
     for _ in range(60):
         one.page.keyboard.press("Tab")

@@ -44,6 +44,18 @@ ALONE = f"""() => {{
 """A case that no other lies near to, and where it is in the window."""
 
 
+@pytest.fixture(scope="module")
+def cases_path(
+    tmp_path_factory: pytest.TempPathFactory, shown_payload: dict[str, Any], shown_texts: list[str]
+) -> Path:
+    """A page of notes and cases, without the sections that other tests look at."""
+    payload = synthetic_payload(NOTES, SPECIALTIES, tables=False)
+    payload |= {name: shown_payload[name] for name in ("cases", "pictures", "facts")}
+    file = tmp_path_factory.mktemp("page") / "cases.html"
+    file.write_bytes(render_page(payload, shown_texts))
+    return file
+
+
 def answers(arm: str) -> dict[str, dict[str, Any]]:
     """Rows of an arm by case."""
     return {row["case_id"]: row for row in answer_rows() if row["arm"] == arm}
@@ -60,8 +72,8 @@ def table_of(one: Opened, label: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("script", ["", WITHOUT_WEBGL])
-def test_a_click_on_the_map_opens_the_very_case(opened: Opener, page_path: Path, script: str) -> None:
-    one = opened(page_path, "#at=cases", script=script)
+def test_a_click_on_the_map_opens_the_very_case(opened: Opener, cases_path: Path, script: str) -> None:
+    one = opened(cases_path, "#at=cases", script=script)
     assert one.ask(f"{VIEWER}.painter.kind") == ("canvas" if script else "webgl2")
     one.page.query_selector("#cases .stage").scroll_into_view_if_needed()
     spot = one.ask(ALONE)
@@ -84,10 +96,10 @@ def test_a_click_on_the_map_opens_the_very_case(opened: Opener, page_path: Path,
 
 
 def test_the_opened_case_shows_what_every_arm_says_and_what_note_and_picture_add(
-    opened: Opener, page_path: Path
+    opened: Opener, cases_path: Path
 ) -> None:
     place = 7
-    one = opened(page_path, f"#case={case_id(place)}")
+    one = opened(cases_path, f"#case={case_id(place)}")
     rows = [row for row in answer_rows() if row["case_id"] == case_id(place)]
     found = table_of(one, "What each arm says of this case")
     assert len(found) == len(rows) == 7
@@ -118,9 +130,9 @@ def test_the_opened_case_shows_what_every_arm_says_and_what_note_and_picture_add
 
 
 def test_a_part_that_is_missing_is_named_and_arms_that_need_it_are_not_there(
-    opened: Opener, page_path: Path
+    opened: Opener, cases_path: Path
 ) -> None:
-    one = opened(page_path, f"#case={case_id(1)}")
+    one = opened(cases_path, f"#case={case_id(1)}")
     assert [cells[0] for cells in table_of(one, "What each arm says of this case")] == ["Picture", "Metadata"]
     said = one.page.inner_text("#case")
     assert "This case has no note." in said and "No fusion sees this case: it has no note." in said
@@ -139,8 +151,8 @@ def test_a_part_that_is_missing_is_named_and_arms_that_need_it_are_not_there(
     assert one.is_clean()
 
 
-def test_it_works_by_keyboard_the_surest_mistakes_first(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#case_arm=picture")
+def test_it_works_by_keyboard_the_surest_mistakes_first(opened: Opener, cases_path: Path) -> None:
+    one = opened(cases_path, "#case_arm=picture")
     held = {case: row for case, row in answers("picture").items() if row["split"] == "test"}
     wrong = [case for case, row in held.items() if row["predicted"] != row["level"]]
     surest = sorted(wrong, key=lambda case: -max(held[case]["probabilities"]))
@@ -184,9 +196,9 @@ def counts_of_legend(one: Opened) -> dict[str, str]:
 
 
 def test_colours_count_what_the_arm_says_and_held_out_cases_are_marked(
-    opened: Opener, page_path: Path
+    opened: Opener, cases_path: Path
 ) -> None:
-    one = opened(page_path, "#case_arm=note&case_colour=outcome")
+    one = opened(cases_path, "#case_arm=note&case_colour=outcome")
     rows = list(answers("note").values())
     place = {level: at for at, level in enumerate(LEVELS)}
     expected = {}
@@ -229,9 +241,9 @@ def test_colours_count_what_the_arm_says_and_held_out_cases_are_marked(
 
 
 def test_the_address_brings_the_map_and_the_case_back_and_a_note_takes_its_place(
-    opened: Opener, page_path: Path
+    opened: Opener, cases_path: Path
 ) -> None:
-    one = opened(page_path, f"#case_arm=late_fusion&case_colour=split&case={case_id(9)}")
+    one = opened(cases_path, f"#case_arm=late_fusion&case_colour=split&case={case_id(9)}")
     assert (
         one.page.input_value("#case-arm") == "late_fusion" and one.page.input_value("#case-colour") == "split"
     )
@@ -242,15 +254,15 @@ def test_the_address_brings_the_map_and_the_case_back_and_a_note_takes_its_place
     one.page.go_back()
     one.wait(f"medembedPage.app.store.state.case === '{case_id(9)}'")
     assert one.page.query_selector("#note").is_hidden() and not one.page.query_selector("#case").is_hidden()
-    other = opened(page_path, "#case_arm=nobody&case_colour=nothing")
+    other = opened(cases_path, "#case_arm=nobody&case_colour=nothing")
     assert (
         other.page.input_value("#case-arm") == "gated" and other.page.input_value("#case-colour") == "level"
     )
     assert one.is_clean() and other.is_clean()
 
 
-def test_a_hostile_case_shows_literally_and_does_nothing(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, f"#case={case_id(0)}&case_colour=source")
+def test_a_hostile_case_shows_literally_and_does_nothing(opened: Opener, cases_path: Path) -> None:
+    one = opened(cases_path, f"#case={case_id(0)}&case_colour=source")
     assert one.ask("document.querySelector('#case .text').textContent") == HOSTILE
     assert one.ask("document.querySelectorAll('#case img').length") == 1
     assert one.page.query_selector("#case script, #case b, #cases img, #cases script, #cases b") is None
@@ -258,13 +270,13 @@ def test_a_hostile_case_shows_literally_and_does_nothing(opened: Opener, page_pa
         "[...document.querySelectorAll('#case dd')].some((one) => one.textContent.includes('<script>'))"
     )
     assert one.ask("window.hacked") is None
-    assert one.is_clean() and [url.partition("#")[0] for url in one.requests] == [page_path.as_uri()]
+    assert one.is_clean() and [url.partition("#")[0] for url in one.requests] == [cases_path.as_uri()]
 
 
 def test_without_text_there_is_neither_note_nor_picture_and_without_cases_no_section(
     opened: Opener, tmp_path: Path
 ) -> None:
-    bare = synthetic_payload(NOTES, SPECIALTIES)
+    bare = synthetic_payload(NOTES, SPECIALTIES, tables=False)
     bare["cases"], bare["pictures"] = synthetic_cases("none"), {}
     file = tmp_path / "none.html"
     file.write_bytes(render_page(bare, None))
@@ -285,10 +297,10 @@ def test_without_text_there_is_neither_note_nor_picture_and_without_cases_no_sec
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_opened_case_does_not_run_over_the_edge_of_a_phone(
-    opened: Opener, page_path: Path, scheme: str
+    opened: Opener, cases_path: Path, scheme: str
 ) -> None:
     options: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_scheme": scheme}
-    one = opened(page_path, f"#at=cases&case={case_id(5)}", **options)
+    one = opened(cases_path, f"#at=cases&case={case_id(5)}", **options)
     wide = """[...document.querySelectorAll('#case, #case *, #cases, #cases *')].filter((one) => {
       const box = one.getBoundingClientRect();
       return box.width && box.right > 361 && !one.closest('.scroll, .unseen');

@@ -64,9 +64,9 @@ def from_sides(corners: npt.ArrayLike, places: npt.ArrayLike) -> npt.NDArray[np.
     ],
 )
 def test_a_lasso_selects_the_notes_inside_it_and_no_other(
-    opened: Opener, page_path: Path, address: str, script: str
+    opened: Opener, map_path: Path, address: str, script: str
 ) -> None:
-    one = opened(page_path, address, script=script)
+    one = opened(map_path, address, script=script)
     one.page.click('.select-bar button:text-is("lasso")')
     corners = draw(one, LASSO)
     places = np.array(one.ask(PLACES))
@@ -85,9 +85,9 @@ def test_a_lasso_selects_the_notes_inside_it_and_no_other(
 
 
 def test_the_notes_are_exactly_those_of_the_polygon_in_the_address(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path, "#map=umap-2&t=0.4&view=0.6,0.35,3,0.5,0.1")
+    one = opened(map_path, "#map=umap-2&t=0.4&view=0.6,0.35,3,0.5,0.1")
     one.page.keyboard.down("Shift")
     drawn = draw(one, LASSO)
     one.page.keyboard.up("Shift")
@@ -112,8 +112,8 @@ def test_the_notes_are_exactly_those_of_the_polygon_in_the_address(
         assert np.linalg.norm(pixels - corner, axis=1).min() < 1.5
 
 
-def test_a_line_that_crosses_itself_selects_all_that_it_winds_around(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#map=umap-2")
+def test_a_line_that_crosses_itself_selects_all_that_it_winds_around(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, "#map=umap-2")
     one.page.click('.select-bar button:text-is("lasso")')
     twice: Corners = [(0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.7), (0.3, 0.31), (0.6, 0.31), (0.6, 0.6)]
     corners = draw(one, twice)
@@ -123,8 +123,8 @@ def test_a_line_that_crosses_itself_selects_all_that_it_winds_around(opened: Ope
     assert set(selected(one)) ^ inside <= unsure and len(inside) > 10
 
 
-def test_a_box_adds_and_takes_away(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#map=umap-2")
+def test_a_box_adds_and_takes_away(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, "#map=umap-2")
     places = np.array(one.ask(PLACES))
     one.page.click('.select-bar button:text-is("box")')
 
@@ -156,9 +156,9 @@ def test_a_box_adds_and_takes_away(opened: Opener, page_path: Path) -> None:
 
 
 def test_a_drag_that_is_failed_attempt_selects_nothing_and_a_click_still_opens(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path, "#map=umap-2")
+    one = opened(map_path, "#map=umap-2")
     one.page.click('.select-bar button:text-is("lasso")')
     one.page.locator("#map .stage").scroll_into_view_if_needed()
     left, top, width, height = one.ask(FREE)

@@ -25,9 +25,9 @@ pytestmark = needs_chromium
 
 
 def test_the_slider_moves_the_notes_that_moved_and_no_other(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path, "#map=joint_pca-2")
+    one = opened(map_path, "#map=joint_pca-2")
     places = f"Array.from({{length: {NOTES}}}, (_, at) => {{ const p = {VIEWER}.placeOf(at); return [p.x, p.y]; }})"
     after, pixels_after = np.array(one.ask(places)), one.ask(PIXELS)
     one.page.focus("#mix")
@@ -49,8 +49,8 @@ def test_the_slider_moves_the_notes_that_moved_and_no_other(
     assert one.ask(PIXELS) == pixels_after
 
 
-def test_without_webgl_the_map_is_a_picture_that_still_moves(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#map=umap-2", script=WITHOUT_WEBGL)
+def test_without_webgl_the_map_is_a_picture_that_still_moves(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, "#map=umap-2", script=WITHOUT_WEBGL)
     assert one.ask(f"{VIEWER}.painter.kind") == "canvas"
     assert "no WebGL2" in one.page.inner_text("#map .hint")
     after = one.ask(PIXELS)
@@ -67,9 +67,9 @@ def test_without_webgl_the_map_is_a_picture_that_still_moves(opened: Opener, pag
 
 
 def test_a_legend_entry_shows_alone_the_notes_that_have_it(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path)
+    one = opened(map_path)
     name = shown_payload["specialty_names"][2]
     one.page.click(f'.entry[data-entry="{name}"]')
     lit = f"Array.from({{length: {NOTES}}}, (_, at) => at).filter((at) => {VIEWER}.isLit(at))"
@@ -80,8 +80,8 @@ def test_a_legend_entry_shows_alone_the_notes_that_have_it(
     assert len(one.ask(lit)) == NOTES
 
 
-def test_colours_tell_the_truth(opened: Opener, page_path: Path, shown_payload: dict[str, Any]) -> None:
-    one = opened(page_path, "#colour=outcome&t=0")
+def test_colours_tell_the_truth(opened: Opener, map_path: Path, shown_payload: dict[str, Any]) -> None:
+    one = opened(map_path, "#colour=outcome&t=0")
     sets = shown_payload["notes"]["specialties"]
     entries = f"(() => {{ const v = {VIEWER}; return [...v.entryOf].map((place) => v.scheme.entries[place].key); }})()"
     for t, model in (("0", "baseline"), ("1", "tuned"), ("0.2", "baseline"), ("0.9", "tuned")):
@@ -102,8 +102,8 @@ def test_colours_tell_the_truth(opened: Opener, page_path: Path, shown_payload: 
     assert one.ask(entries) == [names[place] for place in shown_payload["notes"]["split"]]
 
 
-def test_the_first_looks_are_those_of_the_pictures(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, color_scheme="light")
+def test_the_first_looks_are_those_of_the_pictures(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, color_scheme="light")
     looks = one.ask(
         "medembedPage.palette.LOOKS.map((look) => [medembedPage.palette.hex(look.colour), look.shape])"
     )
@@ -114,8 +114,8 @@ def test_the_first_looks_are_those_of_the_pictures(opened: Opener, page_path: Pa
     assert len({tuple(look) for look in looks}) == len(looks) >= 40
 
 
-def test_arrows_are_offered_only_where_motion_means_something(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#map=umap-2&arrows=1")
+def test_arrows_are_offered_only_where_motion_means_something(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, "#map=umap-2&arrows=1")
     assert one.page.is_disabled("#arrows") and not one.ask(f"{VIEWER}.scene().arrows")
     assert "proves nothing" in one.page.inner_text("#map")
     without = one.ask("medembedPage.app.store.set({map: 'aligned_umap-2', arrows: false})") or one.ask(PIXELS)
@@ -137,8 +137,8 @@ SEARCHES: tuple[tuple[str, list[int]], ...] = (
 )
 
 
-def test_search_lights_up_exactly_what_it_finds(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path)
+def test_search_lights_up_exactly_what_it_finds(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path)
     for query, expected in SEARCHES:
         one.page.fill("#find", query)
         one.wait("/found/.test(document.querySelector('.found').textContent)")
@@ -156,9 +156,9 @@ def test_search_lights_up_exactly_what_it_finds(opened: Opener, page_path: Path)
 
 
 def test_the_address_brings_the_same_view_back(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path)
+    one = opened(map_path)
     one.page.select_option("#method", "joint_pca")
     one.page.select_option("#dimensions", "3")
     one.page.select_option("#colour", "turned")
@@ -179,9 +179,18 @@ def test_the_address_brings_the_same_view_back(
       const {{looks, colours, mix, selected, arrows}} = viewer;
       return [[...viewer.scene().matrix], [...looks], [...colours], mix, selected, arrows];
     }})()"""
-    for name in ("map=joint_pca-3", "colour=turned", "lit=won", "arrows=1", "find=", "view=", "note=", "t=0.93"):
+    for name in (
+        "map=joint_pca-3",
+        "colour=turned",
+        "lit=won",
+        "arrows=1",
+        "find=",
+        "view=",
+        "note=",
+        "t=0.93",
+    ):
         assert name in address
-    other = opened(page_path, address)
+    other = opened(map_path, address)
     other.wait("/found/.test(document.querySelector('.found').textContent)")
     assert other.state == one.state
     first, second = one.ask(look), other.ask(look)
@@ -192,14 +201,14 @@ def test_the_address_brings_the_same_view_back(
     assert other.page.get_attribute('.entry[data-entry="won"]', "aria-pressed") == "true"
 
 
-def test_an_address_from_elsewhere_breaks_nothing(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path)
+def test_an_address_from_elsewhere_breaks_nothing(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path)
     for address in (
         "#map=nothing&colour=x&t=7&note=zz&lit=q&view=a,b",
         "#%%%",
         "#view=1,2,1e9,0,0&t=-1&at=nowhere",
     ):
-        one.go(page_path, address)
+        one.go(map_path, address)
         assert one.state["t"] == 1
         one.page.focus(".stage")
         one.page.keyboard.press("0")

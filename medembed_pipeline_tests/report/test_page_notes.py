@@ -16,9 +16,9 @@ pytestmark = needs_chromium
 
 @pytest.mark.parametrize("address", ["#map=umap-2", "#map=aligned_umap-3&view=0.3,0.2,1.5,0.05,0"])
 def test_a_click_opens_the_very_note(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any], shown_texts: list[str], address: str
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any], shown_texts: list[str], address: str
 ) -> None:
-    one = opened(page_path, address)
+    one = opened(map_path, address)
     one.page.query_selector(".stage").scroll_into_view_if_needed()
     spot = one.ask(ALONE)
     at = spot["at"]
@@ -95,10 +95,10 @@ def test_a_scored_note_shows_the_neighbours_of_the_ledger_first(
 
 
 def test_a_note_that_is_placed_untrustworthily_says_so(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
     ids = shown_payload["notes"]["id"]
-    one = opened(page_path, f"#map=tsne-2&note={ids[-1]}")
+    one = opened(map_path, f"#map=tsne-2&note={ids[-1]}")
     assert "untrustworthily" in one.page.inner_text("#note .warning") and "t-SNE" in one.page.inner_text(
         "#note .warning"
     )

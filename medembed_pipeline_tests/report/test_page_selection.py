@@ -12,6 +12,7 @@ from medembed_pipeline.report.page import render_page
 from medembed_pipeline_tests.report.opened_page import (
     NOTES,
     SPECIALTIES,
+    STORE,
     VIEWER,
     Opener,
     decoded,
@@ -34,9 +35,9 @@ pytestmark = needs_chromium
 
 
 def test_legend_slice_and_search_are_selected_as_they_are_lit(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path)
+    one = opened(map_path)
     sets = shown_payload["notes"]["specialties"]
     names = shown_payload["specialty_names"]
     entry = '.entry[data-entry="{}"]'.format
@@ -91,8 +92,8 @@ def test_every_colour_can_be_selected_by(opened: Opener, page_path: Path) -> Non
         one.ask("medembedPage.app.store.set({t: 0, map: 'umap-2'})")
 
 
-def test_the_address_opens_the_same_selection(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#map=aligned_umap-3&colour=slice%3Asite")
+def test_the_address_opens_the_same_selection(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, "#map=aligned_umap-3&colour=slice%3Asite")
     one.page.keyboard.down("Shift")
     draw(one, LASSO)
     one.page.keyboard.up("Shift")
@@ -111,13 +112,13 @@ def test_the_address_opens_the_same_selection(opened: Opener, page_path: Path) -
     assert one.state["select"].count(" ") == 4 and found
     address = one.address
     assert "select=" in address and len(address) < 600
-    other = opened(page_path, address)
+    other = opened(map_path, address)
     assert selected(other) == found and other.state == one.state
     assert other.is_clean()
 
 
-def test_the_address_is_copied_or_shown_to_be_copied(opened: Opener, page_path: Path) -> None:
-    one = opened(page_path, "#select=all")
+def test_the_address_is_copied_or_shown_to_be_copied(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, "#select=all")
     one.ask("void (navigator.clipboard.writeText = async (text) => { window.copied = text; })")
     one.page.click(".selection .address")
     one.wait("window.copied === location.href")
@@ -131,28 +132,31 @@ def test_the_address_is_copied_or_shown_to_be_copied(opened: Opener, page_path: 
     assert one.is_clean()
 
 
-@pytest.mark.parametrize(
-    "select",
-    [
-        "area.nothing.100.0.0.3.1_2_3_4_5_6",
-        "area.umap-2.100.0.0.3.1_2_3",
-        "area",
-        "is.specialty.t.umap-2.nobody",
-        "slice.site%3DNowhere",
-        "near.ffffffffffff.t.all",
-        "notes.zz",
-        "constructor",
-        "find.x.y",
-        "%25%25.*.*-",
-    ],
+UNHEARD = (
+    "area.nothing.100.0.0.3.1_2_3_4_5_6",
+    "area.umap-2.100.0.0.3.1_2_3",
+    "area",
+    "is.specialty.t.umap-2.nobody",
+    "slice.site%3DNowhere",
+    "near.ffffffffffff.t.all",
+    "notes.zz",
+    "constructor",
+    "find.x.y",
+    "%25%25.*.*-",
 )
-def test_a_selection_from_elsewhere_breaks_nothing(opened: Opener, page_path: Path, select: str) -> None:
-    one = opened(page_path, f"#select={select}")
-    assert selected(one) == []
-    assert "not in this report" in one.page.inner_text(".selection")
-    one.page.click('.select-bar button:text-is("Clear")')
-    assert one.state["select"] == "" and one.page.locator(".selection").is_hidden()
-    assert one.is_clean()
+
+
+def test_a_selection_from_elsewhere_breaks_nothing(opened: Opener, map_path: Path) -> None:
+    one = opened(map_path, f"#select={UNHEARD[0]}")
+    for select in UNHEARD:
+        one.ask("(address) => { location.hash = address; }", f"#select={select}")
+        one.wait(f"!document.querySelector('.selection').hidden && {STORE}.state.select !== ''")
+        assert selected(one) == [], select
+        assert "not in this report" in one.page.inner_text(".selection"), select
+        one.page.click('.select-bar button:text-is("Clear")')
+        assert one.state["select"] == "" and one.page.locator(".selection").is_hidden(), select
+        assert one.address == "", select
+        assert one.is_clean(), select
 
 
 def test_a_selection_too_long_for_an_address_says_so_and_is_kept(opened: Opener, tmp_path: Path) -> None:
@@ -262,9 +266,9 @@ def test_nearest_notes_are_found_and_selected(
 
 
 def test_selecting_works_by_keyboard_alone(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path, "#map=umap-2")
+    one = opened(map_path, "#map=umap-2")
     seen = []
     for _ in range(90):
         one.page.keyboard.press("Tab")
@@ -305,10 +309,10 @@ def test_selecting_works_by_keyboard_alone(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_selection_fits_a_phone_and_is_drawn_with_a_finger(
-    opened: Opener, page_path: Path, scheme: str
+    opened: Opener, map_path: Path, scheme: str
 ) -> None:
     one = opened(
-        page_path, "#map=umap-2", viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True
+        map_path, "#map=umap-2", viewport={"width": 360, "height": 740}, color_scheme=scheme, has_touch=True
     )
     one.page.click('.select-bar button:text-is("lasso")')
     draw(one, LASSO)

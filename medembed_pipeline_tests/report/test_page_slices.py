@@ -23,9 +23,9 @@ def of(payload: dict[str, Any], name: str, value: str | None) -> list[int]:
 
 
 def test_notes_are_coloured_and_filtered_by_any_slice(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path)
+    one = opened(map_path)
     one.page.select_option("#colour", "slice:site")
     assert one.page.inner_text(".side h3") == "Site"
     counts = [int(text) for text in one.page.locator("#map .legend .number").all_inner_texts()]
@@ -35,20 +35,20 @@ def test_notes_are_coloured_and_filtered_by_any_slice(
     one.page.select_option("#only", "age=18-39")
     both = sorted(set(of(shown_payload, "site", "South")) & set(of(shown_payload, "age", "18-39")))
     assert one.ask(LIT) == both and one.is_clean()
-    again = opened(page_path, one.address)
+    again = opened(map_path, one.address)
     assert again.ask(LIT) == both and again.page.input_value("#only") == "age=18-39"
     again.page.select_option("#only", "age=")
     again.page.click('.legend [data-entry="South"]')
     assert again.ask(LIT) == of(shown_payload, "age", None)
     again.page.select_option("#only", "")
     assert len(again.ask(LIT)) == NOTES
-    assert len(opened(page_path, "#only=age%3Dunheard").ask(LIT)) == NOTES
+    assert len(opened(map_path, "#only=age%3Dunheard").ask(LIT)) == NOTES
 
 
 def test_a_note_says_its_values_and_is_found_by_them(
-    opened: Opener, page_path: Path, shown_payload: dict[str, Any]
+    opened: Opener, map_path: Path, shown_payload: dict[str, Any]
 ) -> None:
-    one = opened(page_path)
+    one = opened(map_path)
     one.ask("medembedPage.app.open(10)")
     facts = one.page.inner_text("#note .facts")
     assert "Site" in facts and "South" in facts and "Age" in facts

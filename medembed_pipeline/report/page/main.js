@@ -16,6 +16,7 @@
   }
 
   const pause = () => new Promise((resolve) => setTimeout(resolve, 0));
+  const idle = () => new Promise((resolve) => (globalThis.requestIdleCallback ?? setTimeout)(resolve));
 
   class App {
     constructor(report) {
@@ -173,7 +174,10 @@
     document.documentElement.dataset.ready = "true";
     page.readyAt = performance.now();
     // What nobody has come to yet is drawn meanwhile: for print, and for who searches the page.
-    for (const figure of document.querySelectorAll("figure")) await figure.redraw?.();
+    for (const figure of document.querySelectorAll("figure")) {
+      await idle();
+      await figure.redraw?.();
+    }
   }
 
   start().catch((error) => {
