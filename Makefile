@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONNOUSERSITE := 1
+# Modules are compiled when they are first imported, and kept: to compile all that is installed takes longer than the
+# rest of the installation, and most of it is never imported.
+export PYTHONDONTWRITEBYTECODE :=
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 
@@ -12,12 +16,12 @@ help: ## list the targets
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else "Python 3.10 to 3.13 is needed; PYTHON=/path/to/python makes make use another")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(PIP) torch==2.13.0
+	$(PIP) --editable .
 	@touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(PIP) --editable '.[test]'
 	@touch $@
 
 .PHONY: install
@@ -54,11 +58,10 @@ types: .venv/installed-test ## types
 	$(BIN)/mypy
 
 # Two processes with a thread each: with more threads than cores they wait for one another, and three processes on two
-# cores took no less time. Hundreds of processes are started, which would each compile the package anew where bytecode
-# is not written.
+# cores took no less time.
 .PHONY: tests
 tests: .venv/installed-test ## tests alone
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: format
 format: .venv/installed-test ## format the code and mend what the linter can
@@ -91,7 +94,7 @@ incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per as
 
 .PHONY: bench
 bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (three quarters of an hour)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(PIP) --editable '.[bench]'
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
 
 .PHONY: bench-serving
@@ -100,7 +103,7 @@ bench-serving: .venv/installed-test ## the service against its parts and against
 
 .PHONY: fuzz-serving
 fuzz-serving: .venv/installed-test ## 10,000 made-up requests to the service; none may be an error of it (ten minutes)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	$(PIP) --editable '.[fuzz]'
 	$(BIN)/python -m medembed_pipeline_tests.serving.fuzz --cases 10000
 
 .PHONY: demonstration
