@@ -14,7 +14,6 @@ def stub_pictures() -> None:
     Both take most of the time of a small run.
     """
     import medembed_pipeline.pictures as pictures
-    from medembed_pipeline.pictures import drawing
     from medembed_pipeline.pictures.figure import Picture
 
     def picture(*_: Any, **__: Any) -> Picture:
@@ -22,9 +21,11 @@ def stub_pictures() -> None:
 
     for found in pkgutil.iter_modules(pictures.__path__):
         module = importlib.import_module(f"{pictures.__name__}.{found.name}")
-        for name in [name for name in vars(module) if name.endswith("_picture") or name == "rendered"]:
-            setattr(module, name, picture)
-    drawing.page_library = lambda: ""
+        for name in list(vars(module)):
+            if name.endswith("_picture") or name == "rendered":
+                setattr(module, name, picture)
+            elif name == "page_library":
+                setattr(module, name, str)
 
 
 if __name__ == "__main__":
