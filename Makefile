@@ -69,7 +69,7 @@ format: .venv/installed-test ## format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 
 .PHONY: live
-live: .venv/installed-test ## automation against a running daemon, a step as a Ray job, kills (twenty minutes)
+live: .venv/installed-test ## a running daemon, a step as a Ray job, kills, whole graphs in the UI and on S3 (forty minutes)
 	$(BIN)/python -m pytest -m live
 
 .PHONY: simulations
