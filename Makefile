@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONNOUSERSITE := 1
-# Modules are compiled when they are first imported, and kept: to compile all that is installed takes longer than the
-# rest of the installation, and most of it is never imported.
+# Modules are compiled when they are first imported, and kept: most of what is installed never is, and to compile all of
+# it takes a good part of an installation.
 export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
@@ -95,7 +95,7 @@ incremental: .venv/installed-test ## 20,000 notes, then 200 more: seconds per as
 .PHONY: bench
 bench: .venv/installed-test .venv-openvino/installed ## speed against the peers, side by side; writes docs/performance.md (three quarters of an hour)
 	$(PIP) --editable '.[bench]'
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
+	$(BIN)/python -m medembed_pipeline_tests.bench --openvino .venv-openvino/bin/python --write docs/performance.md
 
 .PHONY: bench-serving
 bench-serving: .venv/installed-test ## the service against its parts and against a plain one; writes docs/serving.md (thirty minutes)

@@ -19,32 +19,28 @@ LIMIT_SECONDS = 500
 PCA_ALONE = 'methods = ["pca"]\n'
 """Maps that take no time."""
 
-WHOLE = """
+WITH_PICTURES = """
+[images]
+drawn_patients = 30
+[triage]
+tries = 2
+folds = 2
+[image_text]
+steps = 20
+deals = 20
+"""
+"""Few pictures, and little tried on them."""
+
+WHOLE = f"""
 [tasks]
 clinical_codes = 100
-[images]
-drawn_patients = 30
-[triage]
-tries = 2
-folds = 2
-[image_text]
-steps = 20
-deals = 20
-"""
+{WITH_PICTURES}"""
 """All tasks, and pictures."""
 
-SHORT = """
+SHORT = f"""
 [tasks]
 families = ["passages", "everyday_language"]
-[images]
-drawn_patients = 30
-[triage]
-tries = 2
-folds = 2
-[image_text]
-steps = 20
-deals = 20
-"""
+{WITH_PICTURES}"""
 """Without the clinical terms: each process that asks them reads the whole classification."""
 
 NOTES_ALONE = """

@@ -148,6 +148,7 @@ def test_an_asset_is_found_materialized_and_looked_at_in_the_browser(
     found, _ = project.materializations("embedding_metrics")
     assert found.asset_materialization is not None
     assert found.asset_materialization.metadata["kept"].value is False
+    assert "before_and_after" in found.asset_materialization.metadata
     assert (tmp_path / "embedding_metrics.png").stat().st_size > 20_000
 
 
